@@ -1,0 +1,278 @@
+//! Agents: who answers what, and the ports through which an answer comes about.
+//!
+//! A message is [routed](Router) to one agent; its [`Brief`] gathers everything the answer may rest
+//! on; an [`Answerer`] writes it, with a model or by quoting the passages.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+
+use crate::clock::Timestamp;
+use crate::ids::{AgentId, DiverKey};
+use crate::knowledge::Passage;
+use crate::lang::Lang;
+use crate::model::Prompt;
+use crate::reply::{Citation, Degraded};
+use crate::session::{DiverProfile, Session};
+
+/// What is asked, with the conversation around it.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The message, or a burst joined by line breaks.
+    pub text: String,
+    /// The conversation so far; `history` does not hold `text` yet.
+    pub session: Session,
+    /// Who asks; spend caps count by it.
+    pub diver: DiverKey,
+    /// The platform's idea of the diver's language.
+    pub locale: Option<String>,
+    /// The current moment.
+    pub now: Timestamp,
+    /// Until when the reply must be there.
+    pub deadline: tokio::time::Instant,
+}
+
+impl Asked {
+    /// What is left until the deadline.
+    pub fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(tokio::time::Instant::now())
+    }
+}
+
+/// Decides who answers. Without a model it takes under 20 ms and always gives the same result.
+#[async_trait]
+pub trait Router: Send + Sync {
+    /// Reads the message with its history.
+    async fn route(&self, asked: &Asked) -> Route;
+}
+
+/// Where a message goes and what was understood of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Route {
+    /// What is to be done.
+    pub to: Destination,
+    /// How sure that is, 0 to 1.
+    pub confidence: f32,
+    /// What the message is about, as a short stable word.
+    pub intent: String,
+    /// Agents whose subject is touched too; `safety` here adds its words to the answer.
+    pub also: Vec<AgentId>,
+    /// The language of the message.
+    pub lang: Lang,
+    /// The question as it would be asked without its history, for the search.
+    pub query: String,
+    /// The message carries a worry that wants to be acknowledged first.
+    pub worry: Option<String>,
+    /// A safety matter that is no emergency.
+    pub caution: bool,
+    /// What the message tells of the diver.
+    pub learned: DiverProfile,
+    /// The same as the outside sees it (`cert_level`, `context_mode`, `last_intent`…).
+    pub state_updates: Map<String, Value>,
+}
+
+/// What is to be done with a message.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Destination {
+    /// An agent answers from passages.
+    Agent(AgentId),
+    /// It is outside diving; a fixed refusal says what is covered.
+    OutOfScope,
+    /// A greeting, thanks, "are you a bot?": fixed words suffice.
+    Fixed(Phrase),
+}
+
+/// An agent as its prompt file describes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgentSpec {
+    /// Its id.
+    pub id: AgentId,
+    /// What it is for, in a sentence.
+    pub purpose: String,
+    /// The document types it searches, as prefixes; empty for all.
+    pub doc_types: Vec<String>,
+    /// The model's temperature.
+    pub temperature: f32,
+    /// The questions it may ask back, by language code; one fits most answers.
+    pub follow_ups: Map<String, Value>,
+}
+
+/// The agents that are configured. Replacing a prompt file changes [`Agents::version`].
+pub trait Agents: Send + Sync {
+    /// The agent of that id, or the general one.
+    fn agent(&self, id: &AgentId) -> Arc<AgentSpec>;
+
+    /// The prompt by which a model answers this brief.
+    fn prompt(&self, brief: &Brief) -> Prompt;
+
+    /// A digest of all prompt files.
+    fn version(&self) -> String;
+}
+
+/// Everything an answer may rest on.
+#[derive(Debug, Clone)]
+pub struct Brief {
+    /// What is asked.
+    pub asked: Asked,
+    /// What was understood.
+    pub route: Route,
+    /// Who answers.
+    pub agent: Arc<AgentSpec>,
+    /// What was found, best first; a citation mark `[n]` points at the n-th.
+    pub passages: Vec<Passage>,
+}
+
+/// Writes the answer. Never fails: the last resort is extraction from the passages.
+#[async_trait]
+pub trait Answerer: Send + Sync {
+    /// Answers the brief before its deadline, releasing checked text piece by piece.
+    async fn answer(&self, brief: &Brief, release: &dyn Release) -> Answer;
+}
+
+/// Takes checked text on its way to the diver. What was released is never taken back.
+pub trait Release: Send + Sync {
+    /// Releases the next piece.
+    fn piece(&self, text: &str);
+}
+
+/// An answer, without its sources line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The text; the released pieces put together.
+    pub text: String,
+    /// `extractive`, or the provider's model name.
+    pub model: String,
+    /// Prompt and completion tokens together.
+    pub tokens_used: u32,
+    /// What it cost, in millionths of the configured currency.
+    pub cost_micros: u64,
+    /// The passages the text cites.
+    pub citations: Vec<Citation>,
+    /// One question back.
+    pub follow_up: Option<String>,
+    /// Whether the passages covered the question.
+    pub covered: bool,
+    /// What it had to do without.
+    pub degraded: Vec<Degraded>,
+}
+
+/// The fixed sentences, in eleven languages and with the operator's contacts filled in.
+pub trait Voice: Send + Sync {
+    /// The sentence for `phrase`.
+    fn say(&self, phrase: Phrase, lang: Lang) -> String;
+}
+
+/// The fixed sentences the daemon needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Phrase {
+    /// Said before the first answer of a session: an automated assistant, no instructor, no physician.
+    Introduction,
+    /// A greeting returned, with what one can ask.
+    Greeting,
+    /// An answer to thanks or goodbye.
+    Thanks,
+    /// Who one is talking to, and what it can do.
+    Help,
+    /// The question is about diving but the content does not cover it.
+    NotCovered,
+    /// The question is the operator's (prices, hours) and no operator's content answers it.
+    AskOperator,
+    /// The question lies outside diving.
+    OutOfScope,
+    /// Something failed; nothing is lost, please ask again.
+    Fallback,
+    /// An answer was cut short by an emergency in the same conversation.
+    CutShort,
+    /// Too many messages; answering goes on soon.
+    SlowDown,
+    /// A voice message, photo or file can't be read; what to do if it is an emergency.
+    Unsupported,
+    /// A new conversation begins.
+    NewConversation,
+    /// What is kept, for how long, and how to have it removed.
+    Privacy,
+    /// Everything about the diver was removed.
+    Forgotten,
+    /// Nothing is remembered of the diver yet.
+    EmptyProfile,
+    /// Introduces what is remembered of the diver.
+    ProfileHeading,
+    /// No answer with sources was given yet.
+    NoSources,
+    /// Acknowledges a worry before the answer.
+    WorryAcknowledged,
+    /// One next step for a worried diver, with an instructor offered.
+    WorryNextStep,
+    /// Introduces what the safety agent adds to another agent's answer.
+    SafetyNote,
+    /// Added where fitness or medicines are concerned: a dive physician decides.
+    AskPhysician,
+    /// Introduces English passages under a question in another language.
+    QuotedInEnglish,
+    /// The word before the list of sources.
+    Sources,
+    /// Acknowledges that what was reported is no emergency.
+    StoodDown,
+}
+
+impl Phrase {
+    /// All of them; a catalogue must have each in every language.
+    pub const ALL: [Self; 24] = [
+        Self::Introduction,
+        Self::Greeting,
+        Self::Thanks,
+        Self::Help,
+        Self::NotCovered,
+        Self::AskOperator,
+        Self::OutOfScope,
+        Self::Fallback,
+        Self::CutShort,
+        Self::SlowDown,
+        Self::Unsupported,
+        Self::NewConversation,
+        Self::Privacy,
+        Self::Forgotten,
+        Self::EmptyProfile,
+        Self::ProfileHeading,
+        Self::NoSources,
+        Self::WorryAcknowledged,
+        Self::WorryNextStep,
+        Self::SafetyNote,
+        Self::AskPhysician,
+        Self::QuotedInEnglish,
+        Self::Sources,
+        Self::StoodDown,
+    ];
+
+    /// The key of the sentence in the catalogue files.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Introduction => "introduction",
+            Self::Greeting => "greeting",
+            Self::Thanks => "thanks",
+            Self::Help => "help",
+            Self::NotCovered => "not_covered",
+            Self::AskOperator => "ask_operator",
+            Self::OutOfScope => "out_of_scope",
+            Self::Fallback => "fallback",
+            Self::CutShort => "cut_short",
+            Self::SlowDown => "slow_down",
+            Self::Unsupported => "unsupported",
+            Self::NewConversation => "new_conversation",
+            Self::Privacy => "privacy",
+            Self::Forgotten => "forgotten",
+            Self::EmptyProfile => "empty_profile",
+            Self::ProfileHeading => "profile_heading",
+            Self::NoSources => "no_sources",
+            Self::WorryAcknowledged => "worry_acknowledged",
+            Self::WorryNextStep => "worry_next_step",
+            Self::SafetyNote => "safety_note",
+            Self::AskPhysician => "ask_physician",
+            Self::QuotedInEnglish => "quoted_in_english",
+            Self::Sources => "sources",
+            Self::StoodDown => "stood_down",
+        }
+    }
+}

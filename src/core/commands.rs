@@ -1,0 +1,112 @@
+//! Commands a diver can give on every channel, whatever the platform calls them.
+
+use crate::agent::Phrase;
+use crate::channel::{Command, Inbound};
+use crate::compose::Composer;
+use crate::lang::Lang;
+use crate::reply::{Citation, Safety};
+use crate::session::{DiverProfile, Session};
+use crate::store::{FinishedTurn, Outcome, Subject};
+use crate::turn::{GENERAL, Spoken, Turns};
+
+/// Where the citations of the last answer are kept in the session's notes.
+pub(crate) const LAST_SOURCES: &str = "last_sources";
+
+/// The cited documents as a list for people.
+pub(crate) fn source_list(citations: &[Citation]) -> String {
+    let line = |c: &Citation| {
+        let origin: Vec<&str> = [&*c.publisher, &*c.updated].into_iter().filter(|part| !part.is_empty()).collect();
+        let origin = if origin.is_empty() { String::new() } else { format!(" ({})", origin.join(", ")) };
+        format!("- \\[{}\\] {}{origin}: {}", c.n, c.title, c.source)
+    };
+    citations.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+impl Turns {
+    pub(crate) async fn obey(
+        &self,
+        command: &Command,
+        event: &Inbound,
+        session: &mut Session,
+        composer: &Composer<'_>,
+        lang: Lang,
+    ) -> Spoken {
+        match command {
+            Command::Help => self.say(composer, Phrase::Help, lang),
+            Command::Privacy => self.say(composer, Phrase::Privacy, lang),
+            Command::Profile => self.tell(composer, &self.profile_text(&session.profile, lang), lang),
+            Command::Sources => {
+                let text = match session.state.get(LAST_SOURCES).and_then(|v| v.as_str()) {
+                    Some(sources) => sources.to_owned(),
+                    None => self.voice.say(Phrase::NoSources, lang),
+                };
+                self.tell(composer, &text, lang)
+            }
+            Command::New => {
+                self.hearing.forget(&event.conversation);
+                session.state.clear();
+                Spoken { restarts: true, ..self.say(composer, Phrase::NewConversation, lang) }
+            }
+            Command::Export => self.export(event, session, composer, lang).await,
+            Command::Forget => Spoken { forgets: true, ..self.say(composer, Phrase::Forgotten, lang) },
+            Command::NotAnEmergency => {
+                self.hearing.stand(&event.conversation, None);
+                Spoken { stands_down: true, ..self.say(composer, Phrase::StoodDown, lang) }
+            }
+        }
+    }
+
+    fn tell(&self, composer: &Composer<'_>, text: &str, lang: Lang) -> Spoken {
+        Spoken::new(composer.fixed(text, GENERAL, lang, Safety::None), Outcome::Fixed)
+    }
+
+    fn profile_text(&self, profile: &DiverProfile, lang: Lang) -> String {
+        let Ok(serde_json::Value::Object(known)) = serde_json::to_value(profile) else {
+            return self.voice.say(Phrase::EmptyProfile, lang);
+        };
+        if known.is_empty() {
+            return self.voice.say(Phrase::EmptyProfile, lang);
+        }
+        let mut text = self.voice.say(Phrase::ProfileHeading, lang);
+        for (key, value) in known {
+            let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            text.extend(["\n- ", &key.replace('_', " "), ": ", &shown]);
+        }
+        text
+    }
+
+    async fn export(&self, event: &Inbound, session: &Session, composer: &Composer<'_>, lang: Lang) -> Spoken {
+        match self.store.export(&self.subject(event, session)).await {
+            Ok(Some(held)) => {
+                let text = serde_json::to_string_pretty(&held).unwrap_or_default();
+                self.tell(composer, &format!("```json\n{text}\n```"), lang)
+            }
+            Ok(None) => self.say(composer, Phrase::EmptyProfile, lang),
+            Err(error) => {
+                tracing::error!(error = %error, "an export failed");
+                Spoken { outcome: Outcome::Fallback, ..self.say(composer, Phrase::Fallback, lang) }
+            }
+        }
+    }
+
+    /// Removes everything held about whoever asked for it, the turn that said so included.
+    pub(crate) async fn forget(&self, turn: &FinishedTurn) {
+        self.hearing.forget(&turn.session.conversation);
+        let subject = if self.anonymous(&turn.session.conversation) {
+            Subject::Session(turn.session.conversation.bot.clone(), turn.session.id)
+        } else {
+            Subject::Diver(turn.diver.clone())
+        };
+        if let Err(error) = self.store.erase(&subject, false).await {
+            tracing::error!(error = %error, turn = %turn.id, "a diver's data could not be erased");
+        }
+    }
+
+    fn subject(&self, event: &Inbound, session: &Session) -> Subject {
+        if self.anonymous(&event.conversation) {
+            Subject::Session(event.conversation.bot.clone(), session.id)
+        } else {
+            Subject::Diver(event.sender.key.clone())
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The outbox worker: parts on their way out, in order per conversation, until each has a receipt.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::channel::{BoxError, DeliveryKey, OutboundPart, Outlet, SendError};
+use crate::clock::Clock;
+use crate::failpoint;
+use crate::ids::ChannelId;
+use crate::store::{DuePart, PartResult, Store};
+use crate::supervise::Progress;
+
+/// The longest a single send may take.
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+/// A part that could not be sent for this long is given up.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(28 * 60 * 60);
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3 * 60 * 60);
+/// How many parts are sent at once.
+const AT_ONCE: usize = 64;
+
+/// Sends what the outbox holds.
+pub struct Deliveries {
+    /// The outbox.
+    pub store: Arc<dyn Store>,
+    /// Where parts go, by outlet.
+    pub outlets: HashMap<ChannelId, Arc<dyn Outlet>>,
+    /// Time, and randomness for the jitter.
+    pub clock: Arc<dyn Clock>,
+    /// The loop's watermark.
+    pub progress: Arc<Progress>,
+}
+
+impl Deliveries {
+    /// Sends until `stop`, then lets what is under way end.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) -> Result<(), BoxError> {
+        let mut sending = JoinSet::new();
+        while !stop.is_cancelled() {
+            while sending.try_join_next().is_some() {}
+            let now = self.clock.now();
+            self.progress.tick(now);
+            let room = AT_ONCE.saturating_sub(sending.len());
+            let due = if room == 0 { Vec::new() } else { self.due(now, room).await };
+            let found_none = due.is_empty();
+            for part in due {
+                let deliveries = Arc::clone(&self);
+                sending.spawn(async move { deliveries.deliver(part).await });
+            }
+            if found_none {
+                tokio::select! {
+                    () = self.store.wait_for_parts(now, Duration::from_secs(1)) => {}
+                    Some(_) = sending.join_next(), if !sending.is_empty() => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+        }
+        while sending.join_next().await.is_some() {}
+        Ok(())
+    }
+
+    async fn due(&self, now: crate::Timestamp, room: usize) -> Vec<DuePart> {
+        match self.store.due(now, room).await {
+            Ok(due) => due,
+            Err(error) => {
+                tracing::error!(error = %error, "the outbox can't be read");
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                Vec::new()
+            }
+        }
+    }
+
+    async fn deliver(&self, part: DuePart) {
+        failpoint::reached("part_started");
+        let result = match self.outlets.get(&part.outlet) {
+            Some(outlet) => self.send(&**outlet, &part).await,
+            None => self.retry(&part, "no such outlet is configured".into(), Some(Duration::from_secs(300)), false),
+        };
+        failpoint::reached("part_sent");
+        let outcome = match &result {
+            PartResult::Sent { .. } => "sent",
+            PartResult::Retry { uncertain: true, .. } => "uncertain",
+            PartResult::Retry { .. } => "retry",
+            PartResult::Dead { .. } => "dead",
+        };
+        metrics::counter!("dovvybuddy_parts_total", "outlet" => part.outlet.to_string(), "outcome" => outcome).increment(1);
+        if part.uncertain {
+            metrics::counter!("dovvybuddy_possible_duplicates_total", "outlet" => part.outlet.to_string()).increment(1);
+        }
+        if let Err(error) = self.store.settle(part.id, &result).await {
+            tracing::error!(error = %error, part = part.id, outcome, "a receipt could not be stored");
+        }
+    }
+
+    async fn send(&self, outlet: &dyn Outlet, part: &DuePart) -> PartResult {
+        let key = DeliveryKey { outbox: part.id, part: part.part };
+        let outbound = OutboundPart {
+            conversation: part.conversation.clone(),
+            payload: part.payload.clone(),
+            context: part.context.clone(),
+            replaces: None,
+        };
+        let sent = tokio::time::timeout(SEND_TIMEOUT, outlet.send(&outbound, &key))
+            .await
+            .unwrap_or_else(|_| Err(SendError::Uncertain("no answer in time".into())));
+        let error = match sent {
+            Ok(receipt) => return PartResult::Sent { receipt, at: self.clock.now() },
+            Err(error) => error,
+        };
+        tracing::warn!(outlet = %part.outlet, part = part.id, attempts = part.attempts + 1, error = %error, "a part was not delivered");
+        let text = error.to_string();
+        match error {
+            SendError::RetryAfter(pause) => self.retry(part, text, Some(pause), false),
+            SendError::Gone | SendError::Rejected(_) => PartResult::Dead { error: text },
+            SendError::Unauthorized => self.retry(part, text, Some(Duration::from_secs(60)), false),
+            SendError::Uncertain(_) => self.retry(part, text, None, true),
+            SendError::Transport(_) => self.retry(part, text, None, false),
+        }
+    }
+
+    fn retry(&self, part: &DuePart, error: String, pause: Option<Duration>, uncertain: bool) -> PartResult {
+        let now = self.clock.now();
+        if now.since(part.created_at) > GIVE_UP_AFTER {
+            return PartResult::Dead { error };
+        }
+        let pause = pause.unwrap_or_else(|| backoff(part.attempts, self.clock.uuid().as_u128()));
+        PartResult::Retry { at: now.plus(pause), error, uncertain }
+    }
+}
+
+/// Doubles from one second, with up to half of it as jitter drawn from `random`.
+fn backoff(attempts: u32, random: u128) -> Duration {
+    let base = LONGEST_PAUSE.min(Duration::from_secs(1) * 2u32.saturating_pow(attempts.min(20)));
+    let permille = u32::try_from(random % 500).unwrap_or(0);
+    base + base / 1000 * permille
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_and_stay_bounded() {
+        assert_eq!(backoff(0, 0), Duration::from_secs(1));
+        assert_eq!(backoff(3, 0), Duration::from_secs(8));
+        assert!(backoff(60, 499) < LONGEST_PAUSE * 3 / 2);
+    }
+}

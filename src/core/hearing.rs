@@ -1,0 +1,84 @@
+//! What was said lately in each conversation, kept in memory so that the emergency guard can read a
+//! message in its light even when the store is gone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::sync::Cache;
+
+use crate::guard::{Heard, StandingEmergency};
+use crate::ids::ConversationKey;
+use crate::session::{Role, Session};
+
+/// How many messages the guard looks back.
+pub const WINDOW: usize = 8;
+/// How much of each message it keeps.
+const LONGEST: usize = 600;
+
+/// A bounded memory of recent conversations.
+pub struct Hearing {
+    conversations: Cache<ConversationKey, Arc<Heard>>,
+}
+
+impl Hearing {
+    /// Remembers at most `conversations` of them, each for a day after its last message.
+    pub fn new(conversations: u64) -> Self {
+        let conversations = Cache::builder()
+            .max_capacity(conversations)
+            .time_to_idle(Duration::from_secs(24 * 60 * 60))
+            .build();
+        Self { conversations }
+    }
+
+    /// What was heard, if this conversation is remembered.
+    pub fn recall(&self, conversation: &ConversationKey) -> Option<Arc<Heard>> {
+        self.conversations.get(conversation)
+    }
+
+    /// Takes over what the store knows of a conversation.
+    pub fn learn(&self, session: &Session) -> Arc<Heard> {
+        let mut heard = Heard {
+            standing: session.emergency.clone(),
+            region: session.profile.region.clone(),
+            ..Heard::default()
+        };
+        for message in &session.history {
+            push(&mut heard, message.role, &message.content);
+        }
+        let heard = Arc::new(heard);
+        self.conversations.insert(session.conversation.clone(), Arc::clone(&heard));
+        heard
+    }
+
+    /// Appends what was said.
+    pub fn add(&self, conversation: &ConversationKey, role: Role, text: &str) {
+        self.change(conversation, |heard| push(heard, role, text));
+    }
+
+    /// An emergency stands, or no longer does.
+    pub fn stand(&self, conversation: &ConversationKey, standing: Option<StandingEmergency>) {
+        self.change(conversation, |heard| heard.standing = standing);
+    }
+
+    /// Forgets a conversation: it was erased or begun anew.
+    pub fn forget(&self, conversation: &ConversationKey) {
+        self.conversations.invalidate(conversation);
+    }
+
+    fn change(&self, conversation: &ConversationKey, change: impl FnOnce(&mut Heard)) {
+        self.conversations.entry_by_ref(conversation).and_upsert_with(|known| {
+            let mut heard = known.map(|entry| Heard::clone(entry.value())).unwrap_or_default();
+            change(&mut heard);
+            Arc::new(heard)
+        });
+    }
+}
+
+fn push(heard: &mut Heard, role: Role, text: &str) {
+    if text.is_empty() {
+        return;
+    }
+    heard.recent.push((role, text.chars().take(LONGEST).collect()));
+    let surplus = heard.recent.len().saturating_sub(WINDOW);
+    heard.recent.drain(..surplus);
+}

@@ -1,0 +1,327 @@
+//! Where events come in: guard, limit, one durable write, acknowledgement.
+//!
+//! This is the first half of the turn (SPEC section 5); [`crate::turn`] is the second.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::sync::Cache;
+use tokio_util::sync::CancellationToken;
+
+use crate::agent::{Phrase, Voice};
+use crate::channel::{ChannelAdapter, Delivery, DeliveryKey, Inbound, OutboundPart};
+use crate::clock::{Clock, Timestamp};
+use crate::events::{Follower, Streams};
+use crate::guard::{Alarm, Assessment, EmergencyGuard, Heard};
+use crate::hearing::{Hearing, WINDOW};
+use crate::ids::{AgentId, ChannelId, ConversationKey, DiverKey, SessionId, TurnId};
+use crate::lanes::Running;
+use crate::lang::Lang;
+use crate::limit::{Allowance, Charge, Quota};
+use crate::reply::{Degraded, Reply, Safety};
+use crate::session::{Role, Session};
+use crate::store::{Accepted, FinishedTurn, Outcome, Store, StoreError, Usage};
+use crate::failpoint;
+
+/// How long an emergency waits for the store before its reply goes out regardless.
+const EMERGENCY_STORE_BUDGET: Duration = Duration::from_millis(250);
+/// How long the guard waits for what was said before.
+const HEARING_BUDGET: Duration = Duration::from_millis(100);
+
+/// The entrance. Cheap to clone; every adapter holds one.
+#[derive(Clone)]
+pub struct Intake(Arc<Parts>);
+
+/// What the entrance is made of.
+pub struct Parts {
+    /// The first look at every message.
+    pub guard: Arc<dyn EmergencyGuard>,
+    /// Where messages become durable.
+    pub store: Arc<dyn Store>,
+    /// The fixed sentences.
+    pub voice: Arc<dyn Voice>,
+    /// Time and ids.
+    pub clock: Arc<dyn Clock>,
+    /// The limit of one diver across all channels.
+    pub diver_quota: Quota,
+    /// The running turns' events.
+    pub streams: Arc<Streams>,
+    /// What was said lately.
+    pub hearing: Arc<Hearing>,
+    /// The turns that run now, to be cut short by an emergency.
+    pub running: Arc<Running>,
+    /// The channels by id, for replies that can't wait.
+    pub channels: HashMap<ChannelId, Arc<dyn ChannelAdapter>>,
+    /// Who was asked to slow down lately.
+    pub notices: SlowDownNotices,
+    /// Fired when the daemon stops taking in.
+    pub closing: CancellationToken,
+}
+
+/// Remembers who was asked to slow down, so that a flood gets one notice per window.
+pub struct SlowDownNotices(Cache<DiverKey, Timestamp>);
+
+impl Default for SlowDownNotices {
+    fn default() -> Self {
+        Self(Cache::new(10_000))
+    }
+}
+
+impl SlowDownNotices {
+    /// Whether this is the first refusal of a window that lasts `window`.
+    fn first(&self, event: &Inbound, window: Duration) -> bool {
+        let diver = &event.sender.key;
+        if self.0.get(diver).is_some_and(|until| event.received_at < until) {
+            return false;
+        }
+        self.0.insert(diver.clone(), event.received_at.plus(window));
+        true
+    }
+}
+
+/// What became of an event that was taken in.
+pub enum Admitted {
+    /// Stored; the turn will come. Events can be followed.
+    Queued {
+        /// The turn.
+        turn: TurnId,
+        /// Its session.
+        session: SessionId,
+        /// What is left of the diver's limit.
+        allowance: Option<Allowance>,
+        /// Its events.
+        events: Follower,
+    },
+    /// It was taken in before; the turn of then is meant.
+    Repeat {
+        /// The turn.
+        turn: TurnId,
+        /// Its session.
+        session: SessionId,
+        /// Its events.
+        events: Follower,
+    },
+    /// An emergency, answered already.
+    Answered {
+        /// The turn.
+        turn: TurnId,
+        /// Its session.
+        session: SessionId,
+        /// The reply; `degraded` tells if it could not be stored.
+        reply: Arc<Reply>,
+    },
+}
+
+/// Why an event was not taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The diver's limit; nothing was stored.
+    #[error("the diver's limit is reached")]
+    Limited {
+        /// When to come back.
+        retry_after: Duration,
+    },
+    /// The idempotency key was used for another request.
+    #[error("the event id was used for another message")]
+    Conflict,
+    /// Too much is waiting, or the daemon is stopping.
+    #[error("too much is waiting")]
+    Overloaded,
+    /// The store can't take it: the platform must come back.
+    #[error(transparent)]
+    Unavailable(StoreError),
+}
+
+impl Intake {
+    /// An entrance made of these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// Takes an event in. When this returns `Ok` the event is durable (or, for an emergency on a
+    /// channel that waits for its reply, answered), and the platform may be told so.
+    pub async fn accept(&self, event: Inbound) -> Result<Admitted, Refusal> {
+        let parts = &*self.0;
+        if !event.content.text().is_empty() {
+            let heard = parts.heard(&event).await;
+            if let Assessment::Emergency(alarm) = parts.guard.assess(event.content.text(), &heard) {
+                return parts.raise_alarm(event, alarm).await;
+            }
+        }
+        if parts.closing.is_cancelled() {
+            return Err(Refusal::Overloaded);
+        }
+        parts.enqueue(event).await
+    }
+
+    /// Whether this process has heard this conversation before; saves asking the store.
+    pub fn knows(&self, conversation: &ConversationKey) -> bool {
+        self.0.hearing.recall(conversation).is_some()
+    }
+
+    /// Forgets what was heard in a conversation that was erased.
+    pub fn forget(&self, conversation: &ConversationKey) {
+        self.0.hearing.forget(conversation);
+    }
+
+    /// Follows a turn from after `seen`.
+    pub fn follow(&self, turn: TurnId, seen: Option<crate::events::Cursor>) -> Follower {
+        self.0.streams.follow(turn, seen)
+    }
+
+    /// Time and ids, for adapters.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+}
+
+impl Parts {
+    /// The conversation as the guard may know it, in bounded time.
+    async fn heard(&self, event: &Inbound) -> Heard {
+        let known = match self.hearing.recall(&event.conversation) {
+            Some(heard) => Some(heard),
+            None if event.opens_conversation => None,
+            None => self.ask_store(event).await,
+        };
+        let mut heard = known.map(|heard| Heard::clone(&heard)).unwrap_or_default();
+        heard.locale.clone_from(&event.sender.locale);
+        heard
+    }
+
+    async fn ask_store(&self, event: &Inbound) -> Option<Arc<Heard>> {
+        let look = self.store.session(&event.conversation, &event.sender.key, WINDOW);
+        let session: Session = tokio::time::timeout(HEARING_BUDGET, look).await.ok()?.ok()??;
+        (!session.expired(event.received_at)).then(|| self.hearing.learn(&session))
+    }
+
+    async fn enqueue(&self, event: Inbound) -> Result<Admitted, Refusal> {
+        let charge = Charge { key: event.sender.key.encode(), quota: self.diver_quota };
+        let log = self.streams.open(event.turn);
+        let accepted = self.store.accept(&event, self.session_for(&event), Some(&charge)).await;
+        failpoint::reached("accepted");
+        match accepted {
+            Ok(Accepted::New { session, allowance }) => {
+                self.hearing.add(&event.conversation, Role::User, event.content.text());
+                let events = self.streams.follow(event.turn, None).holding(log);
+                Ok(Admitted::Queued { turn: event.turn, session, allowance, events })
+            }
+            other => {
+                self.streams.close(event.turn);
+                match other {
+                    Ok(Accepted::Duplicate { turn, session, fingerprint }) => {
+                        if fingerprint != event.fingerprint {
+                            return Err(Refusal::Conflict);
+                        }
+                        Ok(Admitted::Repeat { turn, session, events: self.streams.follow(turn, None) })
+                    }
+                    Ok(Accepted::Limited { retry_after }) => {
+                        self.ask_to_slow_down(&event, retry_after).await;
+                        Err(Refusal::Limited { retry_after })
+                    }
+                    Ok(Accepted::New { .. }) | Err(StoreError::Full) => Err(Refusal::Overloaded),
+                    Err(error) => Err(Refusal::Unavailable(error)),
+                }
+            }
+        }
+    }
+
+    /// An emergency waits for nothing: what runs is cut short, the store gets a moment, and the reply
+    /// goes out whether or not it could be stored.
+    async fn raise_alarm(&self, event: Inbound, alarm: Alarm) -> Result<Admitted, Refusal> {
+        self.running.cut_short(&event.conversation);
+        self.hearing.add(&event.conversation, Role::User, event.content.text());
+        self.hearing.add(&event.conversation, Role::Assistant, &alarm.text);
+        self.hearing.stand(&event.conversation, Some(alarm.standing.clone()));
+        metrics::counter!("dovvybuddy_emergencies_total", "kind" => alarm.standing.kind.as_str()).increment(1);
+
+        let session = self.session_for(&event);
+        let mut turn = self.alarm_turn(&event, session, alarm);
+        let write = self.store.accept_answered(&event, session, &turn);
+        let stored = tokio::time::timeout(EMERGENCY_STORE_BUDGET, write).await;
+        failpoint::reached("emergency_stored");
+        match stored {
+            Ok(Ok(Accepted::Duplicate { turn, session, .. })) => {
+                return Ok(Admitted::Repeat { turn, session, events: self.streams.follow(turn, None) });
+            }
+            Ok(Ok(Accepted::New { session, .. })) => {
+                return Ok(Admitted::Answered { turn: event.turn, session, reply: Arc::new(turn.reply) });
+            }
+            Ok(Ok(Accepted::Limited { .. })) | Err(_) => {}
+            Ok(Err(ref error)) => {
+                tracing::error!(error = %error, turn = %event.turn, "an emergency reply could not be stored");
+            }
+        }
+        self.send_now(&event, &turn.parts).await;
+        if self.delivery(&event.conversation.channel) == Delivery::Sent {
+            // Not acknowledged: the platform brings it again, and by then the store may take it.
+            return Err(Refusal::Unavailable(StoreError::Unavailable("the emergency was answered, not stored".into())));
+        }
+        turn.reply.degraded.push(Degraded::Store);
+        Ok(Admitted::Answered { turn: event.turn, session, reply: Arc::new(turn.reply) })
+    }
+
+    fn alarm_turn(&self, event: &Inbound, session: SessionId, alarm: Alarm) -> FinishedTurn {
+        let now = self.clock.now();
+        let mut reply = Reply::fixed(alarm.text, AgentId::new("safety"), alarm.lang);
+        reply.safety = Safety::Emergency;
+        alarm.standing.kind.as_str().clone_into(&mut reply.intent);
+        let mut session = Session::open(session, event.conversation.clone(), now);
+        session.emergency = Some(alarm.standing);
+        let parts = self.channels.get(&event.conversation.channel).map(|c| c.render(&reply)).unwrap_or_default();
+        FinishedTurn {
+            id: event.turn,
+            attempt: 1,
+            diver: event.sender.key.clone(),
+            said: event.content.text().to_owned(),
+            reply,
+            outcome: Outcome::Emergency,
+            session,
+            stands_down: false,
+            restarts_session: false,
+            usage: Usage::default(),
+            parts,
+            context: event.context.clone(),
+            at: now,
+        }
+    }
+
+    /// Sends parts past the outbox: for words that can't wait for a store that is gone.
+    async fn send_now(&self, event: &Inbound, parts: &[serde_json::Value]) {
+        let Some(channel) = self.channels.get(&event.conversation.channel) else { return };
+        for (i, payload) in parts.iter().enumerate() {
+            let part = OutboundPart {
+                conversation: event.conversation.clone(),
+                payload: payload.clone(),
+                context: event.context.clone(),
+                replaces: None,
+            };
+            let key = DeliveryKey { outbox: 0, part: u16::try_from(i).unwrap_or(u16::MAX) };
+            if let Err(error) = channel.send(&part, &key).await {
+                tracing::error!(error = %error, turn = %event.turn, "a reply past the outbox could not be sent");
+                return;
+            }
+        }
+    }
+
+    /// One notice per diver and window on platforms that have no status code for "too many".
+    async fn ask_to_slow_down(&self, event: &Inbound, window: Duration) {
+        metrics::counter!("dovvybuddy_limited_total", "channel" => event.conversation.channel.to_string()).increment(1);
+        if self.delivery(&event.conversation.channel) == Delivery::Fetched || !self.notices.first(event, window) {
+            return;
+        }
+        let lang = event.sender.locale.as_deref().and_then(Lang::from_locale).unwrap_or_default();
+        let reply = Reply::fixed(self.voice.say(Phrase::SlowDown, lang), AgentId::new("retrieval"), lang);
+        let parts = self.channels.get(&event.conversation.channel).map(|c| c.render(&reply)).unwrap_or_default();
+        self.send_now(event, &parts).await;
+    }
+
+    fn delivery(&self, channel: &ChannelId) -> Delivery {
+        self.channels.get(channel).map_or(Delivery::Fetched, |c| c.capabilities().delivery)
+    }
+
+    /// The id a conversation's session gets if it has none: on the web the conversation is the session.
+    fn session_for(&self, event: &Inbound) -> SessionId {
+        SessionId::parse(&event.conversation.conversation).unwrap_or_else(|| SessionId(self.clock.uuid()))
+    }
+}

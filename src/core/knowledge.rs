@@ -1,0 +1,59 @@
+//! Knowledge: passages, and the search that finds them.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::session::DiverProfile;
+
+/// Finds passages. Never fails: without embeddings it searches by words and says so.
+#[async_trait]
+pub trait Retriever: Send + Sync {
+    /// The best passages for a query, or none when nothing is good enough.
+    async fn search(&self, query: &Query) -> Found;
+
+    /// A digest of the content that is being searched.
+    fn version(&self) -> String;
+}
+
+/// What is sought.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Query {
+    /// The question, standing alone.
+    pub text: String,
+    /// Document types by prefix (`certification` finds `certification_limits`); empty for all.
+    pub doc_types: Vec<String>,
+    /// The most passages wanted.
+    pub limit: usize,
+    /// What is known of the diver; constrains destinations and sites.
+    pub profile: DiverProfile,
+}
+
+/// What a search found.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Found {
+    /// Passages, best first. Empty: the search abstains.
+    pub passages: Vec<Passage>,
+    /// The search ran on words alone.
+    pub lexical_only: bool,
+}
+
+/// A piece of a document that search returns.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Passage {
+    /// The document's path inside the content directory, with forward slashes.
+    pub source: String,
+    /// The document's title.
+    pub title: String,
+    /// The heading the passage stands under; empty before the first.
+    pub section: String,
+    /// The document's type.
+    pub doc_type: String,
+    /// Who published what the document rests on; empty if unknown.
+    pub publisher: String,
+    /// When the document was last revised, as `2026-05-01`; empty if unknown.
+    pub updated: String,
+    /// The words, as Markdown without headings.
+    pub text: String,
+    /// How well it fits, 0 to 1.
+    pub score: f32,
+}

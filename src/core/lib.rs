@@ -1,0 +1,35 @@
+//! The domain of `DovvyBuddy`: its words, its ports, and the turn.
+//!
+//! Nothing here does I/O. Stores, channels, models and the knowledge behind the ports live in crates
+//! of their own, and the daemon puts them together.
+//!
+//! Reading order: [`turn`] is the program in one page. [`channel`] and [`store`] are the ports that
+//! matter most. Everything else is reached from there.
+
+pub mod agent;
+pub mod channel;
+pub mod clock;
+mod commands;
+mod compose;
+pub mod delivery;
+pub mod events;
+pub mod failpoint;
+pub mod guard;
+pub mod hearing;
+pub mod intake;
+pub mod ids;
+pub mod knowledge;
+pub mod lanes;
+pub mod lang;
+pub mod lead;
+pub mod limit;
+pub mod model;
+pub mod reply;
+pub mod session;
+pub mod store;
+pub mod supervise;
+pub mod turn;
+
+pub use clock::{Clock, SystemClock, Timestamp};
+pub use ids::{AgentId, BotId, ChannelId, ConversationKey, DiverKey, LeadId, SessionId, TurnId};
+pub use lang::Lang;

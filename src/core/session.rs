@@ -1,0 +1,197 @@
+//! What is remembered: the session, its messages, and the diver behind it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::clock::Timestamp;
+use crate::guard::StandingEmergency;
+use crate::ids::{ConversationKey, SessionId, TurnId};
+use crate::lang::Lang;
+use crate::reply::Reply;
+
+/// A session ends after this long without a message.
+pub const SESSION_IDLE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// One diver's running conversation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// The id shown outside.
+    pub id: SessionId,
+    /// Where it takes place.
+    pub conversation: ConversationKey,
+    /// What is known of the diver.
+    pub profile: DiverProfile,
+    /// The conversation's own notes (`context_mode`, `last_intent`, …), an object.
+    pub state: Map<String, Value>,
+    /// Set while an emergency stands in this conversation.
+    pub emergency: Option<StandingEmergency>,
+    /// The newest messages, oldest first, as many as were asked for.
+    pub history: Vec<Message>,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When it was last used.
+    pub updated_at: Timestamp,
+}
+
+impl Session {
+    /// A session nobody has spoken in yet.
+    pub fn open(id: SessionId, conversation: ConversationKey, now: Timestamp) -> Self {
+        Self {
+            id,
+            conversation,
+            profile: DiverProfile::default(),
+            state: Map::new(),
+            emergency: None,
+            history: Vec::new(),
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// Whether 24 hours have passed without a message.
+    pub fn expired(&self, now: Timestamp) -> bool {
+        now.since(self.updated_at) >= SESSION_IDLE
+    }
+}
+
+/// One message of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who spoke.
+    pub role: Role,
+    /// What was said.
+    pub content: String,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// Who spoke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The diver.
+    User,
+    /// The daemon.
+    Assistant,
+}
+
+impl Role {
+    /// The word stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Assistant => "assistant",
+        }
+    }
+}
+
+/// What a diver told us of themselves. Every field is optional; clients may send more, which is kept
+/// in `other` untouched.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DiverProfile {
+    /// The certifying agency, such as `PADI`.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "certificationAgency")]
+    pub agency: Option<String>,
+    /// The certification as a short code (`OW`, `AOW`, `RESCUE`, `DM`…).
+    #[serde(skip_serializing_if = "Option::is_none", alias = "certificationLevel", alias = "certification_level")]
+    pub cert_level: Option<String>,
+    /// Logged dives.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "diveCount", alias = "dive_count")]
+    pub dives: Option<u32>,
+    /// When the last dive was, in the diver's words.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "lastDive")]
+    pub last_dive: Option<String>,
+    /// Worries and conditions the diver mentioned.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub concerns: Vec<String>,
+    /// Where the diver is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Where the diver wants to go.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "travelPlans")]
+    pub travel_plans: Option<String>,
+    /// Metric or imperial.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub units: Option<Units>,
+    /// The language the diver last wrote in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<Lang>,
+    /// Anything else a client sent.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+impl DiverProfile {
+    /// Takes over what `newer` knows; what it does not mention stays.
+    pub fn merge(&mut self, newer: Self) {
+        fn take<T>(slot: &mut Option<T>, newer: Option<T>) {
+            if newer.is_some() {
+                *slot = newer;
+            }
+        }
+        take(&mut self.agency, newer.agency);
+        take(&mut self.cert_level, newer.cert_level);
+        take(&mut self.dives, newer.dives);
+        take(&mut self.last_dive, newer.last_dive);
+        take(&mut self.region, newer.region);
+        take(&mut self.travel_plans, newer.travel_plans);
+        take(&mut self.units, newer.units);
+        take(&mut self.language, newer.language);
+        for concern in newer.concerns {
+            if !self.concerns.contains(&concern) {
+                self.concerns.push(concern);
+            }
+        }
+        self.other.extend(newer.other);
+    }
+}
+
+/// The diver's units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Units {
+    /// Metres, bar, degrees Celsius.
+    Metric,
+    /// Feet, psi, degrees Fahrenheit.
+    Imperial,
+}
+
+/// A turn as it is stored once it is over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredTurn {
+    /// Its id.
+    pub id: TurnId,
+    /// The session it belongs to.
+    pub session: SessionId,
+    /// Which try finished it, from 1.
+    pub attempt: u32,
+    /// The reply.
+    pub reply: Reply,
+    /// When it was finished.
+    pub finished_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_profile_corrects_and_never_erases() {
+        let mut known = DiverProfile { cert_level: Some("OW".into()), dives: Some(4), ..Default::default() };
+        known.merge(DiverProfile { dives: Some(12), concerns: vec!["ears".into()], ..Default::default() });
+        assert_eq!((known.cert_level.as_deref(), known.dives), (Some("OW"), Some(12)));
+        assert_eq!(known.concerns, ["ears"]);
+    }
+
+    #[test]
+    fn a_profile_of_an_old_client_is_understood() {
+        let profile: DiverProfile =
+            serde_json::from_str(r#"{"certificationLevel":"AOW","diveCount":30,"shoe":43}"#).unwrap();
+        assert_eq!(profile.cert_level.as_deref(), Some("AOW"));
+        assert_eq!(profile.dives, Some(30));
+        assert_eq!(profile.other["shoe"], 43);
+    }
+}

@@ -1,0 +1,446 @@
+//! One turn, top to bottom.
+//!
+//! The first half is the [`crate::intake`]: received → verified → emergency guard → limit → accepted →
+//! acknowledged. The second half is [`Turns::run`]: the lane is ours → the session is opened → route →
+//! retrieve → answer (streamed) → one write. [`crate::delivery`] then sends the parts and stores the
+//! receipts.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::agent::{Agents, Answerer, Asked, Brief, Destination, Phrase, Route, Router, Voice};
+use crate::channel::{ChannelAdapter, Content, Delivery};
+use crate::clock::Clock;
+use crate::commands::{LAST_SOURCES, source_list};
+use crate::compose::{Composer, Draft};
+use crate::events::{Streams, TurnEvent};
+use crate::failpoint;
+use crate::guard::{Alarm, Assessment, EmergencyGuard};
+use crate::hearing::Hearing;
+use crate::ids::{AgentId, ChannelId, ConversationKey, SessionId};
+use crate::knowledge::{Query, Retriever};
+use crate::lang::Lang;
+use crate::reply::{Reply, Safety};
+use crate::session::{Role, Session};
+use crate::store::{Claim, FinishedTurn, MOST_ATTEMPTS, Outcome, Store, StoreError, Usage};
+
+/// The agent under whose name emergencies and warnings are given.
+const SAFETY: &str = "safety";
+/// The agent under whose name everything fixed is said.
+pub(crate) const GENERAL: &str = "retrieval";
+
+/// Everything a turn needs.
+pub struct Turns {
+    /// Sessions, and where the turn is written.
+    pub store: Arc<dyn Store>,
+    /// Looks once more, with the whole session before it.
+    pub guard: Arc<dyn EmergencyGuard>,
+    /// Decides who answers.
+    pub router: Arc<dyn Router>,
+    /// The agents.
+    pub agents: Arc<dyn Agents>,
+    /// Finds passages.
+    pub retriever: Arc<dyn Retriever>,
+    /// Writes the answer.
+    pub answerer: Arc<dyn Answerer>,
+    /// The fixed sentences.
+    pub voice: Arc<dyn Voice>,
+    /// Time and ids.
+    pub clock: Arc<dyn Clock>,
+    /// The running turns' events.
+    pub streams: Arc<Streams>,
+    /// What was said lately, for the guard.
+    pub hearing: Arc<Hearing>,
+    /// The channels by id.
+    pub channels: HashMap<ChannelId, Arc<dyn ChannelAdapter>>,
+    /// Figures to choose.
+    pub settings: TurnSettings,
+}
+
+/// Figures to choose.
+#[derive(Debug, Clone, Copy)]
+pub struct TurnSettings {
+    /// From receipt to the whole reply; the last resort is reached before it.
+    pub budget: Duration,
+    /// What a turn gets even if its message waited longer than that.
+    pub least: Duration,
+    /// How many messages of the conversation an answer may see.
+    pub history: usize,
+    /// How many passages an answer may rest on.
+    pub passages: usize,
+}
+
+/// A reply, with what only the write needs to know.
+pub(crate) struct Spoken {
+    pub(crate) reply: Reply,
+    pub(crate) outcome: Outcome,
+    pub(crate) usage: Usage,
+    pub(crate) stands_down: bool,
+    /// The conversation begins anew.
+    pub(crate) restarts: bool,
+    /// The diver asked to be forgotten.
+    pub(crate) forgets: bool,
+}
+
+impl Spoken {
+    pub(crate) fn new(reply: Reply, outcome: Outcome) -> Self {
+        Self { reply, outcome, usage: Usage::default(), stands_down: false, restarts: false, forgets: false }
+    }
+}
+
+impl Turns {
+    /// Works on a claimed lane until its messages are covered by one stored reply. Fired `cut` means
+    /// that an emergency was recognised in the conversation meanwhile.
+    pub async fn run(&self, claim: &Claim, cut: &CancellationToken) {
+        let Some(turn) = claim.turn() else { return };
+        let log = self.streams.open(turn);
+        log.begin(claim.attempt);
+        if claim.attempt > MOST_ATTEMPTS {
+            tracing::error!(%turn, attempts = claim.attempt, "a message is set aside after repeated crashes");
+            return self.give_fallback_as(claim, Outcome::SetAside).await;
+        }
+        let Some((mut session, restarted)) = self.open_session(claim).await else { return };
+        let composer = Composer::new(&*self.voice, log, session.id);
+
+        let mut spoken = tokio::select! {
+            biased;
+            () = cut.cancelled() => self.cut_short(&composer, &session),
+            spoken = self.speak(claim, &mut session, &composer) => spoken,
+        };
+        failpoint::reached("answered");
+        spoken.reply.session_restarted = restarted;
+        self.finish(claim, session, restarted, spoken).await;
+    }
+
+    /// Content decides: a command, something unreadable, or words.
+    async fn speak(&self, claim: &Claim, session: &mut Session, composer: &Composer<'_>) -> Spoken {
+        let Some(event) = claim.events.last() else { return self.fallback(composer, Lang::default()) };
+        for event in &claim.events {
+            if let Some(told) = event.profile.clone() {
+                session.profile.merge(told);
+            }
+            if let Some(serde_json::Value::Object(state)) = event.state.clone() {
+                session.state.extend(state);
+            }
+        }
+        let lang = self.language(event.sender.locale.as_deref(), session);
+        match &event.content {
+            Content::Command(command) => self.obey(command, event, session, composer, lang).await,
+            Content::Unsupported { .. } if claim.text().is_empty() => self.say(composer, Phrase::Unsupported, lang),
+            Content::Unsupported { .. } | Content::Text(_) => self.answer(claim, session, composer).await,
+        }
+    }
+
+    /// Words: guard once more, route, retrieve, answer.
+    async fn answer(&self, claim: &Claim, session: &mut Session, composer: &Composer<'_>) -> Spoken {
+        let Some(asked) = self.asked(claim, session) else { return self.fallback(composer, Lang::default()) };
+        let mut stands_down = false;
+        match self.guard.assess(&asked.text, &self.heard(&asked)) {
+            Assessment::Calm => {}
+            Assessment::Emergency(alarm) => return self.alarm(claim, alarm, composer),
+            Assessment::StoodDown { reply, lang } => {
+                self.hearing.stand(&claim.conversation, None);
+                stands_down = true;
+                if let Some(text) = reply {
+                    let reply = composer.fixed(&text, SAFETY, lang, Safety::None);
+                    return Spoken { stands_down, ..Spoken::new(reply, Outcome::Fixed) };
+                }
+            }
+        }
+
+        let began = Instant::now();
+        let route = self.router.route(&asked).await;
+        let route_ms = millis(began.elapsed());
+        session.profile.merge(route.learned.clone());
+        session.profile.language = Some(route.lang);
+        session.state.extend(route.state_updates.clone());
+
+        let mut spoken = match route.to.clone() {
+            Destination::Fixed(phrase) => {
+                let mut spoken = self.say(composer, phrase, route.lang);
+                spoken.reply.intent.clone_from(&route.intent);
+                spoken
+            }
+            Destination::OutOfScope => {
+                let mut spoken = self.say(composer, Phrase::OutOfScope, route.lang);
+                spoken.reply.out_of_scope = true;
+                spoken.reply.intent.clone_from(&route.intent);
+                Spoken { outcome: Outcome::OutOfScope, ..spoken }
+            }
+            Destination::Agent(agent) => self.answer_as(&agent, asked, route, composer).await,
+        };
+        if !spoken.reply.citations.is_empty() {
+            session.state.insert(LAST_SOURCES.to_owned(), source_list(&spoken.reply.citations).into());
+        }
+        spoken.usage.route_ms = route_ms;
+        spoken.stands_down = stands_down;
+        spoken
+    }
+
+    async fn answer_as(&self, agent: &AgentId, asked: Asked, route: Route, composer: &Composer<'_>) -> Spoken {
+        let agent = self.agents.agent(agent);
+        let safety = if route.caution { Safety::Caution } else { Safety::None };
+        composer.routed(&agent.id, route.confidence, safety);
+
+        let mut doc_types = agent.doc_types.clone();
+        if !doc_types.is_empty() {
+            for also in &route.also {
+                doc_types.extend(self.agents.agent(also).doc_types.iter().cloned());
+            }
+        }
+        let query = Query {
+            text: route.query.clone(),
+            doc_types,
+            limit: self.settings.passages,
+            profile: asked.session.profile.clone(),
+        };
+        let began = Instant::now();
+        let found = self.retriever.search(&query).await;
+        let search_ms = millis(began.elapsed());
+
+        let introduce = asked.session.history.is_empty();
+        let brief = Brief { asked, route, agent, passages: found.passages };
+        let answer = self.answerer.answer(&brief, composer).await;
+        let outcome = if answer.covered { Outcome::Answered } else { Outcome::NotCovered };
+        let cost_micros = answer.cost_micros;
+        let mut reply =
+            composer.compose(Draft { brief: &brief, answer, safety, introduce, lexical_only: found.lexical_only });
+        reply.versions.content = self.retriever.version();
+        reply.versions.prompts = self.agents.version();
+        let mut spoken = Spoken::new(reply, outcome);
+        spoken.usage.search_ms = search_ms;
+        spoken.usage.cost_micros = cost_micros;
+        spoken
+    }
+
+    /// The one write; nothing is final before it. A store that is away is waited for, with the reply
+    /// in hand, while the diver is told to come back.
+    async fn finish(&self, claim: &Claim, session: Session, restarted: bool, spoken: Spoken) {
+        let Some(turn) = self.finished(claim, session, restarted, &spoken) else { return };
+        let log = self.streams.open(turn.id);
+        let give_up = self.deadline(claim);
+        let mut told = false;
+        let mut pause = Duration::from_millis(100);
+        loop {
+            match self.store.finish(claim, &turn).await {
+                Ok(()) => break,
+                Err(StoreError::LeaseLost) => return self.abandon(claim),
+                Err(error) => {
+                    tracing::error!(error = %error, turn = %turn.id, "a finished turn can't be stored yet");
+                    if !told && Instant::now() >= give_up {
+                        log.push(TurnEvent::Failed);
+                        told = true;
+                    }
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(5));
+                }
+            }
+        }
+        failpoint::reached("finished");
+        if spoken.forgets {
+            self.forget(&turn).await;
+        } else {
+            self.hearing.add(&claim.conversation, Role::Assistant, &turn.reply.text);
+        }
+        report(claim, &turn);
+        for citation in turn.reply.citations.iter().cloned() {
+            log.push(TurnEvent::Citation(citation));
+        }
+        log.push(TurnEvent::Final { session: turn.session.id, reply: Arc::new(turn.reply) });
+        self.streams.close(turn.id);
+    }
+
+    fn finished(&self, claim: &Claim, session: Session, restarted: bool, spoken: &Spoken) -> Option<FinishedTurn> {
+        let event = claim.events.last()?;
+        let at = self.clock.now();
+        let channel = self.channels.get(&claim.conversation.channel);
+        // An emergency reply stands in the conversation already; a second text would bury it.
+        let silent = spoken.outcome == Outcome::CutShort;
+        let parts = channel.filter(|_| !silent).map(|c| c.render(&spoken.reply)).unwrap_or_default();
+        let received = claim.events.first()?.received_at;
+        let usage = Usage {
+            tokens: spoken.reply.tokens_used,
+            total_ms: millis(at.since(received)),
+            ..spoken.usage.clone()
+        };
+        Some(FinishedTurn {
+            id: claim.turn()?,
+            attempt: claim.attempt,
+            diver: event.sender.key.clone(),
+            said: claim.text(),
+            reply: spoken.reply.clone(),
+            outcome: spoken.outcome,
+            session: Session { updated_at: at, ..session },
+            stands_down: spoken.stands_down,
+            restarts_session: restarted || spoken.restarts,
+            usage,
+            parts,
+            context: event.context.clone(),
+            at,
+        })
+    }
+
+    /// The conversation's session; one that expired begins anew. `None`: the store is away, the lane
+    /// was waited for in vain and is given back.
+    async fn open_session(&self, claim: &Claim) -> Option<(Session, bool)> {
+        let event = claim.events.first()?;
+        if event.opens_conversation
+            && claim.attempt == 1
+            && let Some(id) = SessionId::parse(&claim.conversation.conversation)
+        {
+            return Some((Session::open(id, claim.conversation.clone(), event.received_at), false));
+        }
+        let mut pause = Duration::from_millis(100);
+        let found = loop {
+            match self.store.session(&claim.conversation, &event.sender.key, self.settings.history).await {
+                Ok(found) => break found,
+                Err(error) if Instant::now() >= self.deadline(claim) => {
+                    tracing::error!(error = %error, turn = ?claim.turn(), "a session can't be read");
+                    self.abandon(claim);
+                    if let Err(error) = self.store.park(claim).await {
+                        tracing::error!(error = %error, turn = ?claim.turn(), "a turn could not be parked");
+                    }
+                    return None;
+                }
+                Err(_) => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(2));
+                }
+            }
+        };
+        let Some(mut session) = found else {
+            let id = SessionId::parse(&claim.conversation.conversation).unwrap_or_else(|| SessionId(self.clock.uuid()));
+            return Some((Session::open(id, claim.conversation.clone(), event.received_at), false));
+        };
+        let restarted = session.expired(event.received_at);
+        if restarted {
+            session.history.clear();
+            session.state.clear();
+            session.emergency = None;
+            if self.anonymous(&claim.conversation) {
+                session.profile = crate::session::DiverProfile::default();
+            }
+        }
+        Some((session, restarted))
+    }
+
+    fn asked(&self, claim: &Claim, session: &Session) -> Option<Asked> {
+        let event = claim.events.last()?;
+        Some(Asked {
+            text: claim.text(),
+            session: session.clone(),
+            diver: event.sender.key.clone(),
+            locale: event.sender.locale.clone(),
+            now: self.clock.now(),
+            deadline: self.deadline(claim),
+        })
+    }
+
+    fn heard(&self, asked: &Asked) -> crate::guard::Heard {
+        crate::guard::Heard {
+            recent: asked.session.history.iter().map(|m| (m.role, m.content.clone())).collect(),
+            standing: asked.session.emergency.clone(),
+            locale: asked.locale.clone(),
+            region: asked.session.profile.region.clone(),
+        }
+    }
+
+    /// An emergency that only the joined burst or the stored history shows.
+    fn alarm(&self, claim: &Claim, alarm: Alarm, composer: &Composer<'_>) -> Spoken {
+        self.hearing.stand(&claim.conversation, Some(alarm.standing.clone()));
+        let mut reply = composer.fixed(&alarm.text, SAFETY, alarm.lang, Safety::Emergency);
+        alarm.standing.kind.as_str().clone_into(&mut reply.intent);
+        Spoken::new(reply, Outcome::Emergency)
+    }
+
+    fn cut_short(&self, composer: &Composer<'_>, session: &Session) -> Spoken {
+        let lang = session.profile.language.unwrap_or_default();
+        let text = self.voice.say(Phrase::CutShort, lang);
+        Spoken::new(composer.fixed(&text, SAFETY, lang, Safety::None), Outcome::CutShort)
+    }
+
+    pub(crate) fn say(&self, composer: &Composer<'_>, phrase: Phrase, lang: Lang) -> Spoken {
+        let text = self.voice.say(phrase, lang);
+        Spoken::new(composer.fixed(&text, GENERAL, lang, Safety::None), Outcome::Fixed)
+    }
+
+    fn fallback(&self, composer: &Composer<'_>, lang: Lang) -> Spoken {
+        Spoken { outcome: Outcome::Fallback, ..self.say(composer, Phrase::Fallback, lang) }
+    }
+
+    /// Covers a claim with the fallback: its turn panicked.
+    pub async fn give_fallback(&self, claim: &Claim) {
+        self.give_fallback_as(claim, Outcome::Fallback).await;
+    }
+
+    async fn give_fallback_as(&self, claim: &Claim, outcome: Outcome) {
+        let Some((turn, event)) = claim.turn().zip(claim.events.last()) else { return };
+        let Some((session, restarted)) = self.open_session(claim).await else { return };
+        let composer = Composer::new(&*self.voice, self.streams.open(turn), session.id);
+        let lang = self.language(event.sender.locale.as_deref(), &session);
+        let spoken = Spoken { outcome, ..self.fallback(&composer, lang) };
+        self.finish(claim, session, restarted, spoken).await;
+    }
+
+    /// The turn goes on elsewhere or later; followers here are told to come back.
+    pub fn abandon(&self, claim: &Claim) {
+        if let Some(turn) = claim.turn() {
+            self.streams.open(turn).push(TurnEvent::Failed);
+            self.streams.close(turn);
+        }
+    }
+
+    /// Whether the channel knows no sender, so that the profile lives and dies with the session.
+    pub(crate) fn anonymous(&self, conversation: &ConversationKey) -> bool {
+        let channel = self.channels.get(&conversation.channel);
+        channel.is_none_or(|c| c.capabilities().delivery == Delivery::Fetched)
+    }
+
+    fn language(&self, locale: Option<&str>, session: &Session) -> Lang {
+        session.profile.language.or_else(|| Lang::from_locale(locale?)).unwrap_or_default()
+    }
+
+    fn deadline(&self, claim: &Claim) -> Instant {
+        let waited = claim.events.first().map_or(Duration::ZERO, |e| self.clock.now().since(e.received_at));
+        Instant::now() + self.settings.budget.saturating_sub(waited).max(self.settings.least)
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// One line in the log and the counts, for every turn.
+fn report(claim: &Claim, turn: &FinishedTurn) {
+    let channel = claim.conversation.channel.to_string();
+    tracing::info!(
+        turn = %turn.id,
+        session = %turn.session.id,
+        channel,
+        agent = %turn.reply.agent,
+        outcome = turn.outcome.as_str(),
+        model = turn.reply.model,
+        lang = turn.reply.lang.code(),
+        attempt = turn.attempt,
+        passages = turn.reply.context_chunks,
+        tokens = turn.usage.tokens,
+        route_ms = turn.usage.route_ms,
+        search_ms = turn.usage.search_ms,
+        total_ms = turn.usage.total_ms,
+        "turn finished"
+    );
+    let labels = [
+        ("channel", channel),
+        ("agent", turn.reply.agent.to_string()),
+        ("outcome", turn.outcome.as_str().to_owned()),
+    ];
+    metrics::counter!("dovvybuddy_turns_total", &labels).increment(1);
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a turn are far below 2^52")]
+    metrics::histogram!("dovvybuddy_turn_seconds").record(turn.usage.total_ms as f64 / 1000.0);
+    #[expect(clippy::cast_precision_loss, reason = "as above")]
+    metrics::histogram!("dovvybuddy_retrieval_seconds").record(turn.usage.search_ms as f64 / 1000.0);
+}
