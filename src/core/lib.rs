@@ -27,6 +27,8 @@ pub mod model;
 pub mod reply;
 pub mod session;
 pub mod store;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod supervise;
 pub mod turn;
 

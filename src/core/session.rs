@@ -14,6 +14,10 @@ use crate::reply::Reply;
 /// A session ends after this long without a message.
 pub const SESSION_IDLE: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The most a session's notes and a profile's unknown fields may hold, in bytes of JSON. Clients write
+/// to both, and what they write must not grow without end.
+const MOST_NOTES: usize = 16 * 1024;
+
 /// One diver's running conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Session {
@@ -48,6 +52,11 @@ impl Session {
             created_at: now,
             updated_at: now,
         }
+    }
+
+    /// Takes over notes, unless they would make the session's notes too large.
+    pub fn note(&mut self, notes: &Map<String, Value>) {
+        extend_within(&mut self.state, notes);
     }
 
     /// Whether 24 hours have passed without a message.
@@ -141,11 +150,25 @@ impl DiverProfile {
         take(&mut self.units, newer.units);
         take(&mut self.language, newer.language);
         for concern in newer.concerns {
-            if !self.concerns.contains(&concern) {
+            if !self.concerns.contains(&concern) && self.concerns.len() < MOST_CONCERNS {
                 self.concerns.push(concern);
             }
         }
-        self.other.extend(newer.other);
+        extend_within(&mut self.other, &newer.other);
+    }
+}
+
+/// How many worries and conditions are remembered.
+const MOST_CONCERNS: usize = 32;
+
+fn extend_within(held: &mut Map<String, Value>, newer: &Map<String, Value>) {
+    if newer.is_empty() {
+        return;
+    }
+    let mut both = held.clone();
+    both.extend(newer.clone());
+    if serde_json::to_string(&both).is_ok_and(|text| text.len() <= MOST_NOTES) {
+        *held = both;
     }
 }
 
@@ -184,6 +207,17 @@ mod tests {
         known.merge(DiverProfile { dives: Some(12), concerns: vec!["ears".into()], ..Default::default() });
         assert_eq!((known.cert_level.as_deref(), known.dives), (Some("OW"), Some(12)));
         assert_eq!(known.concerns, ["ears"]);
+    }
+
+    #[test]
+    fn clients_cannot_make_a_profile_grow_without_end() {
+        let mut known = DiverProfile::default();
+        for i in 0..100 {
+            let other = Map::from_iter([(format!("key{i}"), Value::from("x".repeat(1000)))]);
+            known.merge(DiverProfile { other, concerns: vec![format!("worry {i}")], ..Default::default() });
+        }
+        assert!(serde_json::to_string(&known.other).unwrap().len() <= MOST_NOTES);
+        assert_eq!(known.concerns.len(), MOST_CONCERNS);
     }
 
     #[test]

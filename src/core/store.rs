@@ -173,7 +173,7 @@ pub struct FinishedTurn {
     /// How it ended.
     pub outcome: Outcome,
     /// The session as it stands now. Its `history` is ignored: `said` and the reply are appended. Its
-    /// `emergency` is ignored too, except by [`Inbox::accept_answered`]: a turn that was already
+    /// `emergency` is taken only if the outcome is [`Outcome::Emergency`]: a turn that was already
     /// running must not undo an alarm.
     pub session: Session,
     /// The diver said that the standing emergency is none: it ends with this turn.

@@ -41,6 +41,11 @@ impl Progress {
         Arc::new(Self { name: name.into(), last, restarts: AtomicU32::new(0) })
     }
 
+    /// The loop's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Something was done, or there was truly nothing to do.
     pub fn tick(&self, now: Timestamp) {
         self.last.store(now.as_millis(), Ordering::Relaxed);

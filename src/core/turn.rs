@@ -123,8 +123,8 @@ impl Turns {
             if let Some(told) = event.profile.clone() {
                 session.profile.merge(told);
             }
-            if let Some(serde_json::Value::Object(state)) = event.state.clone() {
-                session.state.extend(state);
+            if let Some(serde_json::Value::Object(state)) = &event.state {
+                session.note(state);
             }
         }
         let lang = self.language(event.sender.locale.as_deref(), session);
@@ -137,11 +137,11 @@ impl Turns {
 
     /// Words: guard once more, route, retrieve, answer.
     async fn answer(&self, claim: &Claim, session: &mut Session, composer: &Composer<'_>) -> Spoken {
-        let Some(asked) = self.asked(claim, session) else { return self.fallback(composer, Lang::default()) };
+        let Some(mut asked) = self.asked(claim, session) else { return self.fallback(composer, Lang::default()) };
         let mut stands_down = false;
         match self.guard.assess(&asked.text, &self.heard(&asked)) {
             Assessment::Calm => {}
-            Assessment::Emergency(alarm) => return self.alarm(claim, alarm, composer),
+            Assessment::Emergency(alarm) => return self.alarm(session, alarm, composer),
             Assessment::StoodDown { reply, lang } => {
                 self.hearing.stand(&claim.conversation, None);
                 stands_down = true;
@@ -157,7 +157,8 @@ impl Turns {
         let route_ms = millis(began.elapsed());
         session.profile.merge(route.learned.clone());
         session.profile.language = Some(route.lang);
-        session.state.extend(route.state_updates.clone());
+        session.note(&route.state_updates);
+        asked.session.profile = session.profile.clone();
 
         let mut spoken = match route.to.clone() {
             Destination::Fixed(phrase) => {
@@ -350,8 +351,9 @@ impl Turns {
     }
 
     /// An emergency that only the joined burst or the stored history shows.
-    fn alarm(&self, claim: &Claim, alarm: Alarm, composer: &Composer<'_>) -> Spoken {
-        self.hearing.stand(&claim.conversation, Some(alarm.standing.clone()));
+    fn alarm(&self, session: &mut Session, alarm: Alarm, composer: &Composer<'_>) -> Spoken {
+        self.hearing.stand(&session.conversation, Some(alarm.standing.clone()));
+        session.emergency = Some(alarm.standing.clone());
         let mut reply = composer.fixed(&alarm.text, SAFETY, alarm.lang, Safety::Emergency);
         alarm.standing.kind.as_str().clone_into(&mut reply.intent);
         Spoken::new(reply, Outcome::Emergency)

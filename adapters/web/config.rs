@@ -1,0 +1,156 @@
+//! What can be set about the web channel.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use url::Url;
+
+/// The web channel's settings, as plain data.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct WebConfig {
+    /// The address under which people reach the daemon, such as `https://dive.example`.
+    pub public_url: Option<String>,
+    /// Origins whose pages may read answers and open `WebSocket`s, such as `https://shop.example`.
+    pub cors_origins: Vec<String>,
+    /// Addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` count.
+    pub trusted_proxies: Vec<String>,
+    /// Messages a minute of one diver, as told in `RateLimit-Policy`; the store counts them.
+    pub diver_per_minute: u32,
+    /// Requests a minute of one address to all of `/api`; 0 switches the limit off.
+    pub ip_per_minute: u32,
+    /// Leads a minute of one address; 0 switches the limit off.
+    pub leads_per_minute: u32,
+    /// Requests about sessions a minute of one address; 0 switches the limit off.
+    pub sessions_per_minute: u32,
+    /// Ratings a minute of one address; 0 switches the limit off.
+    pub feedback_per_minute: u32,
+    /// From receipt to the whole reply, in milliseconds.
+    pub reply_within_ms: u64,
+    /// How long a request's body may take to arrive, in milliseconds.
+    pub body_within_ms: u64,
+    /// The most event streams open at once.
+    pub most_streams: usize,
+    /// The most `WebSocket`s open at once.
+    pub most_sockets: usize,
+    /// How long a WebSocket may be silent before it is closed, in milliseconds.
+    pub socket_idle_ms: u64,
+    /// How long open streams may wait for their turn's end once the daemon stops, in milliseconds.
+    pub drain_ms: u64,
+}
+
+impl Default for WebConfig {
+    fn default() -> Self {
+        Self {
+            public_url: None,
+            cors_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            diver_per_minute: 20,
+            ip_per_minute: 120,
+            leads_per_minute: 20,
+            sessions_per_minute: 60,
+            feedback_per_minute: 60,
+            reply_within_ms: 19_500,
+            body_within_ms: 15_000,
+            most_streams: 20_000,
+            most_sockets: 4_000,
+            socket_idle_ms: 75_000,
+            drain_ms: 20_000,
+        }
+    }
+}
+
+/// A setting that can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: `{value}` is not {expected}")]
+pub struct ConfigError {
+    /// The key inside the web channel's settings.
+    pub key: &'static str,
+    /// What was given.
+    pub value: String,
+    /// What was expected.
+    pub expected: &'static str,
+}
+
+impl WebConfig {
+    pub(crate) fn reply_within(&self) -> Duration {
+        Duration::from_millis(self.reply_within_ms)
+    }
+
+    pub(crate) fn body_within(&self) -> Duration {
+        Duration::from_millis(self.body_within_ms)
+    }
+
+    pub(crate) fn drain(&self) -> Duration {
+        Duration::from_millis(self.drain_ms)
+    }
+
+    pub(crate) fn socket_idle(&self) -> Duration {
+        Duration::from_millis(self.socket_idle_ms)
+    }
+
+    /// The networks of `trusted_proxies`; a bare address is a network of one.
+    pub(crate) fn proxies(&self) -> Result<Vec<IpNet>, ConfigError> {
+        let parse = |value: &String| {
+            let value = value.trim();
+            let net = value.parse::<IpNet>().ok();
+            net.or_else(|| value.parse::<IpAddr>().ok().map(IpNet::from)).ok_or_else(|| ConfigError {
+                key: "trusted_proxies",
+                value: value.to_owned(),
+                expected: "an address or a network such as 10.0.0.0/8",
+            })
+        };
+        self.trusted_proxies.iter().map(parse).collect()
+    }
+
+    /// The origins of `cors_origins` in the form browsers send.
+    pub(crate) fn origins(&self) -> Result<Vec<String>, ConfigError> {
+        self.cors_origins.iter().map(|value| origin_of(value).ok_or_else(|| wrong_origin("cors_origins", value))).collect()
+    }
+
+    /// The origin of `public_url`.
+    pub(crate) fn public_origin(&self) -> Result<Option<String>, ConfigError> {
+        let value = self.public_url.as_deref().map(str::trim).filter(|value| !value.is_empty());
+        value.map(|value| origin_of(value).ok_or_else(|| wrong_origin("public_url", value))).transpose()
+    }
+}
+
+/// `scheme://host[:port]` as a browser writes it; `None` for anything that is no http(s) address.
+fn origin_of(value: &str) -> Option<String> {
+    let url = Url::parse(value.trim()).ok()?;
+    matches!(url.scheme(), "http" | "https").then(|| url.origin().ascii_serialization())
+}
+
+fn wrong_origin(key: &'static str, value: &str) -> ConfigError {
+    ConfigError { key, value: value.to_owned(), expected: "an http(s) address such as https://shop.example" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_written_as_browsers_write_them() {
+        let config = WebConfig {
+            cors_origins: vec!["https://Shop.Example:443/".into(), "http://localhost:3000".into()],
+            ..WebConfig::default()
+        };
+        assert_eq!(config.origins().unwrap(), ["https://shop.example", "http://localhost:3000"]);
+    }
+
+    #[test]
+    fn a_star_is_no_origin() {
+        let config = WebConfig { cors_origins: vec!["*".into()], ..WebConfig::default() };
+        assert_eq!(config.origins().unwrap_err().key, "cors_origins");
+    }
+
+    #[test]
+    fn a_bare_address_is_a_network_of_one() {
+        let config = WebConfig { trusted_proxies: vec!["10.1.2.3".into(), "fd00::/8".into()], ..WebConfig::default() };
+        let nets = config.proxies().unwrap();
+        assert_eq!(nets[0].to_string(), "10.1.2.3/32");
+        assert!(nets[1].contains(&"fd12::1".parse::<IpAddr>().unwrap()));
+    }
+}

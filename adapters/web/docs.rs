@@ -1,0 +1,69 @@
+//! The API's own description, made from the code that answers.
+
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
+
+use crate::{chat, feedback, leads, sessions, stream, ws};
+
+/// Where the description is served.
+pub(crate) const DOCUMENT: &str = "/openapi.json";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "DovvyBuddy",
+        description = "A diver-first assistant that answers from curated, cited dive knowledge. Fields are UTF-8 JSON, \
+                       times RFC 3339 UTC. Unknown request fields are ignored.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    paths(
+        chat::chat, stream::chat_stream, stream::resume, ws::socket,
+        sessions::open, sessions::read, sessions::remove, leads::leads, feedback::feedback,
+    ),
+    tags(
+        (name = "chat", description = "Asking and being answered"),
+        (name = "sessions", description = "Conversations"),
+        (name = "leads", description = "Being put in touch with a professional"),
+        (name = "feedback", description = "Whether an answer helped"),
+    )
+)]
+struct Api;
+
+/// The OpenAPI 3.1 description of the web channel.
+pub fn openapi() -> Document {
+    Api::openapi()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_address_is_described_in_openapi_3_1() {
+        let document = serde_json::to_value(openapi()).unwrap();
+        assert_eq!(document["openapi"], "3.1.0");
+        for (path, method) in [
+            ("/api/chat", "post"),
+            ("/api/chat/stream", "post"),
+            ("/api/turns/{turnId}/events", "get"),
+            ("/api/ws", "get"),
+            ("/api/sessions", "post"),
+            ("/api/sessions/{id}", "get"),
+            ("/api/sessions/{id}", "delete"),
+            ("/api/leads", "post"),
+            ("/api/feedback", "post"),
+        ] {
+            assert!(document["paths"][path][method].is_object(), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        let document = serde_json::to_value(openapi()).unwrap();
+        let text = document.to_string();
+        for reference in text.split("\"$ref\":\"#").skip(1) {
+            let pointer = reference.split('"').next().unwrap();
+            assert!(document.pointer(pointer).is_some(), "{pointer}");
+        }
+    }
+}

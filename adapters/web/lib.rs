@@ -1,0 +1,39 @@
+//! The web channel: the HTTP API for divers, its event streams and WebSocket, and a chat page.
+//!
+//! Start at [`router`]. A message takes the same way whichever door it comes through: [`body`] and
+//! [`request`] read it, [`admit`] hands it to the intake, [`chat`], [`stream`] and [`ws`] tell the
+//! answer. Everything that fails becomes HTTP in [`error`].
+
+mod adapter;
+mod admit;
+mod body;
+mod chat;
+mod client;
+mod client_ip;
+mod config;
+mod docs;
+mod error;
+mod feedback;
+mod form;
+mod headers;
+mod idempotency;
+mod leads;
+mod limits;
+mod origin;
+mod page;
+mod request;
+mod routes;
+mod sessions;
+mod state;
+mod stream;
+mod wire;
+mod ws;
+
+pub use adapter::WebAdapter;
+pub use config::{ConfigError, WebConfig};
+pub use docs::openapi;
+pub use error::{ApiError, ErrorBody, FieldError};
+pub use limits::RateLimited;
+pub use routes::{guarded, router};
+pub use state::{LeadNotices, WebParts, WebState};
+pub use wire::chat_response;

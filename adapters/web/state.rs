@@ -1,0 +1,147 @@
+//! What every request handler may reach.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dovvybuddy_core::guard::EmergencyGuard;
+use dovvybuddy_core::hearing::Hearing;
+use dovvybuddy_core::intake::Intake;
+use dovvybuddy_core::lead::Lead;
+use dovvybuddy_core::store::{Notice, Store};
+use dovvybuddy_core::{BotId, ChannelId, Clock, ConversationKey, DiverKey, SessionId, TurnId};
+use moka::sync::Cache;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::client_ip::TrustedProxies;
+use crate::config::{ConfigError, WebConfig};
+use crate::idempotency::Repeats;
+use crate::limits::IpLimits;
+
+/// Makes the deliveries of a lead; empty when none is configured.
+pub type LeadNotices = Arc<dyn Fn(&Lead) -> Vec<Notice> + Send + Sync>;
+
+/// What the web channel is made of.
+pub struct WebParts {
+    /// Where messages go.
+    pub intake: Intake,
+    /// Sessions, turns, leads, ratings.
+    pub store: Arc<dyn Store>,
+    /// Decides whether a message that a limit refuses is an emergency.
+    pub guard: Arc<dyn EmergencyGuard>,
+    /// What was said lately, for the guard; the one the intake has.
+    pub hearing: Arc<Hearing>,
+    /// Time and ids.
+    pub clock: Arc<dyn Clock>,
+    /// The bot that is spoken to.
+    pub bot: BotId,
+    /// Makes the deliveries of a lead.
+    pub lead_notices: LeadNotices,
+    /// The settings.
+    pub config: WebConfig,
+    /// Fired when the daemon stops: open streams get [`WebConfig::drain_ms`] to see their turn's end.
+    pub closing: CancellationToken,
+}
+
+/// The web channel's shared state. Cheap to clone.
+#[derive(Clone)]
+pub struct WebState(pub(crate) App);
+
+/// The same, as the handlers see it.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) intake: Intake,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) guard: Arc<dyn EmergencyGuard>,
+    pub(crate) hearing: Arc<Hearing>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) bot: BotId,
+    pub(crate) lead_notices: LeadNotices,
+    pub(crate) config: WebConfig,
+    pub(crate) closing: CancellationToken,
+    pub(crate) limits: IpLimits,
+    pub(crate) proxies: TrustedProxies,
+    /// The origins that may read answers and open `WebSocket`s.
+    pub(crate) origins: Vec<String>,
+    /// The origin people reach the daemon under.
+    pub(crate) public_origin: Option<String>,
+    pub(crate) repeats: Repeats,
+    /// The turns this process took in lately: they may be waited for, an unknown one may not.
+    pub(crate) turns: Cache<TurnId, ()>,
+    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) sockets: Arc<Semaphore>,
+    pub(crate) tasks: TaskTracker,
+}
+
+/// How long a turn is remembered as taken in; far longer than any turn waits.
+const TURN_MEMORY: Duration = Duration::from_mins(15);
+
+impl WebState {
+    /// Checks the settings and puts the parts together.
+    pub fn new(parts: WebParts) -> Result<Self, ConfigError> {
+        let config = parts.config;
+        let public_origin = config.public_origin()?;
+        let mut origins = config.origins()?;
+        origins.extend(public_origin.clone());
+        Ok(Self(App(Arc::new(Inner {
+            intake: parts.intake,
+            store: parts.store,
+            guard: parts.guard,
+            hearing: parts.hearing,
+            clock: parts.clock,
+            bot: parts.bot,
+            lead_notices: parts.lead_notices,
+            closing: parts.closing,
+            limits: IpLimits::new(&config),
+            proxies: TrustedProxies::new(config.proxies()?),
+            origins,
+            public_origin,
+            repeats: Repeats::default(),
+            turns: Cache::builder().max_capacity(50_000).time_to_live(TURN_MEMORY).build(),
+            streams: Arc::new(Semaphore::new(config.most_streams)),
+            sockets: Arc::new(Semaphore::new(config.most_sockets)),
+            tasks: TaskTracker::new(),
+            config,
+        }))))
+    }
+
+    /// Waits until the tasks of the web channel have ended; call it after `closing` was fired and the
+    /// server has stopped, with a deadline of your own.
+    pub async fn drained(&self) {
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Inner {
+    /// The conversation of a session on the web.
+    pub(crate) fn conversation(&self, session: SessionId) -> ConversationKey {
+        ConversationKey {
+            bot: self.bot.clone(),
+            channel: channel(),
+            account: String::new(),
+            conversation: session.to_string(),
+        }
+    }
+
+    /// The anonymous diver of a session on the web.
+    pub(crate) fn diver(&self, session: SessionId) -> DiverKey {
+        DiverKey { bot: self.bot.clone(), channel: channel(), account: String::new(), user: session.to_string() }
+    }
+}
+
+/// The web channel's id.
+pub(crate) fn channel() -> ChannelId {
+    ChannelId::new("web")
+}

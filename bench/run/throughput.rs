@@ -1,0 +1,120 @@
+//! Turns a second and CPU a turn: floor, spine, full turn, and the price of a sync.
+
+use dovvybuddy_bench::BoxError;
+
+use crate::Bench;
+use crate::daemon::{Daemon, Embeddings};
+use crate::report::{Goal, Report};
+use crate::rounds::{Rounds, Runner, alternate};
+use crate::servers::{Floor, ModelPace, Server, floor, model, spine};
+
+const LOADS: [usize; 2] = [50, 256];
+const SECTION: &str = "Turns a second";
+const CPU: &str = "CPU by stage, 50 at once";
+
+/// Floor, spine and daemon in turns.
+pub(crate) async fn measure(bench: &Bench, daemon: Option<&Daemon>, report: &mut Report) -> Result<(), BoxError> {
+    let places = &bench.places;
+    let fake = model(places, ModelPace::Instant).await?;
+    let whole = floor(places, Floor::Whole, fake.addr).await?;
+    let streaming = floor(places, Floor::WholeStreaming, fake.addr).await?;
+    let bare = floor(places, Floor::Spine, fake.addr).await?;
+    let ours = spine(places, None, true).await?;
+    let full = match daemon {
+        Some(daemon) => Some(daemon.start(places, Embeddings::Fake, Some(fake.addr)).await?),
+        None => None,
+    };
+    let mut runners = vec![
+        Runner::chat("floor", &whole),
+        Runner::chat("floor, streaming model", &streaming),
+        Runner::chat("bare floor", &bare),
+        Runner::chat("spine", &ours),
+    ];
+    if let Some(full) = &full {
+        runners.push(Runner { fresh_searches: true, ..Runner::chat("full turn", full) });
+    }
+    let mut cpu_of_full = None;
+    for load in LOADS {
+        let rounds = alternate(bench, &runners, load, report).await?;
+        tell(&runners, &rounds, load, report);
+        if load == LOADS[0] {
+            cpu_of_full = rounds.get(4).map(Rounds::cpu_ms);
+            if let Some(spine) = rounds.get(3) {
+                report.figure(CPU, "HTTP, guard's place, store, lanes (the spine)", spine.cpu_ms(), "ms/turn", Goal::None);
+            }
+        }
+    }
+    drop(runners);
+    if let (Some(daemon), Some(full), Some(cpu)) = (daemon, full, cpu_of_full) {
+        stages(bench, daemon, &ours, full, cpu, report).await?;
+    }
+    Ok(())
+}
+
+fn tell(runners: &[Runner<'_>], rounds: &[Rounds], load: usize, report: &mut Report) {
+    for (runner, rounds) in runners.iter().zip(rounds) {
+        report.figure(SECTION, format!("{} at {load}", runner.name), rounds.per_second(), "turns/s", Goal::None);
+        report.figure(SECTION, format!("{} at {load}, CPU", runner.name), rounds.cpu_ms(), "ms/turn", Goal::None);
+    }
+    let [floor, streaming, bare, spine, rest @ ..] = rounds else { return };
+    let mut ratio = |name: &str, of: &Rounds, to: &Rounds, goal| {
+        report.figure(SECTION, format!("{name} at {load}"), of.ratio_to(to), "of it", goal);
+    };
+    ratio("spine ÷ floor", spine, floor, Goal::AtLeast(0.6));
+    ratio("spine ÷ bare floor", spine, bare, Goal::None);
+    if let Some(full) = rest.first() {
+        ratio("full turn ÷ floor", full, floor, Goal::AtLeast(0.3));
+        ratio("full turn ÷ floor with a streaming model", full, streaming, Goal::None);
+        ratio("full turn ÷ spine", full, spine, Goal::None);
+    }
+}
+
+/// What routing, searching, answering and the model's call cost, each by leaving the next one out.
+async fn stages(
+    bench: &Bench,
+    daemon: &Daemon,
+    spine: &Server,
+    full: Server,
+    cpu_of_full: f64,
+    report: &mut Report,
+) -> Result<(), BoxError> {
+    let remembered = alternate(bench, &[Runner::chat("full turn, search remembered", &full)], LOADS[0], report).await?;
+    full.stop().await?;
+    let extracting = daemon.start(&bench.places, Embeddings::Fake, None).await?;
+    let runners =
+        [Runner { fresh_searches: true, ..Runner::chat("extracting", &extracting) }, Runner::chat("spine again", spine)];
+    let rounds = alternate(bench, &runners, LOADS[0], report).await?;
+    let ([remembered], [extracting, spine]) = (remembered.as_slice(), rounds.as_slice()) else { return Ok(()) };
+    let search = cpu_of_full - remembered.cpu_ms();
+    report.figure(CPU, "search (full turn − search remembered)", search, "ms/turn", Goal::None);
+    let thinking = extracting.cpu_ms() - spine.cpu_ms();
+    report.figure(CPU, "guard, routing, search, extraction (extracting − spine)", thinking, "ms/turn", Goal::None);
+    report.figure(CPU, "the whole turn with a model", cpu_of_full, "ms/turn", Goal::None);
+    report.figure(CPU, "the whole turn by extraction", extracting.cpu_ms(), "ms/turn", Goal::None);
+    report.figure(SECTION, "full turn by extraction at 50", extracting.per_second(), "turns/s", Goal::None);
+    Ok(())
+}
+
+/// What syncing every commit costs. The store can leave out only every sync, which is cheaper still
+/// than NORMAL: a cost that stays within bounds here does so against NORMAL.
+pub(crate) async fn durability(bench: &Bench, report: &mut Report) -> Result<(), BoxError> {
+    const SECTION: &str = "The price of a sync, 50 at once";
+    let places = &bench.places;
+    let fake = model(places, ModelPace::Instant).await?;
+    let full = floor(places, Floor::Spine, fake.addr).await?;
+    let normal = floor(places, Floor::SpineNormal, fake.addr).await?;
+    let synced = spine(places, None, true).await?;
+    let unsynced = spine(places, None, false).await?;
+    let runners = [
+        Runner::chat("spine, FULL", &synced),
+        Runner::chat("spine, OFF", &unsynced),
+        Runner::chat("bare floor, FULL", &full),
+        Runner::chat("bare floor, NORMAL", &normal),
+    ];
+    let rounds = alternate(bench, &runners, 50, report).await?;
+    let [synced, unsynced, full, normal] = rounds.as_slice() else { return Ok(()) };
+    let lost = |with: &Rounds, without: &Rounds| (1.0 - with.ratio_to(without)) * 100.0;
+    report.figure(SECTION, "spine, FULL instead of OFF", lost(synced, unsynced), "% fewer", Goal::AtMost(10.0));
+    report.figure(SECTION, "bare floor, FULL instead of NORMAL", lost(full, normal), "% fewer", Goal::None);
+    Ok(())
+}

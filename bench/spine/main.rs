@@ -1,0 +1,165 @@
+//! The spine alone: web channel, intake, lanes, turn and store as they are, around an agent that echoes.
+//!
+//! What it costs beyond the floor is the price of lanes, sessions, recovery and streams that can be
+//! resumed. With `--slow-ms` the echo comes piece by piece, for thousands of open streams.
+
+mod echo;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::routing::get;
+use axum::serve::ListenerExt as _;
+use axum::{Json, Router};
+use clap::Parser;
+use dovvybuddy_bench::BoxError;
+use dovvybuddy_core::channel::ChannelAdapter;
+use dovvybuddy_core::events::Streams;
+use dovvybuddy_core::hearing::Hearing;
+use dovvybuddy_core::intake::{Intake, Parts, SlowDownNotices};
+use dovvybuddy_core::lanes::{Lanes, Running};
+use dovvybuddy_core::limit::Quota;
+use dovvybuddy_core::store::{Sessions, Store};
+use dovvybuddy_core::supervise::Progress;
+use dovvybuddy_core::turn::{TurnSettings, Turns};
+use dovvybuddy_core::{BotId, Clock, SystemClock};
+use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore};
+use dovvybuddy_web::{WebAdapter, WebConfig, WebParts, WebState};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::echo::{Calm, Echo, OneAgent, Plain};
+
+/// Our spine around an agent that echoes.
+#[derive(Parser)]
+#[command(name = "bench-spine")]
+struct Args {
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:9102")]
+    bind: SocketAddr,
+    /// The database file; `sqlite::memory:` syncs nothing and shows what durability costs.
+    #[arg(long)]
+    db: PathBuf,
+    /// Milliseconds between the pieces of the echo; 0 answers at once.
+    #[arg(long, default_value_t = 0)]
+    slow_ms: u64,
+    /// How many pieces a slow echo has.
+    #[arg(long, default_value_t = 12)]
+    pieces: u32,
+}
+
+/// Turns at once, and messages that may wait.
+const MOST: usize = 20_000;
+/// Long enough for the slowest echo.
+const BUDGET: Duration = Duration::from_mins(1);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match serve(Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench-spine: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(args: Args) -> Result<(), BoxError> {
+    rlimit::increase_nofile_limit(u64::MAX)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let options = OpenOptions {
+        url_or_path: args.db.to_string_lossy().into_owned(),
+        dispatch: true,
+        max_waiting: MOST,
+        migrate: true,
+        clock: Arc::clone(&clock),
+    };
+    let store = Arc::new(SqliteStore::open(options).await?);
+    let echo = Echo { pause: Duration::from_millis(args.slow_ms), pieces: args.pieces };
+    let (lanes, web) = compose(store, clock, echo)?;
+    // A run ends with the process; nothing is ever stopped softly.
+    tokio::spawn(lanes.run(CancellationToken::new()));
+    let app = Router::new()
+        .route("/health", get(async || Json(json!({"status": "healthy"}))))
+        .merge(dovvybuddy_web::router(&web));
+    let listener = tokio::net::TcpListener::bind(args.bind).await?;
+    println!("listening on {}", listener.local_addr()?);
+    let listener = listener.tap_io(|stream| {
+        // Without it an answer only waits a little longer.
+        let _ = stream.set_nodelay(true);
+    });
+    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
+    Ok(())
+}
+
+/// The same constructor calls as the daemon's, with the echo in place of everything that thinks.
+fn compose(store: Arc<SqliteStore>, clock: Arc<dyn Clock>, echo: Echo) -> Result<(Arc<Lanes>, WebState), BoxError> {
+    let adapter: Arc<dyn ChannelAdapter> = Arc::new(WebAdapter::default());
+    let channels = HashMap::from([(adapter.id(), adapter)]);
+    let sessions: Arc<dyn Sessions> = store.clone();
+    let store: Arc<dyn Store> = store;
+    let streams = Arc::new(Streams::new(sessions));
+    let hearing = Arc::new(Hearing::new(100_000));
+    let running = Arc::new(Running::default());
+    let voice = Arc::new(Plain);
+    let closing = CancellationToken::new();
+
+    let intake = Intake::new(Parts {
+        guard: Arc::new(Calm),
+        store: Arc::clone(&store),
+        voice: voice.clone(),
+        clock: Arc::clone(&clock),
+        diver_quota: Quota { per_minute: 0, burst: 1 },
+        streams: Arc::clone(&streams),
+        hearing: Arc::clone(&hearing),
+        running: Arc::clone(&running),
+        channels: channels.clone(),
+        notices: SlowDownNotices::default(),
+        closing: closing.clone(),
+    });
+    let echo = Arc::new(echo);
+    let turns = Arc::new(Turns {
+        store: Arc::clone(&store),
+        guard: Arc::new(Calm),
+        router: echo.clone(),
+        agents: Arc::new(OneAgent::default()),
+        retriever: echo.clone(),
+        answerer: echo,
+        voice,
+        clock: Arc::clone(&clock),
+        streams,
+        hearing: Arc::clone(&hearing),
+        channels,
+        settings: TurnSettings { budget: BUDGET, least: Duration::from_secs(3), history: 20, passages: 6 },
+    });
+    let lanes = Arc::new(Lanes {
+        store: Arc::clone(&store),
+        turns,
+        running,
+        clock: Arc::clone(&clock),
+        most: MOST,
+        progress: Progress::new("lanes", clock.now()),
+        park: CancellationToken::new(),
+    });
+    let web = WebState::new(WebParts {
+        intake,
+        store,
+        guard: Arc::new(Calm),
+        hearing,
+        clock,
+        bot: BotId::default(),
+        lead_notices: Arc::new(|_| Vec::new()),
+        config: WebConfig {
+            diver_per_minute: 0,
+            ip_per_minute: 0,
+            reply_within_ms: 60_000,
+            ..WebConfig::default()
+        },
+        closing,
+    })?;
+    Ok((lanes, web))
+}

@@ -1,0 +1,115 @@
+//! Emergency numbers by region: content with a source and a date.
+
+use std::time::Duration;
+
+use dovvybuddy_core::Timestamp;
+use serde::Deserialize;
+
+use super::ReplyError;
+use crate::text::Text;
+
+/// The numbers file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hotlines {
+    /// The day the whole file was last checked, as `2026-11-01`.
+    pub checked: String,
+    /// The regions, the international one named `international`.
+    pub region: Vec<Region>,
+}
+
+/// A region and whom to call there.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Region {
+    /// A stable name.
+    pub id: String,
+    /// ISO 3166 codes of the countries, upper case.
+    #[serde(default)]
+    pub countries: Vec<String>,
+    /// Names by which divers mention the region.
+    #[serde(default)]
+    pub places: Vec<String>,
+    /// The general emergency numbers.
+    pub emergency: String,
+    /// The dive-medicine hotlines, nearest first.
+    #[serde(default)]
+    pub dive: Vec<Hotline>,
+    /// A line for people in a mental-health crisis.
+    #[serde(default)]
+    pub crisis: Option<Hotline>,
+}
+
+/// A number, with where it comes from.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hotline {
+    /// Who answers.
+    pub name: String,
+    /// The number as dialled.
+    pub number: String,
+    /// Where the number was published.
+    pub source: String,
+    /// The day it was last checked, as `2026-11-01`.
+    pub checked: String,
+}
+
+impl Hotlines {
+    /// Reads the file.
+    pub(super) fn parse(file: &str, source: &str) -> Result<Self, ReplyError> {
+        let hotlines: Self = toml::from_str(source)
+            .map_err(|source| ReplyError::Toml { file: file.to_owned(), source: Box::new(source) })?;
+        if !hotlines.region.iter().any(|region| region.id == INTERNATIONAL) {
+            return Err(ReplyError::NoInternational { file: file.to_owned() });
+        }
+        Ok(hotlines)
+    }
+
+    /// The hotlines that were last checked longer than `age` before `now`, by name.
+    pub fn older_than(&self, now: Timestamp, age: Duration) -> Vec<String> {
+        let since = now.minus(age).day();
+        let all = self.region.iter().flat_map(|region| region.dive.iter().chain(&region.crisis));
+        // Dates of this form are in order as text.
+        all.filter(|hotline| hotline.checked < since).map(|hotline| hotline.name.clone()).collect()
+    }
+
+    /// The region that `words` name, else the one of `country`, else the international one.
+    pub(super) fn region(&self, words: &[&str], country: Option<&str>) -> Option<&Region> {
+        words
+            .iter()
+            .find_map(|words| self.named_in(words))
+            .or_else(|| {
+                let country = country?;
+                self.region.iter().find(|region| region.countries.iter().any(|code| code.eq_ignore_ascii_case(country)))
+            })
+            .or_else(|| self.region.iter().find(|region| region.id == INTERNATIONAL))
+    }
+
+    fn named_in(&self, words: &str) -> Option<&Region> {
+        let spoken = joined(words);
+        let mut best: Option<(usize, &Region)> = None;
+        for region in &self.region {
+            for place in &region.places {
+                let place = joined(place);
+                if place.len() > 2 && spoken.contains(&place) && best.is_none_or(|(length, _)| place.len() > length) {
+                    best = Some((place.len(), region));
+                }
+            }
+        }
+        best.map(|(_, region)| region)
+    }
+}
+
+/// The units with one space around each, so that a place is found as a whole word, or as a run of
+/// characters where words have no spaces.
+fn joined(words: &str) -> String {
+    let mut out = String::from(" ");
+    for unit in Text::new(words).units {
+        out.push_str(&unit);
+        out.push(' ');
+    }
+    out
+}
+
+/// The region that always exists.
+const INTERNATIONAL: &str = "international";

@@ -1,0 +1,178 @@
+//! The verdict: signs, weighed against how much the message speaks of a real person now.
+
+use dovvybuddy_core::Lang;
+use dovvybuddy_core::guard::EmergencyKind;
+
+use super::reading::Reading;
+use crate::concept::Concept as C;
+
+/// From this sum on a message is an emergency.
+const THRESHOLD: f32 = 2.5;
+
+/// What the rules make of a message.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Verdict {
+    /// The kind, if it is an emergency.
+    pub(super) kind: Option<EmergencyKind>,
+    /// The weight of the signs alone.
+    pub(super) severity: f32,
+    /// The language whose words told.
+    pub(super) lang: Lang,
+}
+
+/// Judges the readings of one message; the gravest counts.
+pub(super) fn judge(readings: &[Reading]) -> Verdict {
+    let mut gravest = Verdict { kind: None, severity: 0.0, lang: readings.first().map_or(Lang::En, Reading::lang) };
+    for reading in readings {
+        let severity = severity(reading);
+        let emergency = severity > 0.0 && severity + concrete(reading) - general(reading) >= THRESHOLD;
+        let graver = (emergency, severity) > (gravest.kind.is_some(), gravest.severity);
+        if graver {
+            let kind = emergency.then(|| kind(reading));
+            gravest = Verdict { kind, severity, lang: reading.lang() };
+        }
+    }
+    gravest
+}
+
+/// How grave the signs are, whoever has them.
+fn severity(reading: &Reading) -> f32 {
+    let suspects = reading.count(C::is_suspect);
+    let mild = reading.count(C::is_mild);
+    let mut severity: f32 = 0.0;
+    if reading.has(C::Suicide) {
+        severity = severity.max(4.0);
+    }
+    if reading.count(C::is_grave) > 0 {
+        severity = severity.max(3.0);
+    }
+    if stung(reading) {
+        severity = severity.max(3.0);
+    }
+    if suspects > 0 {
+        let signs = count(suspects - 1) * 0.7 + count(mild) * 0.4;
+        severity = severity.max(1.5 + signs.min(1.5));
+    } else {
+        severity = severity.max(match mild {
+            0 => 0.0,
+            1 => 0.7,
+            _ => 1.6,
+        });
+    }
+    if reading.has(C::FoulAir) {
+        severity = severity.max(1.6) + if mild + suspects > 0 { 1.0 } else { 0.0 };
+    }
+    if reading.has(C::FastAscent) && mild + suspects > 1 {
+        severity += 0.5;
+    }
+    if reading.has(C::Cry) {
+        severity = if severity > 0.0 { severity + 0.8 } else { 1.8 };
+    }
+    if reading.has(C::EarMild) && reading.any(&[C::Dizzy, C::InnerEar]) {
+        severity = severity.max(1.5);
+    }
+    severity
+}
+
+/// A sting or bite that endangers: of a dangerous animal, or with signs beyond the skin.
+fn stung(reading: &Reading) -> bool {
+    let systemic = reading.any(&[C::Swelling, C::Breathing, C::NoBreath, C::Collapse, C::Dizzy, C::Confusion, C::Neuro, C::Nausea]);
+    reading.has(C::Sting) && (reading.has(C::Venomous) || systemic)
+}
+
+/// How much speaks for a real person, now.
+fn concrete(reading: &Reading) -> f32 {
+    let mut weight: f32 = 0.0;
+    if reading.has(C::Other) {
+        weight += 0.6;
+    } else if reading.has(C::Me) {
+        weight += 0.4;
+    }
+    let recent = reading.any(&[C::Now, C::Overnight]);
+    if recent {
+        weight += 0.6;
+    }
+    if reading.has(C::Persist) {
+        weight += 0.5;
+    }
+    if reading.has(C::PostDive) {
+        weight += 1.0;
+    } else if reading.has(C::Dive) {
+        weight += 0.4;
+    }
+    let single_mild = reading.count(C::is_mild) == 1 && reading.count(|c| c.is_suspect() || c.is_grave()) == 0;
+    if single_mild && !reading.has(C::FoulAir) {
+        // One mild sign stays a question for the safety agent, however recent it is.
+        weight = weight.min(1.6);
+    }
+    weight
+}
+
+/// How much the message speaks in general, of the past, or of something invented.
+fn general(reading: &Reading) -> f32 {
+    let mut weight = 0.0;
+    let mut subtract = |concepts: &[C], by: f32| {
+        if reading.any(concepts) {
+            weight += by;
+        }
+    };
+    subtract(&[C::Hypo], 2.5);
+    subtract(&[C::Study, C::Fiction], 3.5);
+    subtract(&[C::General], 2.5);
+    subtract(&[C::Prevent], 2.0);
+    subtract(&[C::Past], 3.0);
+    subtract(&[C::Resolved], 2.0);
+    subtract(&[C::Chronic], 2.5);
+    subtract(&[C::Fear], 2.0);
+    subtract(&[C::StandDown], 3.0);
+    if reading.has(C::Generic) && !reading.any(&[C::Me, C::Now]) {
+        weight += 1.0;
+    }
+    // Going diving is asked about, not something that follows a dive.
+    if reading.has(C::Before) && !reading.any(&[C::PostDive, C::Now, C::Overnight]) {
+        weight += 1.5;
+    }
+    weight
+}
+
+/// The kind whose words fit best; the gravest first where several do.
+fn kind(reading: &Reading) -> EmergencyKind {
+    let after_dive = reading.any(&[C::PostDive, C::Dive, C::FastAscent, C::Dci]);
+    let nerves = reading.any(&[C::Neuro, C::Paralysis, C::InnerEar, C::Skin, C::Joint, C::Dci, C::Vision]);
+    if reading.has(C::Suicide) {
+        EmergencyKind::Suicide
+    } else if stung(reading) {
+        EmergencyKind::Envenomation
+    } else if reading.has(C::FoulAir) {
+        EmergencyKind::CarbonMonoxide
+    } else if reading.has(C::Bleed) {
+        EmergencyKind::Bleeding
+    } else if reading.has(C::Cardiac) && !nerves {
+        EmergencyKind::Cardiac
+    } else if reading.has(C::Drown) {
+        EmergencyKind::Drowning
+    } else if reading.any(&[C::Missing, C::Drift]) {
+        EmergencyKind::MissingDiver
+    } else if reading.has(C::Swelling) && !after_dive {
+        EmergencyKind::Envenomation
+    } else if nerves || after_dive || reading.has(C::BloodCough) {
+        EmergencyKind::DecompressionIllness
+    } else {
+        EmergencyKind::Unspecified
+    }
+}
+
+/// Whether a message without an alarm of its own may belong to an emergency told before.
+pub(super) fn carries_on(reading: &Reading) -> bool {
+    if general(reading) >= 2.0 {
+        return false;
+    }
+    let sign = reading.count(C::is_sign) > 0;
+    let told = reading.any(&[C::Persist, C::Fine, C::Now, C::Overnight, C::NoFly, C::PostDive, C::Cry]);
+    sign || told || (reading.len() <= 6 && reading.any(&[C::Other, C::Me]))
+}
+
+#[allow(clippy::cast_precision_loss, reason = "counts of concepts, below a hundred")]
+const fn count(n: usize) -> f32 {
+    n as f32
+}

@@ -1,0 +1,166 @@
+//! The emergency guard: rules over what a message says, and the words that answer it.
+
+mod hotlines;
+mod judge;
+mod reading;
+mod reply;
+
+use std::path::Path;
+
+use dovvybuddy_core::Lang;
+use dovvybuddy_core::guard::{Alarm, Assessment, EmergencyGuard, EmergencyKind, Heard, StandingEmergency};
+use dovvybuddy_core::session::Role;
+
+pub use hotlines::{Hotline, Hotlines};
+pub use reply::ReplyError;
+
+use crate::Operator;
+use crate::concept::Concept;
+use crate::language::{self, Detected};
+use judge::Verdict;
+pub(crate) use reading::Reading;
+use reply::Replies;
+
+/// How many earlier messages of the diver are read together with a new one.
+const LOOK_BACK: usize = 3;
+
+/// The guard: rules read from compiled-in lexicons, replies from content files.
+#[derive(Debug)]
+pub struct RuleGuard {
+    replies: Replies,
+}
+
+impl RuleGuard {
+    /// Loads the replies and hotlines from `content_dir` (`emergency/replies/<lang>.toml`,
+    /// `emergency/hotlines.toml`); a missing file is replaced by the one compiled in.
+    pub fn load(content_dir: Option<&Path>, operator: &Operator) -> Result<Self, ReplyError> {
+        Ok(Self { replies: Replies::load(content_dir, operator)? })
+    }
+
+    /// The hotlines in use, for checks of their age.
+    pub fn hotlines(&self) -> &Hotlines {
+        self.replies.hotlines()
+    }
+
+    /// Reads all lexicons now, so that the first message does not wait for it.
+    pub fn warm_up(&self) {
+        for lang in Lang::ALL {
+            let _ = crate::lexicon::Lexicon::of(lang);
+        }
+    }
+
+    fn alarm(&self, message: &str, heard: &Heard, lang: Lang, kind: EmergencyKind, replies: u32, fine: bool) -> Assessment {
+        let text = self.replies.compose(message, heard, lang, kind, replies, fine);
+        Assessment::Emergency(Alarm { text, lang, standing: StandingEmergency { kind, replies } })
+    }
+}
+
+impl EmergencyGuard for RuleGuard {
+    fn assess(&self, message: &str, heard: &Heard) -> Assessment {
+        let hint = hint(heard);
+        let detected = language::detect(message, hint);
+        let readings = readings(message, &detected);
+        let verdict = judge::judge(&readings);
+        if let Some(standing) = &heard.standing {
+            return self.while_standing(message, heard, standing, &detected, &readings, verdict);
+        }
+        if let Some((kind, lang)) = verdict.kind.map(|kind| (kind, reply_lang(verdict.lang, &detected, hint))) {
+            return self.alarm(message, heard, lang, kind, 1, false);
+        }
+        match with_history(message, heard, &detected, &readings) {
+            Some(kind) => self.alarm(message, heard, detected.lang, kind, 1, false),
+            None => Assessment::Calm,
+        }
+    }
+}
+
+impl RuleGuard {
+    /// An emergency stands: only the diver's word that it is none ends it.
+    fn while_standing(
+        &self,
+        message: &str,
+        heard: &Heard,
+        standing: &StandingEmergency,
+        detected: &Detected,
+        readings: &[Reading],
+        verdict: Verdict,
+    ) -> Assessment {
+        let lang = detected.lang;
+        let has = |concept| readings.iter().any(|reading| reading.has(concept));
+        let signs_now = verdict.severity >= 2.0;
+        if has(Concept::StandDown) && !signs_now {
+            let more = readings.first().is_some_and(|reading| reading.len() > 12 && reading.question());
+            let reply = (!more).then(|| self.replies.stood_down(lang));
+            return Assessment::StoodDown { reply, lang };
+        }
+        let new_kind = verdict.kind.filter(|kind| *kind != standing.kind && *kind != EmergencyKind::Unspecified);
+        match new_kind {
+            Some(kind) => self.alarm(message, heard, lang, kind, 1, false),
+            None => self.alarm(message, heard, lang, standing.kind, standing.replies.saturating_add(1), has(Concept::Fine)),
+        }
+    }
+}
+
+/// The language to expect: the one the diver wrote before, else the platform's.
+fn hint(heard: &Heard) -> Option<Lang> {
+    let before = heard
+        .recent
+        .iter()
+        .rev()
+        .filter(|(role, _)| *role == Role::User)
+        .map(|(_, text)| language::detect(text, None))
+        .find(|detected| detected.sure);
+    before
+        .map(|detected| detected.lang)
+        .or_else(|| heard.locale.as_deref().and_then(Lang::from_locale))
+}
+
+/// The rules found the signs in the words of `found`; a message that says nothing of its language
+/// is answered in the one expected.
+fn reply_lang(found: Lang, detected: &Detected, hint: Option<Lang>) -> Lang {
+    if detected.sure { detected.lang } else { hint.unwrap_or(found) }
+}
+
+/// The message as read in its language and those it might be in.
+pub(crate) fn readings(message: &str, detected: &Detected) -> Vec<Reading> {
+    let text = crate::text::Text::new(message);
+    std::iter::once(detected.lang)
+        .chain(detected.rivals.iter().copied())
+        .map(|lang| Reading::new(text.clone(), lang))
+        .collect()
+}
+
+/// Whether the message continues an emergency, or completes the picture of one.
+fn with_history(message: &str, heard: &Heard, detected: &Detected, readings: &[Reading]) -> Option<EmergencyKind> {
+    let before: Vec<&str> = heard
+        .recent
+        .iter()
+        .filter(|(role, _)| *role == Role::User)
+        .map(|(_, text)| text.as_str())
+        .collect();
+    let before = before.get(before.len().saturating_sub(LOOK_BACK)..).unwrap_or_default();
+    if before.is_empty() || readings.iter().any(|reading| reading.has(Concept::StandDown)) {
+        return None;
+    }
+    let carries_on = readings.iter().any(judge::carries_on);
+    if !carries_on {
+        return None;
+    }
+    let mut stood_down = false;
+    for earlier in before.iter().rev() {
+        let then = language::detect(earlier, Some(detected.lang));
+        let earlier_readings = self::readings(earlier, &then);
+        stood_down |= earlier_readings.iter().any(|reading| reading.has(Concept::StandDown));
+        if stood_down {
+            return None;
+        }
+        if let Some(kind) = judge::judge(&earlier_readings).kind {
+            return Some(kind);
+        }
+    }
+    let joined = format!("{}. {message}", before.join(". "));
+    judge::judge(&self::readings(&joined, detected)).kind
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! A message as the rules read it in one language: concepts, with negated and merely similar
+//! wordings taken away.
+
+use dovvybuddy_core::Lang;
+
+use crate::concept::Concept;
+use crate::lexicon::Lexicon;
+use crate::pattern::Hit;
+use crate::text::{self, Text};
+
+/// What a message says, read in one language.
+#[derive(Debug, Clone)]
+pub(crate) struct Reading {
+    lang: Lang,
+    length: usize,
+    question: bool,
+    exclamation: bool,
+    hits: Vec<Hit<Concept>>,
+}
+
+impl Reading {
+    /// Reads `text` as `lang`.
+    pub(crate) fn new(text: Text, lang: Lang) -> Self {
+        let found = Lexicon::of(lang).find(&text);
+        let hits = found.iter().copied().filter(|hit| !taken_away(hit, &found, &text, lang)).collect();
+        Self { lang, length: text.len(), question: text.question, exclamation: text.exclamation, hits }
+    }
+
+    /// The language it was read in.
+    pub(crate) const fn lang(&self) -> Lang {
+        self.lang
+    }
+
+    /// The number of units.
+    pub(crate) const fn len(&self) -> usize {
+        self.length
+    }
+
+    /// A question mark stands somewhere.
+    pub(crate) const fn question(&self) -> bool {
+        self.question
+    }
+
+    /// An exclamation mark stands somewhere.
+    pub(crate) const fn exclamation(&self) -> bool {
+        self.exclamation
+    }
+
+    /// Whether the concept was found.
+    pub(crate) fn has(&self, concept: Concept) -> bool {
+        self.hits.iter().any(|hit| hit.concept == concept)
+    }
+
+    /// Whether any of the concepts was found.
+    pub(crate) fn any(&self, concepts: &[Concept]) -> bool {
+        concepts.iter().any(|concept| self.has(*concept))
+    }
+
+    /// How many different concepts fit.
+    pub(crate) fn count(&self, fits: impl Fn(Concept) -> bool) -> usize {
+        let mut seen: Vec<Concept> = self.hits.iter().map(|hit| hit.concept).filter(|concept| fits(*concept)).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        seen.len()
+    }
+
+    /// What was found, in the order of the text.
+    pub(crate) fn hits(&self) -> &[Hit<Concept>] {
+        &self.hits
+    }
+}
+
+/// Whether a sign lies inside a wording that only looks like one, or in the reach of a negation.
+fn taken_away(hit: &Hit<Concept>, all: &[Hit<Concept>], text: &Text, lang: Lang) -> bool {
+    if !hit.concept.is_sign() {
+        return false;
+    }
+    let (before, after) = if text::unspaced(lang) { (4, 5) } else { (3, 2) };
+    all.iter().any(|other| match other.concept {
+        Concept::Mask => other.start <= hit.start && hit.end <= other.end,
+        Concept::Neg => {
+            other.end <= hit.start
+                && hit.start - other.end <= before
+                && !text.broken_between(other.start, hit.start)
+                && !contrast(all, other.end, hit.start)
+        }
+        Concept::NegAfter => {
+            hit.end <= other.start
+                && other.start - hit.end <= after
+                && !text.broken_between(hit.start, other.start)
+                && !contrast(all, hit.end, other.start)
+        }
+        _ => false,
+    })
+}
+
+fn contrast(all: &[Hit<Concept>], from: usize, to: usize) -> bool {
+    all.iter().any(|hit| hit.concept == Concept::But && hit.start >= from && hit.end <= to)
+}

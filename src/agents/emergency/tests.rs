@@ -1,0 +1,5 @@
+use super::*;
+
+fn guard() -> RuleGuard {
+    RuleGuard::load(None, &Operator::default()).unwrap()
+}

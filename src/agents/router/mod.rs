@@ -1,0 +1,303 @@
+//! The router: features that mean something, a small linear model over them, and the rules that
+//! read the rest of a [`Route`].
+
+mod features;
+mod model;
+mod profile;
+mod query;
+mod small_talk;
+mod train;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use dovvybuddy_core::agent::{Asked, Destination, Route, Router};
+use dovvybuddy_core::session::Role;
+use dovvybuddy_core::{AgentId, Lang};
+use serde_json::{Map, Value};
+
+use crate::concept::Concept;
+use crate::emergency::Reading;
+use crate::language;
+use crate::text::Text;
+use features::{Features, Previous};
+pub use model::Model;
+pub use train::{Example, Trainer};
+
+/// The labels the model tells apart; the emergency guard stands before it.
+pub(crate) const LABELS: [&str; 5] = ["certification", "trip", "safety", "retrieval", "out_of_scope"];
+
+const WEIGHTS: &str = include_str!("weights.tsv");
+
+/// Routes without a model, a network or a store, in far less than 20 ms.
+#[derive(Debug)]
+pub struct HeuristicRouter {
+    model: Model,
+    own_agents: Vec<OwnExample>,
+}
+
+/// An example question of an agent that the operator added.
+#[derive(Debug)]
+struct OwnExample {
+    agent: AgentId,
+    words: Vec<String>,
+}
+
+/// How much of an example's words a message must share to be routed to an operator's own agent.
+const OWN_AGENT_OVERLAP: f32 = 0.6;
+
+impl HeuristicRouter {
+    /// A router with the trained weights. `examples` are those of all configured agents; questions
+    /// like those of an operator's own agents go there.
+    pub fn new(examples: &[(AgentId, String)]) -> Self {
+        let own_agents = examples
+            .iter()
+            .filter(|(agent, _)| !LABELS.contains(&agent.as_str()))
+            .map(|(agent, text)| OwnExample { agent: agent.clone(), words: content_words(text) })
+            .filter(|example| !example.words.is_empty())
+            .collect();
+        Self { model: Model::parse(WEIGHTS), own_agents }
+    }
+
+    /// The same router with other weights; used to measure a model before it is shipped.
+    #[must_use]
+    pub fn with_model(mut self, model: Model) -> Self {
+        self.model = model;
+        self
+    }
+
+    /// The label of a message in its conversation, with the probability of each.
+    pub(crate) fn label(&self, text: &str, history: &[(Role, &str)], hint: Option<Lang>) -> Decision {
+        let earlier: Vec<&str> =
+            history.iter().filter(|(role, _)| *role == Role::User).map(|(_, text)| *text).collect();
+        let hint = earlier.iter().rev().map(|text| language::detect(text, None)).find(|d| d.sure).map(|d| d.lang).or(hint);
+        let detected = language::detect(text, hint);
+        let reading = Reading::new(Text::new(text), detected.lang);
+        let previous = earlier.last().map(|text| {
+            let before = self.label_alone(text, hint);
+            Previous { label: before.label, concepts: before.concepts }
+        });
+        let features = Features::extract(text, &reading, previous.as_ref());
+        let probabilities = self.model.probabilities(&features);
+        let (label, confidence) = best(&probabilities);
+        Decision { label, confidence, probabilities, lang: detected.lang, sure: detected.sure, reading, follow_up: features.follow_up }
+    }
+
+    fn label_alone(&self, text: &str, hint: Option<Lang>) -> Alone {
+        let detected = language::detect(text, hint);
+        let reading = Reading::new(Text::new(text), detected.lang);
+        let features = Features::extract(text, &reading, None);
+        let (label, _) = best(&self.model.probabilities(&features));
+        let mut concepts: Vec<Concept> = reading.hits().iter().map(|hit| hit.concept).collect();
+        concepts.sort_unstable();
+        concepts.dedup();
+        Alone { label, concepts }
+    }
+
+    fn own_agent(&self, text: &str) -> Option<AgentId> {
+        let words = content_words(text);
+        let score = |example: &OwnExample| {
+            let shared = example.words.iter().filter(|word| words.contains(word)).count();
+            #[allow(clippy::cast_precision_loss, reason = "counts of words in one sentence")]
+            let overlap = shared as f32 / example.words.len().min(words.len()).max(1) as f32;
+            if shared >= 2 || example.words.len() == 1 { overlap } else { 0.0 }
+        };
+        self.own_agents
+            .iter()
+            .map(|example| (score(example), &example.agent))
+            .filter(|(score, _)| *score >= OWN_AGENT_OVERLAP)
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .map(|(_, agent)| agent.clone())
+    }
+}
+
+struct Alone {
+    label: &'static str,
+    concepts: Vec<Concept>,
+}
+
+/// What the model says of a message.
+pub(crate) struct Decision {
+    pub(crate) label: &'static str,
+    pub(crate) confidence: f32,
+    pub(crate) probabilities: [f32; 5],
+    pub(crate) lang: Lang,
+    pub(crate) sure: bool,
+    pub(crate) reading: Reading,
+    pub(crate) follow_up: bool,
+}
+
+fn best(probabilities: &[f32; 5]) -> (&'static str, f32) {
+    LABELS
+        .into_iter()
+        .zip(probabilities.iter().copied())
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+        .unwrap_or(("retrieval", 0.0))
+}
+
+/// The words of a text that carry meaning.
+fn content_words(text: &str) -> Vec<String> {
+    let detected = language::detect(text, None);
+    let common = language::function_words(detected.lang);
+    Text::new(text).units.into_iter().filter(|unit| !common.contains(&unit.as_str())).collect()
+}
+
+#[async_trait]
+impl Router for HeuristicRouter {
+    async fn route(&self, asked: &Asked) -> Route {
+        self.route_now(asked)
+    }
+}
+
+impl HeuristicRouter {
+    /// The route of a message; [`Router::route`] without the ceremony.
+    pub fn route_now(&self, asked: &Asked) -> Route {
+        let history: Vec<(Role, &str)> =
+            asked.session.history.iter().map(|message| (message.role, message.content.as_str())).collect();
+        let hint = asked.session.profile.language.or_else(|| asked.locale.as_deref().and_then(Lang::from_locale));
+        let decision = self.label(&asked.text, &history, hint);
+        let reading = &decision.reading;
+        let learned = profile::learned(reading, &asked.text, decision.sure.then_some(decision.lang));
+        let to = match small_talk::phrase(reading) {
+            Some(phrase) => Destination::Fixed(phrase),
+            None => match self.own_agent(&asked.text) {
+                Some(agent) => Destination::Agent(agent),
+                None if decision.label == "out_of_scope" => Destination::OutOfScope,
+                None => Destination::Agent(AgentId::new(decision.label)),
+            },
+        };
+        let intent = intent(reading, &to, decision.label);
+        let earlier = history.iter().rev().find(|(role, _)| *role == Role::User).map(|(_, text)| *text);
+        let query = query::standalone(&asked.text, earlier.filter(|_| decision.follow_up), reading);
+        let state_updates = state_updates(&learned, &to, &intent, reading);
+        Route {
+            confidence: decision.confidence,
+            also: also(reading, decision.label),
+            lang: decision.lang,
+            query,
+            worry: profile::worry(reading, &asked.text),
+            caution: reading.any(SAFETY_TOPICS) || reading.count(Concept::is_sign) > 0,
+            learned,
+            state_updates,
+            intent,
+            to,
+        }
+    }
+}
+
+/// Subjects that call for the safety agent's words.
+const SAFETY_TOPICS: &[Concept] = &[
+    Concept::Medical,
+    Concept::Medicine,
+    Concept::Fitness,
+    Concept::NoFly,
+    Concept::Gas,
+    Concept::Deco,
+    Concept::GasHazard,
+    Concept::Drill,
+    Concept::Intox,
+];
+
+/// Further agents whose subject the message touches.
+pub(crate) fn also(reading: &Reading, label: &str) -> Vec<AgentId> {
+    let certification = reading.any(&[Concept::Prereq, Concept::Equivalence, Concept::AgeLimit, Concept::CardAdmin])
+        || (reading.any(&[Concept::Course]) && label != "trip")
+        || (reading.any(&[Concept::Level]) && label == "retrieval");
+    let trip = reading.any(&[Concept::Liveaboard, Concept::Season])
+        || (reading.any(&[Concept::Place, Concept::Trip]) && reading.any(&[Concept::Month, Concept::Sight, Concept::Conditions, Concept::Trip]))
+        || (reading.has(Concept::Place) && label == "certification");
+    let touched = [
+        ("certification", certification),
+        ("trip", trip),
+        ("safety", reading.any(SAFETY_TOPICS)),
+        ("retrieval", reading.any(&[Concept::Price, Concept::Hours, Concept::Operator]) && label != "retrieval"),
+    ];
+    if label == "out_of_scope" {
+        return Vec::new();
+    }
+    touched.into_iter().filter(|(agent, touched)| *touched && *agent != label).map(|(agent, _)| AgentId::new(agent)).collect()
+}
+
+/// What the message is about: its most telling concept, else the label.
+fn intent(reading: &Reading, to: &Destination, label: &str) -> String {
+    const TELLING: &[Concept] = &[
+        Concept::NoFly,
+        Concept::Medical,
+        Concept::Medicine,
+        Concept::Fitness,
+        Concept::Ears,
+        Concept::Gas,
+        Concept::Deco,
+        Concept::GasHazard,
+        Concept::Drill,
+        Concept::Worry,
+        Concept::Price,
+        Concept::Hours,
+        Concept::Operator,
+        Concept::Equivalence,
+        Concept::Prereq,
+        Concept::AgeLimit,
+        Concept::CardAdmin,
+        Concept::Refresher,
+        Concept::CourseSkill,
+        Concept::Course,
+        Concept::Level,
+        Concept::Liveaboard,
+        Concept::Season,
+        Concept::Sight,
+        Concept::Rent,
+        Concept::Place,
+        Concept::GearCare,
+        Concept::Gear,
+        Concept::Biology,
+        Concept::Species,
+        Concept::Physics,
+        Concept::History,
+    ];
+    match to {
+        Destination::Fixed(phrase) => phrase.key().to_owned(),
+        Destination::OutOfScope => label.to_owned(),
+        Destination::Agent(agent) => {
+            TELLING.iter().find(|concept| reading.has(**concept)).map_or(agent.as_str(), |concept| concept.key()).to_owned()
+        }
+    }
+}
+
+fn state_updates(
+    learned: &dovvybuddy_core::session::DiverProfile,
+    to: &Destination,
+    intent: &str,
+    reading: &Reading,
+) -> Map<String, Value> {
+    let mut updates = Map::new();
+    if let Some(level) = &learned.cert_level {
+        updates.insert("cert_level".to_owned(), Value::from(level.clone()));
+    }
+    if let Destination::Agent(agent) = to {
+        let mode = match agent.as_str() {
+            "certification" => "learning",
+            "trip" => "trip",
+            "safety" => "safety",
+            _ => "general",
+        };
+        updates.insert("context_mode".to_owned(), Value::from(mode));
+    }
+    if reading.has(Concept::Place) {
+        updates.insert("location_known".to_owned(), Value::from(true));
+    }
+    if reading.any(&[Concept::Conditions, Concept::Month, Concept::Season]) {
+        updates.insert("conditions_known".to_owned(), Value::from(true));
+    }
+    updates.insert("last_intent".to_owned(), Value::from(intent));
+    updates
+}
+
+/// Shares a router between tasks.
+impl From<HeuristicRouter> for Arc<dyn Router> {
+    fn from(router: HeuristicRouter) -> Self {
+        Arc::new(router)
+    }
+}
+
+#[cfg(test)]
+mod tests;

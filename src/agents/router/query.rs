@@ -1,0 +1,85 @@
+//! The question as it would be asked without its history, with English words for the search.
+
+use dovvybuddy_core::Lang;
+
+use crate::concept::Concept;
+use crate::emergency::Reading;
+use crate::language;
+use crate::lexicon::Lexicon;
+use crate::text::Text;
+
+/// The search query: the earlier message before a follow-up, and for other languages the English
+/// words that the lexicon knows for what was found.
+pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -> String {
+    let mut query = String::new();
+    if let Some(earlier) = earlier {
+        query.push_str(earlier.trim());
+        query.push(' ');
+    }
+    query.push_str(text.trim());
+    if reading.lang() != Lang::En {
+        let mut english = terms(reading);
+        if let Some(earlier) = earlier {
+            let before = Reading::new(Text::new(earlier), language::detect(earlier, Some(reading.lang())).lang);
+            english.extend(terms(&before));
+        }
+        let mut seen: Vec<String> = Vec::new();
+        for term in english {
+            if !seen.contains(&term) {
+                query.push(' ');
+                query.push_str(&term);
+                seen.push(term);
+            }
+        }
+    }
+    query
+}
+
+/// The English words for what a reading found.
+fn terms(reading: &Reading) -> Vec<String> {
+    let lexicon = Lexicon::of(reading.lang());
+    reading
+        .hits()
+        .iter()
+        .filter_map(|hit| lexicon.gloss(hit).or_else(|| general_term(hit.concept)).map(str::to_owned))
+        .collect()
+}
+
+/// The word under which English documents speak of a concept.
+const fn general_term(concept: Concept) -> Option<&'static str> {
+    Some(match concept {
+        Concept::Dive | Concept::PostDive => "diving",
+        Concept::Course => "course certification",
+        Concept::AgeLimit => "minimum age children",
+        Concept::Prereq => "prerequisites requirements",
+        Concept::Equivalence => "equivalent crossover",
+        Concept::CardAdmin => "certification card",
+        Concept::Refresher => "refresher",
+        Concept::Season => "best season months",
+        Concept::Liveaboard => "liveaboard",
+        Concept::Conditions => "visibility water temperature current",
+        Concept::NoFly => "flying after diving",
+        Concept::Ears => "ear equalising",
+        Concept::Gas => "gas planning reserve",
+        Concept::Deco => "safety stop no-decompression limit ascent",
+        Concept::Fitness => "fitness to dive physician",
+        Concept::HowDeep => "depth limit",
+        Concept::HowLong => "how long duration",
+        Concept::Worry => "anxiety fear",
+        Concept::Dci => "decompression sickness",
+        Concept::Neuro => "numbness tingling decompression sickness symptoms",
+        Concept::Joint => "joint pain",
+        Concept::Dizzy => "dizziness",
+        Concept::Headache => "headache",
+        Concept::Nausea => "nausea seasickness",
+        Concept::EarMild => "ear barotrauma squeeze",
+        Concept::Sting => "sting first aid",
+        Concept::Intox => "alcohol",
+        Concept::Rent => "rental equipment",
+        Concept::Price => "price cost",
+        Concept::Hours => "opening hours",
+        Concept::DiveSite => "dive site",
+        Concept::GearCare => "care service maintenance",
+        _ => return None,
+    })
+}

@@ -1,0 +1,104 @@
+//! Fits the model: multinomial logistic regression by AdaGrad, repeatable to the last digit.
+
+use dovvybuddy_core::session::Role;
+use serde::Deserialize;
+
+use super::features::Features;
+use super::model::softmax;
+use super::{HeuristicRouter, LABELS, Model, Previous};
+use crate::emergency::Reading;
+use crate::evaluate::Turn;
+use crate::language;
+use crate::text::Text;
+
+/// A labelled message to learn from.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Example {
+    /// The message.
+    pub text: String,
+    /// What was said before, oldest first.
+    #[serde(default)]
+    pub history: Vec<Turn>,
+    /// The label; emergencies are skipped, the guard decides those.
+    pub label: String,
+}
+
+/// How the model is fitted.
+#[derive(Debug, Clone, Copy)]
+pub struct Trainer {
+    /// Passes over the examples.
+    pub epochs: usize,
+    /// The step of the first updates.
+    pub rate: f32,
+    /// The pull of every weight towards zero.
+    pub decay: f32,
+    /// The pull of single words, stronger: they generalise least.
+    pub word_decay: f32,
+}
+
+impl Default for Trainer {
+    fn default() -> Self {
+        Self { epochs: 60, rate: 0.2, decay: 0.001, word_decay: 0.004 }
+    }
+}
+
+impl Trainer {
+    /// Fits a model. Follow-ups see the label that the model before them gives to the previous
+    /// message, so the fit runs twice.
+    pub fn fit(&self, examples: &[Example]) -> Model {
+        let alone: Vec<Example> = examples.iter().filter(|example| example.history.is_empty()).cloned().collect();
+        let first = self.fit_once(&alone, &Model::default());
+        self.fit_once(examples, &first)
+    }
+
+    fn fit_once(&self, examples: &[Example], before: &Model) -> Model {
+        let router = HeuristicRouter { model: before.clone(), own_agents: Vec::new() };
+        let rows: Vec<(Features, usize)> = examples
+            .iter()
+            .filter_map(|example| {
+                let label = LABELS.iter().position(|label| *label == example.label)?;
+                Some((features_of(&router, example), label))
+            })
+            .collect();
+        let mut weights: std::collections::BTreeMap<String, ([f32; 5], [f32; 5])> = std::collections::BTreeMap::new();
+        for _ in 0..self.epochs {
+            for (features, label) in &rows {
+                let mut scores = [0.0f32; 5];
+                for (name, value) in &features.values {
+                    if let Some((row, _)) = weights.get(name) {
+                        for (score, weight) in scores.iter_mut().zip(row) {
+                            *score += weight * value;
+                        }
+                    }
+                }
+                let probabilities = softmax(scores);
+                for (name, value) in &features.values {
+                    let decay = if name.starts_with("w:") { self.word_decay } else { self.decay };
+                    let (row, squares) = weights.entry(name.clone()).or_default();
+                    for (i, ((weight, square), probability)) in
+                        row.iter_mut().zip(squares.iter_mut()).zip(probabilities).enumerate()
+                    {
+                        let target = if i == *label { 1.0 } else { 0.0 };
+                        let gradient = (probability - target) * value + decay * *weight;
+                        *square += gradient * gradient;
+                        *weight -= self.rate * gradient / (square.sqrt() + 1e-4);
+                    }
+                }
+            }
+        }
+        Model { weights: weights.into_iter().map(|(name, (row, _))| (name, row)).collect() }
+    }
+}
+
+fn features_of(router: &HeuristicRouter, example: &Example) -> Features {
+    let earlier: Vec<&str> =
+        example.history.iter().filter(|turn| turn.role == Role::User).map(|turn| turn.content.as_str()).collect();
+    let hint = earlier.iter().rev().map(|text| language::detect(text, None)).find(|d| d.sure).map(|d| d.lang);
+    let detected = language::detect(&example.text, hint);
+    let reading = Reading::new(Text::new(&example.text), detected.lang);
+    let previous = earlier.last().map(|text| {
+        let before = router.label_alone(text, hint);
+        Previous { label: before.label, concepts: before.concepts }
+    });
+    Features::extract(&example.text, &reading, previous.as_ref())
+}

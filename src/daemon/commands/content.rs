@@ -1,0 +1,132 @@
+//! `content`: check, ingest, status.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use dovvybuddy_core::SystemClock;
+use dovvybuddy_knowledge::{IngestReport, Knowledge, Progress};
+use indicatif::ProgressBar;
+use tokio_util::sync::CancellationToken;
+
+use super::{CommandError, Outcome, open_store};
+use crate::cli::Content;
+use crate::compose;
+use crate::config::Config;
+use crate::output;
+
+pub(crate) async fn run(config: &Config, what: Content, json: bool) -> Outcome {
+    match what {
+        Content::Check { dir } => check(dir.as_deref().unwrap_or(&config.content_dir), json),
+        Content::Ingest { dir, full } => ingest(config, dir, full, json).await,
+        Content::Status => status(config, json).await,
+    }
+}
+
+fn check(dir: &Path, json: bool) -> Outcome {
+    if !dir.is_dir() {
+        return Err(CommandError::Failed(format!("{} is no directory", dir.display())));
+    }
+    let report = dovvybuddy_knowledge::check::check(&[dir.to_owned()], &SystemClock)?;
+    if json {
+        output::json(&report);
+    } else {
+        for finding in &report.findings {
+            output::line(finding.to_string());
+        }
+        let warnings = report.findings.len() - report.errors();
+        output::note(format!("{} documents, {} errors, {warnings} warnings", report.documents, report.errors()));
+    }
+    Ok(if report.errors() > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+async fn ingest(config: &Config, dir: Option<PathBuf>, full: bool, json: bool) -> Outcome {
+    let config = match dir {
+        Some(dir) if !dir.is_dir() => return Err(CommandError::Failed(format!("{} is no directory", dir.display()))),
+        Some(dir) => &Config { content_dir: dir, ..config.clone() },
+        None => config,
+    };
+    let store = open_store(config).await?;
+    let knowledge = compose::knowledge(config, store, false).await?;
+    let report = bring_up_to_date(&knowledge, full).await?;
+    if json {
+        output::json(&report);
+    } else {
+        output::line(format!(
+            "{} added, {} changed, {} removed, {} unchanged, {} left out",
+            report.added.len(),
+            report.changed.len(),
+            report.removed.len(),
+            report.unchanged,
+            report.skipped.len()
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn status(config: &Config, json: bool) -> Outcome {
+    let store = open_store(config).await?;
+    let status = compose::knowledge(config, store, false).await?.status().await?;
+    if json {
+        output::json(&status);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let model = status.model.as_deref().unwrap_or("none; the search goes by words");
+    let rows = [
+        ("content version", status.version.clone()),
+        ("documents", status.documents.to_string()),
+        ("passages", status.passages.to_string()),
+        ("embedding model", model.to_owned()),
+        ("embedded", format!("{} of {}", status.embedded, status.passages)),
+        ("stale", status.stale.len().to_string()),
+    ];
+    output::table(&rows.map(|(name, value)| vec![name.to_owned(), value]));
+    for path in &status.stale {
+        output::line(format!("  {path}"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Ingests what changed and makes the missing vectors, showing progress.
+pub(crate) async fn bring_up_to_date(knowledge: &Knowledge, full: bool) -> Result<IngestReport, CommandError> {
+    let bars = Bars::default();
+    let stop = CancellationToken::new();
+    let report = knowledge.ingest(full, &bars, &stop).await?;
+    for (path, reason) in &report.skipped {
+        output::note(format!("left out: {path}: {reason}"));
+    }
+    if let Err(error) = knowledge.embed_missing(&bars, &stop).await {
+        output::note(format!("without embeddings, by words alone: {error}"));
+    } else {
+        knowledge.wait_until_ready().await?;
+    }
+    Ok(report)
+}
+
+/// Progress as bars on a terminal, as plain lines elsewhere, and nothing at all for what is quick.
+#[derive(Default)]
+pub(crate) struct Bars(Mutex<Option<ProgressBar>>);
+
+/// Fewer steps than this are done before anyone could read about them.
+const WORTH_SHOWING: u64 = 16;
+
+impl Progress for Bars {
+    fn begin(&self, what: &str, total: u64) {
+        if total >= WORTH_SHOWING {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(output::bar(what, total));
+        }
+    }
+
+    fn advance(&self, by: u64) {
+        if let Some(bar) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            bar.inc(by);
+        }
+    }
+
+    fn end(&self) {
+        if let Some(bar) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            bar.finish_and_clear();
+        }
+    }
+}

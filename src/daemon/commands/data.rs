@@ -1,0 +1,84 @@
+//! `export`, `erase`, `backup`, `restore`, `migrate`: the data itself.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use dovvybuddy_core::store::{Privacy as _, Subject, Upkeep as _};
+use dovvybuddy_core::{ChannelId, DiverKey, SessionId};
+
+use super::{CommandError, Outcome, bot, open_store};
+use crate::cli;
+use crate::config::Config;
+use crate::output;
+
+pub(crate) async fn export(config: &Config, who: &cli::Subject) -> Outcome {
+    let store = open_store(config).await?;
+    match store.export(&subject(config, who)?).await? {
+        Some(held) => {
+            output::json(&held);
+            Ok(ExitCode::SUCCESS)
+        }
+        None => Err(nothing_held()),
+    }
+}
+
+pub(crate) async fn erase(config: &Config, options: &cli::Erase, json: bool) -> Outcome {
+    let store = open_store(config).await?;
+    let rows = store.erase(&subject(config, &options.subject)?, options.leads).await?;
+    if rows == 0 {
+        return Err(nothing_held());
+    }
+    if json {
+        output::json(&serde_json::json!({ "erased_rows": rows }));
+    } else {
+        output::line(format!("Erased: {rows} rows."));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn nothing_held() -> CommandError {
+    CommandError::Failed("nothing is held under that name".to_owned())
+}
+
+fn subject(config: &Config, who: &cli::Subject) -> Result<Subject, CommandError> {
+    if let (Some(channel), Some(user)) = (&who.channel, &who.user) {
+        return Ok(Subject::Diver(DiverKey {
+            bot: bot(config),
+            channel: ChannelId::new(channel.clone()),
+            account: who.account.clone(),
+            user: user.clone(),
+        }));
+    }
+    let id = who.session.as_deref().and_then(SessionId::parse);
+    let id = id.ok_or_else(|| CommandError::Failed("a session id is a lower-case UUID".to_owned()))?;
+    Ok(Subject::Session(bot(config), id))
+}
+
+pub(crate) async fn backup(config: &Config, file: &Path) -> Outcome {
+    if file.exists() {
+        return Err(CommandError::Failed(format!("{} exists already; a backup never overwrites", file.display())));
+    }
+    let store = open_store(config).await?;
+    let bar = output::spinner("Copying the database");
+    store.backup(file).await?;
+    bar.finish_and_clear();
+    output::line(format!("The copy is {}.", file.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn restore(config: &Config, file: &Path) -> Outcome {
+    let Some(database) = config.database_file() else {
+        return Err(CommandError::Failed("an in-memory database can't be restored".to_owned()));
+    };
+    let bar = output::spinner("Checking and restoring the database");
+    dovvybuddy_store_sqlite::restore(file, &database).await?;
+    bar.finish_and_clear();
+    output::line(format!("{} is in its place at {}.", file.display(), database.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn migrate(config: &Config) -> Outcome {
+    let store = open_store(config).await?;
+    output::line(format!("The schema is at version {}.", store.schema_version().await?));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,212 @@
+//! `doctor`: everything the daemon needs, one line each with the mend.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use dovvybuddy_core::model::{Delta, Prompt};
+use dovvybuddy_core::session::Role;
+use dovvybuddy_core::store::{KnowledgeBase as _, Upkeep as _};
+use dovvybuddy_core::{Clock as _, SystemClock, Timestamp};
+use dovvybuddy_knowledge::embed;
+use futures::StreamExt as _;
+use serde::Serialize;
+
+use super::{Outcome, open_store};
+use crate::compose;
+use crate::config::{Config, EmbeddingProvider};
+use crate::output;
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Finding {
+    check: &'static str,
+    state: State,
+    text: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Ok,
+    Warn,
+    Fail,
+}
+
+impl Finding {
+    fn ok(check: &'static str, text: impl Into<String>) -> Self {
+        Self { check, state: State::Ok, text: text.into() }
+    }
+
+    fn warn(check: &'static str, text: impl Into<String>) -> Self {
+        Self { check, state: State::Warn, text: text.into() }
+    }
+
+    fn fail(check: &'static str, text: impl Into<String>) -> Self {
+        Self { check, state: State::Fail, text: text.into() }
+    }
+}
+
+/// Less free space than this is too little for a database that grows.
+const LEAST_SPACE: u64 = 512 * 1024 * 1024;
+/// Content and hotlines older than this want a second look.
+const OLD_CONTENT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+/// How long a model may take to say a word to the doctor.
+const MODEL_PATIENCE: Duration = Duration::from_secs(15);
+
+pub(crate) async fn run(config: &Config, json: bool) -> Outcome {
+    let mut findings = vec![Finding::ok("configuration", "can be used")];
+    findings.push(disk(&config.data_dir));
+    findings.push(clock());
+    findings.extend(database(config).await);
+    findings.extend(minds(config));
+    findings.push(embeddings(config));
+    findings.extend(models(config).await);
+    findings.push(leads(config));
+    let failed = findings.iter().any(|finding| finding.state == State::Fail);
+    if json {
+        output::json(&findings);
+    } else {
+        for finding in &findings {
+            let mark = match finding.state {
+                State::Ok => "ok  ",
+                State::Warn => "warn",
+                State::Fail => "FAIL",
+            };
+            output::line(format!("{mark}  {}: {}", finding.check, finding.text));
+        }
+    }
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn disk(data_dir: &Path) -> Finding {
+    if let Err(error) = std::fs::create_dir_all(data_dir) {
+        return Finding::fail("disk", format!("{} can't be written ({}); set data_dir", data_dir.display(), error.kind()));
+    }
+    match fs4::available_space(data_dir) {
+        Ok(free) if free < LEAST_SPACE => Finding::fail("disk", format!("only {} MB are free in data_dir; make room", free >> 20)),
+        Ok(free) => Finding::ok("disk", format!("{} MB are free", free >> 20)),
+        Err(error) => Finding::warn("disk", format!("free space can't be read: {error}")),
+    }
+}
+
+/// A clock that is off breaks signatures, sessions and limits.
+fn clock() -> Finding {
+    // The program is younger than its source.
+    const WRITTEN: i64 = 1_792_000_000_000;
+    if SystemClock.now() < Timestamp::from_millis(WRITTEN) {
+        return Finding::fail("clock", format!("it shows {}; set the time", SystemClock.now().to_rfc3339()));
+    }
+    Finding::ok("clock", SystemClock.now().to_rfc3339())
+}
+
+async fn database(config: &Config) -> Vec<Finding> {
+    let store = match open_store(config).await {
+        Ok(store) => store,
+        Err(error) => return vec![Finding::fail("database", format!("{error}; check database.url and the directory"))],
+    };
+    let mut findings = Vec::new();
+    findings.push(match store.ping().await {
+        Ok(()) => Finding::ok("database", store.path().display().to_string()),
+        Err(error) => Finding::fail("database", format!("{error}; check space and permissions")),
+    });
+    findings.push(match store.schema_version().await {
+        Ok(version) => Finding::ok("schema", format!("version {version}")),
+        Err(error) => Finding::fail("schema", format!("{error}; run `dovvybuddy migrate`")),
+    });
+    findings.push(match store.documents().await {
+        Ok(documents) if documents.is_empty() => {
+            Finding::warn("content", "nothing is ingested yet; `dovvybuddy content ingest` or a start of the daemon does it")
+        }
+        Ok(documents) => content_age(&documents),
+        Err(error) => Finding::fail("content", error.to_string()),
+    });
+    findings
+}
+
+fn content_age(documents: &[dovvybuddy_core::store::DocumentState]) -> Finding {
+    let newest = documents.iter().map(|document| document.ingested_at).max();
+    let age = newest.map_or(Duration::ZERO, |at| SystemClock.now().since(at));
+    if age > OLD_CONTENT {
+        return Finding::warn("content", format!("nothing changed for {} days; look it over", age.as_secs() / 86_400));
+    }
+    Finding::ok("content", format!("{} documents", documents.len()))
+}
+
+fn minds(config: &Config) -> Vec<Finding> {
+    match compose::minds(config) {
+        Err(error) => vec![Finding::fail("prompts", error.to_string())],
+        Ok(minds) => {
+            let mut findings = vec![Finding::ok("prompts", config.prompts_dir.display().to_string())];
+            let stale = minds.guard.hotlines().older_than(SystemClock.now(), OLD_CONTENT);
+            findings.push(if stale.is_empty() {
+                Finding::ok("hotlines", "all were checked within 400 days")
+            } else {
+                Finding::warn("hotlines", format!("check and date again: {}", stale.join(", ")))
+            });
+            findings
+        }
+    }
+}
+
+fn embeddings(config: &Config) -> Finding {
+    const CHECK: &str = "embeddings";
+    match config.embeddings.provider {
+        EmbeddingProvider::None => Finding::ok(CHECK, "off; the search goes by words"),
+        EmbeddingProvider::Openai => Finding::ok(CHECK, config.embeddings.model.clone().unwrap_or_default()),
+        EmbeddingProvider::Local if !embed::is_present(&config.data_dir) => {
+            Finding::warn(CHECK, "the local model is not there; `dovvybuddy model fetch` or `model fetch --file F`")
+        }
+        EmbeddingProvider::Local => match embed::verify(&config.data_dir) {
+            Ok(()) => Finding::ok(CHECK, format!("{}, checksum verified", embed::MODEL_NAME)),
+            Err(error) => Finding::fail(CHECK, format!("{error}; run `dovvybuddy model fetch`")),
+        },
+    }
+}
+
+async fn models(config: &Config) -> Vec<Finding> {
+    const CHECK: &str = "model";
+    let members = match compose::models(config) {
+        Ok(members) => members,
+        Err(error) => return vec![Finding::fail(CHECK, error.to_string())],
+    };
+    if members.is_empty() {
+        return vec![Finding::ok(CHECK, "none configured; answers quote their sources")];
+    }
+    let mut findings = Vec::new();
+    for member in &members {
+        let name = member.name();
+        findings.push(match tokio::time::timeout(MODEL_PATIENCE, try_model(member)).await {
+            Ok(Ok(())) => Finding::ok(CHECK, format!("{name} answers")),
+            Ok(Err(error)) => Finding::fail(CHECK, format!("{name}: {error}; check its key, base_url and model")),
+            Err(_) => Finding::fail(CHECK, format!("{name}: no answer within {} s", MODEL_PATIENCE.as_secs())),
+        });
+    }
+    findings
+}
+
+async fn try_model(member: &dovvybuddy_llm::Member) -> Result<(), dovvybuddy_core::model::ModelError> {
+    let prompt = Prompt {
+        system: "Answer with one word.".to_owned(),
+        messages: vec![(Role::User, "Say: ready".to_owned())],
+        temperature: 0.0,
+        max_tokens: 5,
+    };
+    let mut answer = member.model().stream(&prompt).await?;
+    while let Some(delta) = answer.next().await {
+        if let Delta::Done(_) = delta? {
+            return Ok(());
+        }
+    }
+    Err(dovvybuddy_core::model::ModelError::Incomplete)
+}
+
+fn leads(config: &Config) -> Finding {
+    match compose::outlets(config) {
+        Err(error) => Finding::fail("leads", error.to_string()),
+        Ok(outlets) if outlets.is_empty() => {
+            Finding::warn("leads", "they are stored but delivered nowhere; set leads.mail_to and leads.smtp_url, or leads.webhook_url")
+        }
+        Ok(outlets) => Finding::ok("leads", outlets.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+    }
+}

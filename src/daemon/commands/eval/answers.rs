@@ -1,0 +1,160 @@
+//! `eval answers`: whole turns, each in a session of its own, held against patterns.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use dovvybuddy_core::channel::ChannelAdapter;
+use dovvybuddy_core::{ChannelId, Clock as _, SessionId, SystemClock};
+use dovvybuddy_terminal::{CHANNEL, Screen, Terminal};
+use regex::RegexBuilder;
+use serde::{Deserialize, Serialize};
+
+use super::{EvalOptions, read, with_models, write_rows};
+use crate::commands::{CommandError, Outcome, bot, content};
+use crate::compose::{self, Spine, Use};
+use crate::config::Config;
+use crate::lifecycle::Lifecycle;
+use crate::output;
+
+#[derive(Deserialize)]
+struct Case {
+    id: String,
+    question: String,
+    #[serde(default)]
+    must: Vec<Vec<String>>,
+    #[serde(default)]
+    must_not: Vec<String>,
+    #[serde(default)]
+    category: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    id: String,
+    question: String,
+    answer: String,
+    cited: bool,
+    passed: bool,
+}
+
+#[derive(Default, Serialize)]
+struct Report {
+    n: usize,
+    passed: usize,
+    pass_rate: f64,
+    cited_rate: f64,
+    by_category: BTreeMap<String, Share>,
+}
+
+#[derive(Default, Serialize)]
+struct Share {
+    n: usize,
+    passed: usize,
+    pass_rate: f64,
+}
+
+pub(super) async fn run(config: &Config, file: &Path, options: &EvalOptions, json: bool) -> Outcome {
+    let cases = parse(file)?;
+    let lifecycle = Lifecycle::default();
+    let asker: Arc<dyn ChannelAdapter> = Arc::new(terminal(config));
+    let channels = std::collections::HashMap::from([(ChannelId::new(CHANNEL), asker)]);
+    // Limits are for divers; a measurement asks as fast as it can.
+    let config = &config.clone().without_limits();
+    let how = Use { dispatch: false, migrate: true, demo: false, models: with_models(options), scratch: true };
+    let spine = compose::spine(config, how, channels, &lifecycle).await?;
+    content::bring_up_to_date(&spine.knowledge, false).await?;
+    let lanes = Arc::clone(&spine.lanes);
+    let stop = lifecycle.stopping.clone();
+    lifecycle.spawn(async move {
+        if let Err(error) = lanes.run(stop).await {
+            tracing::error!(error = %error, "dispatching failed");
+        }
+    });
+
+    let bar = output::bar("asking", cases.len() as u64);
+    let mut rows = Vec::with_capacity(cases.len());
+    let mut report = Report::default();
+    for (case, patterns) in cases {
+        let row = ask(config, &spine, case.id, &case.question, &patterns).await?;
+        report.count(case.category.as_deref().unwrap_or("all"), &row);
+        rows.push(row);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    lifecycle.stopping.cancel();
+    report.rate();
+    write_rows(options, &rows)?;
+    if json { output::json(&report) } else { super::print_document(&report) }
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Patterns {
+    must: Vec<Vec<regex::Regex>>,
+    must_not: Vec<regex::Regex>,
+}
+
+fn parse(file: &Path) -> Result<Vec<(Case, Patterns)>, CommandError> {
+    let text = read(file)?;
+    let at = |line: usize, error: String| CommandError::Failed(format!("{}:{}: {error}", file.display(), line + 1));
+    let mut cases = Vec::new();
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let case: Case = serde_json::from_str(line).map_err(|error| at(number, error.to_string()))?;
+        let compile = |pattern: &String| RegexBuilder::new(pattern).case_insensitive(true).build();
+        let must = case.must.iter().map(|group| group.iter().map(compile).collect()).collect::<Result<_, _>>();
+        let must_not = case.must_not.iter().map(compile).collect::<Result<_, _>>();
+        let patterns = Patterns {
+            must: must.map_err(|error| at(number, error.to_string()))?,
+            must_not: must_not.map_err(|error| at(number, error.to_string()))?,
+        };
+        cases.push((case, patterns));
+    }
+    Ok(cases)
+}
+
+fn terminal(config: &Config) -> Terminal<tokio::io::Empty> {
+    let session = SessionId(SystemClock.uuid());
+    let screen = Screen::new(Box::new(std::io::sink()), false);
+    Terminal::new(bot(config), session, true, None, tokio::io::empty(), screen)
+}
+
+async fn ask(config: &Config, spine: &Spine, id: String, question: &str, patterns: &Patterns) -> Result<Row, CommandError> {
+    let answered = terminal(config)
+        .ask(&spine.intake, question, false)
+        .await
+        .map_err(|error| CommandError::Failed(format!("{id}: {error}")))?;
+    let answer = answered.reply.text.clone();
+    let passed = patterns.must.iter().all(|group| group.iter().any(|pattern| pattern.is_match(&answer)))
+        && !patterns.must_not.iter().any(|pattern| pattern.is_match(&answer));
+    Ok(Row { id, question: question.to_owned(), cited: !answered.reply.citations.is_empty(), answer, passed })
+}
+
+impl Report {
+    fn count(&mut self, category: &str, row: &Row) {
+        self.n += 1;
+        self.passed += usize::from(row.passed);
+        self.cited_rate += f64::from(u8::from(row.cited));
+        let share = self.by_category.entry(category.to_owned()).or_default();
+        share.n += 1;
+        share.passed += usize::from(row.passed);
+    }
+
+    fn rate(&mut self) {
+        self.pass_rate = ratio(self.passed, self.n);
+        self.cited_rate /= divisor(self.n);
+        for share in self.by_category.values_mut() {
+            share.pass_rate = ratio(share.passed, share.n);
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of cases are small")]
+fn divisor(n: usize) -> f64 {
+    n.max(1) as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of cases are small")]
+fn ratio(part: usize, n: usize) -> f64 {
+    part as f64 / divisor(n)
+}

@@ -1,0 +1,78 @@
+//! `keys`: operators' API keys. The key is shown once; only its hash is kept.
+
+use std::process::ExitCode;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use dovvybuddy_core::store::{ApiKey, Keys as _};
+use dovvybuddy_core::{Clock as _, SystemClock};
+use sha2::{Digest as _, Sha256};
+
+use super::{Outcome, open_store};
+use crate::cli::Keys;
+use crate::commands::CommandError;
+use crate::config::Config;
+use crate::output;
+
+pub(crate) async fn run(config: &Config, what: Keys, json: bool) -> Outcome {
+    let store = open_store(config).await?;
+    match what {
+        Keys::Create { name, scope } => {
+            // Two random UUIDs carry 244 bits of the operating system's randomness.
+            let clock = SystemClock;
+            let random = [clock.uuid().into_bytes(), clock.uuid().into_bytes()].concat();
+            let secret = format!("dvk_{}", URL_SAFE_NO_PAD.encode(random));
+            let id = clock.uuid().simple().to_string().chars().take(12).collect();
+            let key = ApiKey { id, name, scope, created_at: clock.now(), revoked_at: None };
+            store.add_key(&key, &hash(&secret)).await?;
+            if json {
+                output::json(&serde_json::json!({ "id": key.id, "name": key.name, "scope": key.scope, "key": secret }));
+            } else {
+                output::note(format!("Key {} for {} ({}). It is shown only now:", key.id, key.name, key.scope));
+                output::line(secret);
+            }
+        }
+        Keys::List => list(&store.keys().await?, json),
+        Keys::Revoke { id } => {
+            if !store.revoke_key(&id, SystemClock.now()).await? {
+                return Err(CommandError::Failed(format!("there is no valid key {id}; `keys list` shows them")));
+            }
+            if json {
+                output::json(&serde_json::json!({ "id": id, "revoked": true }));
+            } else {
+                output::line(format!("Key {id} is revoked."));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(keys: &[ApiKey], json: bool) {
+    if json {
+        let shown: Vec<_> = keys
+            .iter()
+            .map(|key| {
+                serde_json::json!({
+                    "id": key.id,
+                    "name": key.name,
+                    "scope": key.scope,
+                    "created_at": key.created_at.to_rfc3339(),
+                    "revoked_at": key.revoked_at.map(dovvybuddy_core::Timestamp::to_rfc3339),
+                })
+            })
+            .collect();
+        output::json(&shown);
+        return;
+    }
+    let mut rows = vec![["id", "name", "scope", "created", "revoked"].map(str::to_owned).to_vec()];
+    rows.extend(keys.iter().map(|key| {
+        let revoked = key.revoked_at.map_or_else(String::new, dovvybuddy_core::Timestamp::to_rfc3339);
+        vec![key.id.clone(), key.name.clone(), key.scope.clone(), key.created_at.to_rfc3339(), revoked]
+    }));
+    output::table(&rows);
+}
+
+/// How a key is stored and looked up. Keys are random, so a plain digest suffices.
+fn hash(secret: &str) -> String {
+    Sha256::digest(secret.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,120 @@
+//! The commands, one file each.
+
+mod content;
+mod conversation;
+mod data;
+mod doctor;
+mod eval;
+mod keys;
+mod leads;
+mod model;
+mod serve;
+mod settings;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use dovvybuddy_core::store::StoreError;
+use dovvybuddy_core::BotId;
+use dovvybuddy_store_sqlite::SqliteStore;
+
+use crate::cli::{Cli, Command, Config as ConfigCommand, Serve};
+use crate::compose::ComposeError;
+use crate::config::{Config, ConfigError, Loaded};
+use crate::output;
+use crate::telemetry::TelemetryError;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommandError {
+    /// The configuration can't be used.
+    #[error("the configuration can't be used: {0}")]
+    Config(#[from] ConfigError),
+    /// Logs, traces or metrics can't be set up.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// A part can't be built.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The knowledge refused.
+    #[error(transparent)]
+    Knowledge(#[from] dovvybuddy_knowledge::KnowledgeError),
+    /// A file can't be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Anything else, in a sentence for people.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl CommandError {
+    /// A file that can't be read or written.
+    pub(crate) fn file(path: &std::path::Path, source: std::io::Error) -> Self {
+        Self::File { path: path.display().to_string(), source }
+    }
+}
+
+type Outcome = Result<ExitCode, CommandError>;
+
+/// Runs what the command line asks for.
+pub(crate) async fn run(cli: Cli) -> ExitCode {
+    dispatch(cli).await.unwrap_or_else(|error| output::failed(&error))
+}
+
+async fn dispatch(cli: Cli) -> Outcome {
+    let json = cli.json;
+    let command = cli.command.unwrap_or_else(|| Command::Serve(Serve::default()));
+    if let Command::Openapi = command {
+        output::json(&dovvybuddy_web::openapi());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let loaded = crate::config::load(cli.config.as_deref())?;
+    let config = &loaded.config;
+    let quiet = !matches!(command, Command::Serve(_));
+    let _telemetry = crate::telemetry::start(config, quiet)?;
+    match command {
+        Command::Serve(options) => serve::run(config, options).await,
+        Command::Ask(options) => conversation::ask(config, &options, json).await,
+        Command::Chat(options) => conversation::chat(config, &options).await,
+        Command::Content(what) => content::run(config, what, json).await,
+        Command::Eval(what) => eval::run(config, what, json).await,
+        Command::Doctor => doctor::run(config, json).await,
+        Command::Config(what) => Ok(configuration(&loaded, &what, json)),
+        Command::Keys(what) => keys::run(config, what, json).await,
+        Command::Export(subject) => data::export(config, &subject).await,
+        Command::Erase(options) => data::erase(config, &options, json).await,
+        Command::Leads(what) => leads::run(config, what, json).await,
+        Command::Backup { file } => data::backup(config, &file).await,
+        Command::Restore { file } => data::restore(config, &file).await,
+        Command::Migrate => data::migrate(config).await,
+        Command::Model(what) => model::run(config, what).await,
+        Command::Openapi => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn configuration(loaded: &Loaded, what: &ConfigCommand, json: bool) -> ExitCode {
+    match what {
+        ConfigCommand::Show => settings::show(&loaded.figment, json),
+        // Loading it was the check.
+        ConfigCommand::Check if json => output::json(&serde_json::json!({ "valid": true })),
+        ConfigCommand::Check => output::line("The configuration can be used."),
+    }
+    ExitCode::SUCCESS
+}
+
+/// The store for a command that runs beside the daemon.
+async fn open_store(config: &Config) -> Result<Arc<SqliteStore>, StoreError> {
+    crate::compose::store(config, false, true).await
+}
+
+fn bot(config: &Config) -> BotId {
+    BotId::new(config.bot.clone())
+}

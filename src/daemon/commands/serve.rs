@@ -1,0 +1,207 @@
+//! `serve`: the daemon.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use dovvybuddy_core::channel::BoxError;
+use dovvybuddy_core::store::{Privacy as _, Upkeep as _};
+use dovvybuddy_core::supervise::supervise;
+use dovvybuddy_knowledge::Silent;
+use metrics_exporter_prometheus::PrometheusHandle;
+use sd_notify::NotifyState;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{CommandError, Outcome};
+use crate::cli::Serve;
+use crate::compose::{self, Spine, Use};
+use crate::config::{Config, EmbeddingProvider};
+use crate::http::{self, Health, PATIENCE};
+use crate::lifecycle::{self, Lifecycle};
+use crate::{output, server, telemetry};
+
+/// How often housekeeping looks for what is too old, and for changes by other processes.
+const HOUSEKEEPING: Duration = Duration::from_secs(3600);
+const LOOK_FOR_CHANGES: Duration = Duration::from_secs(2);
+
+pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
+    lifecycle::raise_open_files();
+    let metrics = telemetry::record_metrics()?;
+    let lifecycle = Lifecycle::default();
+    let (routes, served) = watch::channel(http::starting_router());
+    serve_http(&lifecycle, listen(config.http.bind, "http.bind").await?, served, config.http.address_file.as_deref())?;
+    let how = Use { dispatch: true, migrate: !options.no_migrate, demo: options.demo, models: true, scratch: false };
+    let channels = compose::channels();
+    let spine = compose::spine(config, how, channels.clone(), &lifecycle).await?;
+    ingest(&spine).await;
+
+    let web = compose::web(config, &spine, &lifecycle)?;
+    let outlets = compose::outlets(config)?;
+    let lead_outlets = outlets.keys().map(ToString::to_string).collect();
+    let deliveries = compose::deliveries(&spine, channels, outlets);
+    let health = Arc::new(Health {
+        store: spine.store.clone(),
+        knowledge: Arc::clone(&spine.knowledge),
+        clock: Arc::clone(&spine.clock),
+        running: Arc::clone(&spine.running),
+        dispatch: Arc::clone(&spine.lanes.progress),
+        loops: vec![Arc::clone(&spine.lanes.progress), Arc::clone(&deliveries.progress)],
+        models: spine.models.clone(),
+        lead_outlets,
+        metrics: metrics.clone(),
+        metrics_token: config.metrics.token.clone(),
+        closing: lifecycle.stopping.clone(),
+    });
+
+    let lanes = Arc::clone(&spine.lanes);
+    supervised(&lifecycle, &spine, Arc::clone(&lanes.progress), move |stop| Arc::clone(&lanes).run(stop));
+    let progress = Arc::clone(&deliveries.progress);
+    supervised(&lifecycle, &spine, progress, move |stop| Arc::clone(&deliveries).run(stop));
+    background(config, &spine, &health, metrics, &lifecycle);
+    if let Some(bind) = config.metrics.bind {
+        let (_, served) = watch::channel(http::metrics_router(Arc::clone(&health)));
+        serve_http(&lifecycle, listen(bind, "metrics.bind").await?, served, None)?;
+    }
+    let _starting = routes.send_replace(http::router(health, config.metrics.bind.is_none()).merge(dovvybuddy_web::router(&web)));
+
+    announce(config, &spine);
+    lifecycle::notify(NotifyState::Ready);
+    lifecycle.run_to_end().await.map_err(|error| CommandError::Failed(format!("signals can't be heard: {error}")))?;
+    spine.store.close().await?;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn listen(bind: SocketAddr, key: &str) -> Result<TcpListener, CommandError> {
+    TcpListener::bind(bind).await.map_err(|error| CommandError::Failed(format!("{key} {bind} can't be used: {error}")))
+}
+
+fn serve_http(
+    lifecycle: &Lifecycle,
+    listener: TcpListener,
+    routes: watch::Receiver<Router>,
+    address_file: Option<&Path>,
+) -> Result<(), CommandError> {
+    if let Some(file) = address_file {
+        let address = listener.local_addr().map_err(|error| CommandError::file(file, error))?;
+        std::fs::write(file, address.to_string()).map_err(|error| CommandError::file(file, error))?;
+    }
+    lifecycle.spawn(server::serve(listener, routes, lifecycle.stopping.clone(), lifecycle.hard_stop.clone()));
+    Ok(())
+}
+
+/// Brings the knowledge up to date. A corpus that can't be read leaves yesterday's in place.
+async fn ingest(spine: &Spine) {
+    match spine.knowledge.ingest(false, &Silent, &CancellationToken::new()).await {
+        Ok(report) => {
+            for (path, reason) in &report.skipped {
+                tracing::warn!(path, reason, "a document was left out");
+            }
+            tracing::info!(
+                added = report.added.len(),
+                changed = report.changed.len(),
+                removed = report.removed.len(),
+                unchanged = report.unchanged,
+                skipped = report.skipped.len(),
+                "content ingested"
+            );
+        }
+        Err(error) => tracing::error!(error = %error, "the content can't be ingested; answers rest on what was there before"),
+    }
+}
+
+fn supervised<F>(
+    lifecycle: &Lifecycle,
+    spine: &Spine,
+    progress: Arc<dovvybuddy_core::supervise::Progress>,
+    start: impl Fn(CancellationToken) -> F + Send + 'static,
+) where
+    F: Future<Output = Result<(), BoxError>> + Send + 'static,
+{
+    let clock = Arc::clone(&spine.clock);
+    let stop = lifecycle.stopping.clone();
+    lifecycle.spawn(supervise(progress, PATIENCE, clock, stop, start));
+}
+
+/// Embedding, housekeeping, watching for other processes' changes, the watchdog.
+fn background(config: &Config, spine: &Spine, health: &Arc<Health>, metrics: PrometheusHandle, lifecycle: &Lifecycle) {
+    let stop = lifecycle.stopping.clone();
+    let knowledge = Arc::clone(&spine.knowledge);
+    if config.embeddings.provider == EmbeddingProvider::Local && config.embeddings.fetch {
+        let data_dir = config.data_dir.clone();
+        let knowledge = Arc::clone(&knowledge);
+        let stop = stop.clone();
+        lifecycle.spawn(async move {
+            tokio::select! {
+                () = super::model::fetch_if_missing(&data_dir, &knowledge) => {}
+                () = stop.cancelled() => {}
+            }
+        });
+    }
+    let embedding_stop = stop.clone();
+    let embedding = Arc::clone(&knowledge);
+    lifecycle.spawn(async move { embedding.keep_embedded(&Silent, &embedding_stop).await });
+
+    let store = spine.store.clone();
+    let watch_stop = stop.clone();
+    lifecycle.spawn(async move {
+        while !rest(LOOK_FOR_CHANGES, &watch_stop).await {
+            if matches!(store.changed().await, Ok(true))
+                && let Err(error) = knowledge.reload().await
+            {
+                tracing::warn!(error = %error, "changed content can't be taken over");
+            }
+        }
+    });
+
+    let store = spine.store.clone();
+    let clock = Arc::clone(&spine.clock);
+    let retention = config.retention.durations();
+    let keep_stop = stop.clone();
+    lifecycle.spawn(async move {
+        loop {
+            match store.expire(clock.now(), &retention).await {
+                Ok(0) => {}
+                Ok(rows) => tracing::info!(rows, "what was kept long enough is removed"),
+                Err(error) => tracing::warn!(error = %error, "old rows can't be removed"),
+            }
+            metrics.run_upkeep();
+            if rest(HOUSEKEEPING, &keep_stop).await {
+                return;
+            }
+        }
+    });
+
+    let alive = Arc::clone(health);
+    let clock = Arc::clone(&spine.clock);
+    lifecycle.spawn(lifecycle::feed_watchdog(move || alive.dispatch.idle(clock.now()) < PATIENCE, stop));
+}
+
+/// Sleeps; `true` when the daemon stops meanwhile.
+async fn rest(pause: Duration, stop: &CancellationToken) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(pause) => false,
+        () = stop.cancelled() => true,
+    }
+}
+
+/// Says on the terminal what is there and where to click.
+fn announce(config: &Config, spine: &Spine) {
+    let base = config.http.public_url.clone().unwrap_or_else(|| format!("http://{}", config.http.bind));
+    let answers = if spine.models.is_empty() {
+        "by quoting its sources (set a model key for written answers)".to_owned()
+    } else {
+        format!("with {}", spine.models.join(", then "))
+    };
+    let standing = spine.knowledge.standing();
+    output::note(format!(
+        "\nDovvyBuddy {} is ready.\n  chat page   {base}/\n  API docs    {base}/docs\n  health      {base}/health  {base}/ready  {base}/status\n  answers     {answers}, from {} documents\n",
+        env!("CARGO_PKG_VERSION"),
+        standing.documents,
+    ));
+}

@@ -1,0 +1,290 @@
+//! Every constructor call, top to bottom. Nothing else builds parts, and nothing here decides.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dovvybuddy_agents::{HeuristicRouter, Operator, PhraseBook, PromptLibrary, RuleGuard};
+use dovvybuddy_core::agent::{Agents, Answerer, Voice};
+use dovvybuddy_core::channel::{ChannelAdapter, Outlet};
+use dovvybuddy_core::delivery::Deliveries;
+use dovvybuddy_core::events::Streams;
+use dovvybuddy_core::hearing::Hearing;
+use dovvybuddy_core::intake::{Intake, Parts, SlowDownNotices};
+use dovvybuddy_core::lanes::{Lanes, Running};
+use dovvybuddy_core::lead::Lead;
+use dovvybuddy_core::store::{KnowledgeBase, Ledger, Notice, SpendCaps, Store, StoreError};
+use dovvybuddy_core::supervise::Progress;
+use dovvybuddy_core::turn::{TurnSettings, Turns};
+use dovvybuddy_core::{BotId, ChannelId, Clock, SystemClock};
+use dovvybuddy_knowledge::{Embeddings, Knowledge, KnowledgeConfig};
+use dovvybuddy_llm::{Chain, Extractive, Member, Spending};
+use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore};
+use dovvybuddy_web::{WebAdapter, WebConfig, WebParts, WebState};
+
+use crate::config::{Config, EmbeddingProvider};
+use crate::lifecycle::Lifecycle;
+
+/// How many conversations the guard remembers without the store.
+const REMEMBERED_CONVERSATIONS: u64 = 50_000;
+
+/// Why a part can't be built.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ComposeError {
+    /// The database.
+    #[error("the database can't be opened: {0}")]
+    Store(#[from] StoreError),
+    /// The prompts.
+    #[error("prompts_dir can't be used: {0}")]
+    Prompts(#[from] dovvybuddy_agents::PromptError),
+    /// The fixed sentences.
+    #[error("the phrases can't be used: {0}")]
+    Phrases(#[from] dovvybuddy_agents::PhraseError),
+    /// The emergency replies.
+    #[error("the emergency replies can't be used: {0}")]
+    EmergencyReplies(#[from] dovvybuddy_agents::ReplyError),
+    /// The knowledge.
+    #[error("the knowledge can't be opened: {0}")]
+    Knowledge(#[from] dovvybuddy_knowledge::KnowledgeError),
+    /// A model.
+    #[error("{0}")]
+    Models(#[from] dovvybuddy_llm::ConfigError),
+    /// The web channel.
+    #[error("http: {0}")]
+    Web(#[from] dovvybuddy_web::ConfigError),
+}
+
+/// What speaks and decides, apart from any conversation.
+pub(crate) struct Minds {
+    pub(crate) guard: Arc<RuleGuard>,
+    pub(crate) router: Arc<HeuristicRouter>,
+    pub(crate) agents: Arc<PromptLibrary>,
+    pub(crate) voice: Arc<PhraseBook>,
+}
+
+/// The daemon's spine with everything that hangs on it.
+pub(crate) struct Spine {
+    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) knowledge: Arc<Knowledge>,
+    pub(crate) minds: Minds,
+    pub(crate) intake: Intake,
+    pub(crate) lanes: Arc<Lanes>,
+    pub(crate) running: Arc<Running>,
+    pub(crate) hearing: Arc<Hearing>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) models: Vec<String>,
+}
+
+/// How the spine is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Use {
+    /// This process takes up what others left, and sends what the outbox holds.
+    pub(crate) dispatch: bool,
+    /// Bring an older schema up to date.
+    pub(crate) migrate: bool,
+    /// Add the demo operator's FAQ.
+    pub(crate) demo: bool,
+    /// Let configured models write.
+    pub(crate) models: bool,
+    /// Keep conversations nowhere; the knowledge still comes from the real store.
+    pub(crate) scratch: bool,
+}
+
+/// Opens the store.
+pub(crate) async fn store(config: &Config, dispatch: bool, migrate: bool) -> Result<Arc<SqliteStore>, StoreError> {
+    open_store(config, config.database_address(), dispatch, migrate).await
+}
+
+async fn open_store(config: &Config, address: String, dispatch: bool, migrate: bool) -> Result<Arc<SqliteStore>, StoreError> {
+    let max_waiting = config.lanes.most_waiting;
+    let options = OpenOptions { url_or_path: address, dispatch, max_waiting, migrate, clock: Arc::new(SystemClock) };
+    Ok(Arc::new(SqliteStore::open(options).await?))
+}
+
+/// Loads prompts, phrases and emergency replies.
+pub(crate) fn minds(config: &Config) -> Result<Minds, ComposeError> {
+    let operator = Operator {
+        name: config.operator.name.clone(),
+        contact: config.operator.contact.clone().or_else(|| config.operator.booking_url.clone()),
+        emergency_contacts: config.operator.emergency_contacts.clone(),
+    };
+    let agents = PromptLibrary::load(Some(&config.prompts_dir))?;
+    let voice = PhraseBook::load(Some(&config.prompts_dir), &operator)?;
+    let guard = RuleGuard::load(Some(&config.content_dir), &operator)?;
+    guard.warm_up();
+    let router = HeuristicRouter::new(&agents.examples());
+    Ok(Minds { guard: Arc::new(guard), router: Arc::new(router), agents: Arc::new(agents), voice: Arc::new(voice) })
+}
+
+/// Indexes what the store holds; neither ingests nor waits for the embedding model.
+pub(crate) async fn knowledge(
+    config: &Config,
+    store: Arc<dyn KnowledgeBase>,
+    demo: bool,
+) -> Result<Arc<Knowledge>, ComposeError> {
+    Ok(Knowledge::open(knowledge_config(config, demo), store, Arc::new(SystemClock)).await?)
+}
+
+/// What is searched, and how.
+pub(crate) fn knowledge_config(config: &Config, demo: bool) -> KnowledgeConfig {
+    let mut roots = vec![config.content_dir.clone()];
+    if demo {
+        roots.push(config.demo_content_dir.clone());
+    }
+    let embeddings = match config.embeddings.provider {
+        EmbeddingProvider::Local => Embeddings::Local,
+        EmbeddingProvider::None => Embeddings::None,
+        EmbeddingProvider::Openai => Embeddings::OpenAi(config.embeddings.endpoint()),
+    };
+    KnowledgeConfig::new(roots, config.data_dir.clone(), embeddings)
+}
+
+/// The configured models, or those whose keys stand in the environment.
+pub(crate) fn models(config: &Config) -> Result<Vec<Member>, ComposeError> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let configured = if config.llm.models.is_empty() {
+        dovvybuddy_llm::from_environment(variable)
+    } else {
+        config.llm.models.clone()
+    };
+    let client = dovvybuddy_llm::http_client()?;
+    configured.iter().map(|model| Ok(model.build(&client, variable)?)).collect()
+}
+
+fn answerer(config: &Config, members: Vec<Member>, minds: &Minds, ledger: Arc<dyn Ledger>, clock: &Arc<dyn Clock>) -> Arc<dyn Answerer> {
+    let voice: Arc<dyn Voice> = minds.voice.clone();
+    if members.is_empty() {
+        return Arc::new(Extractive::new(voice));
+    }
+    let caps = SpendCaps {
+        diver_tokens: config.llm.diver_tokens_per_day,
+        all_tokens: config.llm.tokens_per_day,
+        all_cost_micros: config.llm.cost_cap_micros(),
+    };
+    let agents: Arc<dyn Agents> = minds.agents.clone();
+    let ledger = (caps != SpendCaps::default()).then_some(Spending { ledger, caps });
+    Arc::new(Chain::new(members, agents, voice, ledger, Arc::clone(clock)))
+}
+
+/// Puts the spine together around the channels.
+pub(crate) async fn spine(
+    config: &Config,
+    how: Use,
+    channels: HashMap<ChannelId, Arc<dyn ChannelAdapter>>,
+    lifecycle: &Lifecycle,
+) -> Result<Spine, ComposeError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let minds = minds(config)?;
+    let members = if how.models { models(config)? } else { Vec::new() };
+    let model_names = members.iter().map(|member| member.name().to_owned()).collect();
+    let real = store(config, how.dispatch, how.migrate).await?;
+    let knowledge = knowledge(config, real.clone(), how.demo).await?;
+    let store = if how.scratch { open_store(config, "sqlite::memory:".to_owned(), false, true).await? } else { real };
+    let answerer = answerer(config, members, &minds, store.clone(), &clock);
+
+    let streams = Arc::new(Streams::new(store.clone()));
+    let hearing = Arc::new(Hearing::new(REMEMBERED_CONVERSATIONS));
+    let running = Arc::new(Running::default());
+    let intake = Intake::new(Parts {
+        guard: minds.guard.clone(),
+        store: store.clone(),
+        voice: minds.voice.clone(),
+        clock: Arc::clone(&clock),
+        diver_quota: config.limits.diver(),
+        streams: Arc::clone(&streams),
+        hearing: Arc::clone(&hearing),
+        running: Arc::clone(&running),
+        channels: channels.clone(),
+        notices: SlowDownNotices::default(),
+        closing: lifecycle.stopping.clone(),
+    });
+    let turns = Arc::new(Turns {
+        store: store.clone(),
+        guard: minds.guard.clone(),
+        router: minds.router.clone(),
+        agents: minds.agents.clone(),
+        retriever: knowledge.clone(),
+        answerer,
+        voice: minds.voice.clone(),
+        clock: Arc::clone(&clock),
+        streams,
+        hearing: Arc::clone(&hearing),
+        channels,
+        settings: TurnSettings {
+            budget: Duration::from_secs(config.turn.budget_seconds),
+            least: Duration::from_secs(config.turn.least_seconds),
+            history: config.turn.history,
+            passages: config.turn.passages,
+        },
+    });
+    let lanes = Arc::new(Lanes {
+        store: store.clone(),
+        turns,
+        running: Arc::clone(&running),
+        clock: Arc::clone(&clock),
+        most: config.lanes.most_running,
+        progress: Progress::new("dispatch", clock.now()),
+        park: lifecycle.park.clone(),
+    });
+    Ok(Spine { store, knowledge, minds, intake, lanes, running, hearing, clock, models: model_names })
+}
+
+/// The web channel on a spine.
+pub(crate) fn web(config: &Config, spine: &Spine, lifecycle: &Lifecycle) -> Result<WebState, ComposeError> {
+    let for_notices = config.clone();
+    Ok(WebState::new(WebParts {
+        intake: spine.intake.clone(),
+        store: spine.store.clone(),
+        guard: spine.minds.guard.clone(),
+        hearing: Arc::clone(&spine.hearing),
+        clock: Arc::clone(&spine.clock),
+        bot: BotId::new(config.bot.clone()),
+        lead_notices: Arc::new(move |lead| lead_notices(&for_notices, lead)),
+        config: WebConfig {
+            public_url: config.http.public_url.clone(),
+            cors_origins: config.http.cors_origins.clone(),
+            trusted_proxies: config.http.trusted_proxies.clone(),
+            diver_per_minute: config.limits.diver().per_minute,
+            ip_per_minute: config.limits.ip_per_minute,
+            leads_per_minute: config.limits.leads_per_minute,
+            sessions_per_minute: config.limits.sessions_per_minute,
+            feedback_per_minute: config.limits.feedback_per_minute,
+            ..WebConfig::default()
+        },
+        closing: lifecycle.stopping.clone(),
+    })?)
+}
+
+/// The channels a daemon serves.
+pub(crate) fn channels() -> HashMap<ChannelId, Arc<dyn ChannelAdapter>> {
+    let web: Arc<dyn ChannelAdapter> = Arc::new(WebAdapter);
+    HashMap::from([(web.id(), web)])
+}
+
+/// The outlets of the configured lead deliveries.
+pub(crate) fn outlets(_config: &Config) -> Result<HashMap<ChannelId, Arc<dyn Outlet>>, ComposeError> {
+    Ok(HashMap::new())
+}
+
+/// The deliveries of a lead: one per configured outlet.
+pub(crate) fn lead_notices(_config: &Config, _lead: &Lead) -> Vec<Notice> {
+    Vec::new()
+}
+
+/// The outbox worker.
+pub(crate) fn deliveries(
+    spine: &Spine,
+    channels: HashMap<ChannelId, Arc<dyn ChannelAdapter>>,
+    mut outlets: HashMap<ChannelId, Arc<dyn Outlet>>,
+) -> Arc<Deliveries> {
+    for (id, channel) in channels {
+        outlets.insert(id, channel);
+    }
+    let store: Arc<dyn Store> = spine.store.clone();
+    Arc::new(Deliveries {
+        store,
+        outlets,
+        clock: Arc::clone(&spine.clock),
+        progress: Progress::new("outbox", spine.clock.now()),
+    })
+}

@@ -1,0 +1,332 @@
+//! The sections, as the program uses them. Meanings and defaults stand in `config/dovvybuddy.toml`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dovvybuddy_core::limit::Quota;
+use dovvybuddy_core::store::Retention;
+use dovvybuddy_knowledge::embed::OpenAiEmbeddings;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+
+use super::ConfigError;
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) content_dir: PathBuf,
+    pub(crate) demo_content_dir: PathBuf,
+    pub(crate) prompts_dir: PathBuf,
+    pub(crate) bot: String,
+    pub(crate) database: Database,
+    pub(crate) http: Http,
+    pub(crate) limits: Limits,
+    pub(crate) lanes: Lanes,
+    pub(crate) turn: Turn,
+    pub(crate) operator: Operator,
+    pub(crate) llm: Llm,
+    pub(crate) embeddings: Embeddings,
+    pub(crate) leads: Leads,
+    pub(crate) outgoing: Outgoing,
+    pub(crate) retention: RetentionDays,
+    pub(crate) metrics: Metrics,
+    pub(crate) log: Log,
+    pub(crate) telemetry: Telemetry,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Database {
+    pub(crate) url: Option<String>,
+    url_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Http {
+    pub(crate) bind: SocketAddr,
+    #[serde(default)]
+    pub(crate) public_url: Option<String>,
+    pub(crate) cors_origins: Vec<String>,
+    pub(crate) trusted_proxies: Vec<String>,
+    #[serde(default)]
+    pub(crate) address_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Limits {
+    diver_per_minute: u32,
+    diver_burst: u32,
+    pub(crate) ip_per_minute: u32,
+    pub(crate) leads_per_minute: u32,
+    pub(crate) sessions_per_minute: u32,
+    pub(crate) feedback_per_minute: u32,
+}
+
+impl Limits {
+    /// What one diver may ask, across all channels.
+    pub(crate) fn diver(self) -> Quota {
+        Quota { per_minute: self.diver_per_minute, burst: self.diver_burst }
+    }
+
+    pub(super) fn switch_off(&mut self) {
+        self.diver_per_minute = 0;
+        self.ip_per_minute = 0;
+    }
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Lanes {
+    pub(crate) settle_ms: u64,
+    pub(crate) most_running: usize,
+    pub(crate) most_waiting: usize,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Turn {
+    pub(crate) budget_seconds: u64,
+    pub(crate) least_seconds: u64,
+    pub(crate) history: usize,
+    pub(crate) passages: usize,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Operator {
+    pub(crate) name: Option<String>,
+    pub(crate) contact: Option<String>,
+    pub(crate) booking_url: Option<String>,
+    pub(crate) timezone: Option<String>,
+    pub(crate) emergency_contacts: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Llm {
+    pub(crate) models: Vec<dovvybuddy_llm::ModelConfig>,
+    pub(crate) diver_tokens_per_day: u64,
+    pub(crate) tokens_per_day: u64,
+    pub(crate) cost_per_day: f64,
+}
+
+impl Llm {
+    /// The cap on cost in millionths; 0 means none.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "validated to be finite and not negative")]
+    pub(crate) fn cost_cap_micros(&self) -> u64 {
+        (self.cost_per_day * 1_000_000.0).round() as u64
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum EmbeddingProvider {
+    Local,
+    Openai,
+    None,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Embeddings {
+    pub(crate) provider: EmbeddingProvider,
+    #[serde(default)]
+    pub(crate) base_url: Option<String>,
+    #[serde(default)]
+    pub(crate) model: Option<String>,
+    #[serde(default)]
+    pub(crate) api_key: Option<SecretString>,
+    #[serde(default)]
+    api_key_file: Option<PathBuf>,
+    #[serde(default)]
+    pub(crate) dimension: Option<usize>,
+    pub(crate) fetch: bool,
+}
+
+impl Embeddings {
+    /// The OpenAI-compatible endpoint that is configured.
+    pub(crate) fn endpoint(&self) -> OpenAiEmbeddings {
+        OpenAiEmbeddings {
+            base_url: self.base_url.clone().unwrap_or_else(|| "https://api.openai.com/v1".to_owned()),
+            api_key: self.api_key.clone().or_else(|| std::env::var("OPENAI_API_KEY").ok().map(SecretString::from)),
+            model: self.model.clone().unwrap_or_default(),
+            dimension: self.dimension.unwrap_or(1536),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Leads {
+    pub(crate) mail_to: Option<String>,
+    pub(crate) mail_from: Option<String>,
+    pub(crate) smtp_url: Option<SecretString>,
+    smtp_url_file: Option<PathBuf>,
+    pub(crate) webhook_url: Option<String>,
+    pub(crate) webhook_secret: Option<SecretString>,
+    webhook_secret_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Outgoing {
+    pub(crate) allow: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the unit belongs to the documented key")]
+pub(crate) struct RetentionDays {
+    sessions_days: u64,
+    event_ids_days: u64,
+    outbox_days: u64,
+    leads_days: u64,
+    usage_days: u64,
+}
+
+impl RetentionDays {
+    /// As the store takes it.
+    pub(crate) fn durations(self) -> Retention {
+        let days = |n: u64| Duration::from_secs(n.saturating_mul(24 * 60 * 60));
+        Retention {
+            sessions: days(self.sessions_days),
+            event_ids: days(self.event_ids_days),
+            outbox: days(self.outbox_days),
+            leads: days(self.leads_days),
+            usage: days(self.usage_days),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Metrics {
+    pub(crate) token: Option<SecretString>,
+    token_file: Option<PathBuf>,
+    pub(crate) bind: Option<SocketAddr>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Log {
+    pub(crate) format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    Auto,
+    Json,
+    Pretty,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Telemetry {
+    pub(crate) otlp_endpoint: Option<String>,
+    pub(crate) sentry_dsn: Option<SecretString>,
+    sentry_dsn_file: Option<PathBuf>,
+}
+
+impl Config {
+    /// What types alone can't say.
+    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+        self.validate_database()?;
+        self.validate_http()?;
+        self.validate_leads()?;
+        let positive = [
+            ("limits.diver_burst", u64::from(self.limits.diver_burst)),
+            ("lanes.most_running", self.lanes.most_running as u64),
+            ("lanes.most_waiting", self.lanes.most_waiting as u64),
+            ("turn.budget_seconds", self.turn.budget_seconds),
+            ("turn.least_seconds", self.turn.least_seconds),
+            ("turn.passages", self.turn.passages as u64),
+        ];
+        if let Some((key, _)) = positive.iter().find(|(_, value)| *value == 0) {
+            return Err(ConfigError::invalid(key, "expected at least 1"));
+        }
+        if self.turn.budget_seconds > 19 {
+            return Err(ConfigError::invalid("turn.budget_seconds", "expected at most 19; clients wait 20 seconds"));
+        }
+        if self.retention.event_ids_days < 8 {
+            return Err(ConfigError::invalid("retention.event_ids_days", "expected at least 8"));
+        }
+        if self.llm.cost_per_day < 0.0 || !self.llm.cost_per_day.is_finite() {
+            return Err(ConfigError::invalid("llm.cost_per_day", "expected an amount of 0 or more"));
+        }
+        if self.bot.is_empty() {
+            return Err(ConfigError::invalid("bot", "expected a name"));
+        }
+        if let Some(zone) = &self.operator.timezone
+            && jiff::tz::TimeZone::get(zone).is_err()
+        {
+            return Err(ConfigError::invalid("operator.timezone", "expected an IANA name such as Asia/Makassar"));
+        }
+        if self.embeddings.provider == EmbeddingProvider::Openai && self.embeddings.model.is_none() {
+            return Err(ConfigError::invalid("embeddings.model", "is needed when embeddings.provider is openai"));
+        }
+        Ok(())
+    }
+
+    fn validate_database(&self) -> Result<(), ConfigError> {
+        match self.database.url.as_deref() {
+            Some(url) if !url.starts_with("sqlite:") => Err(ConfigError::invalid(
+                "database.url",
+                "expected sqlite:PATH or sqlite::memory: (also as DATABASE_URL); other databases are not supported yet",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn validate_http(&self) -> Result<(), ConfigError> {
+        if let Some(public) = &self.http.public_url {
+            http_url("http.public_url", public)?;
+        }
+        for origin in &self.http.cors_origins {
+            http_url("http.cors_origins", origin)?;
+        }
+        for proxy in &self.http.trusted_proxies {
+            let address = proxy.parse::<std::net::IpAddr>().is_ok() || proxy.parse::<ipnet::IpNet>().is_ok();
+            if !address {
+                return Err(ConfigError::invalid("http.trusted_proxies", "expected addresses or networks such as 10.0.0.0/8"));
+            }
+        }
+        Ok(())
+    }
+
+    fn validate_leads(&self) -> Result<(), ConfigError> {
+        let leads = &self.leads;
+        if leads.mail_to.is_some() != leads.smtp_url.is_some() {
+            let missing = if leads.mail_to.is_some() { "leads.smtp_url" } else { "leads.mail_to" };
+            return Err(ConfigError::invalid(missing, "is needed to send leads by mail"));
+        }
+        for (key, address) in [("leads.mail_to", &leads.mail_to), ("leads.mail_from", &leads.mail_from)] {
+            if address.as_deref().is_some_and(|a| !a.contains('@')) {
+                return Err(ConfigError::invalid(key, "expected a mail address"));
+            }
+        }
+        if let Some(smtp) = &leads.smtp_url
+            && !["smtp://", "smtps://"].iter().any(|scheme| smtp.expose_secret().starts_with(scheme))
+        {
+            return Err(ConfigError::invalid("leads.smtp_url", "expected smtp://… or smtps://…"));
+        }
+        if let Some(webhook) = &leads.webhook_url {
+            http_url("leads.webhook_url", webhook)?;
+            if leads.webhook_secret.is_none() {
+                return Err(ConfigError::invalid("leads.webhook_secret", "is needed to sign leads sent by webhook"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn http_url(key: &str, text: &str) -> Result<(), ConfigError> {
+    let wrong = || ConfigError::invalid(key, "expected an address that begins with http:// or https://");
+    let url = url::Url::parse(text).map_err(|_| wrong())?;
+    if matches!(url.scheme(), "http" | "https") && url.host().is_some() { Ok(()) } else { Err(wrong()) }
+}

@@ -1,0 +1,57 @@
+//! `config show`: every effective value with where it came from, secrets masked.
+
+use figment::Figment;
+use figment::value::Value;
+use serde::Serialize;
+
+use super::sources::SECRETS;
+
+/// One effective value.
+#[derive(Debug, Serialize)]
+pub(crate) struct Shown {
+    /// The key with its sections.
+    pub(crate) key: String,
+    /// The value as TOML would write it, or asterisks.
+    pub(crate) value: String,
+    /// Where it came from.
+    pub(crate) from: String,
+}
+
+/// All values in the order of their keys.
+pub(crate) fn effective(figment: &Figment) -> Vec<Shown> {
+    let mut shown = Vec::new();
+    if let Ok(all) = figment.extract::<Value>() {
+        walk(figment, "", &all, &mut shown);
+    }
+    shown
+}
+
+fn walk(figment: &Figment, path: &str, value: &Value, shown: &mut Vec<Shown>) {
+    if let Some(section) = value.as_dict() {
+        for (key, value) in section {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            walk(figment, &path, value, shown);
+        }
+        return;
+    }
+    let from = figment.find_metadata(path).map_or_else(|| "default".to_owned(), |m| match &m.source {
+        Some(source) => source.to_string(),
+        None => m.name.to_string(),
+    });
+    let secret = SECRETS.contains(&path) && path != "database.url";
+    let value = if secret { "********".to_owned() } else { masked(&display(value)) };
+    shown.push(Shown { key: path.to_owned(), value, from });
+}
+
+fn display(value: &Value) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// Hides the password inside an address.
+fn masked(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    match rest.split_once('@') {
+        Some((_, host)) => format!("{scheme}://********@{host}"),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,138 @@
+//! Where the configuration comes from, and in which order it wins.
+
+use std::path::Path;
+
+use figment::providers::{Format as _, Serialized, Toml};
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+
+use super::DEFAULTS;
+use super::error::ConfigError;
+
+/// Keys whose value is never shown and may come from a file (`<key>_file`).
+pub(crate) const SECRETS: [&str; 6] = [
+    "embeddings.api_key",
+    "leads.smtp_url",
+    "leads.webhook_secret",
+    "metrics.token",
+    "telemetry.sentry_dsn",
+    "database.url",
+];
+
+/// Names people already use, and the keys they mean.
+const FAMILIAR: [(&str, &str); 4] = [
+    ("DATABASE_URL", "database.url"),
+    ("SENTRY_DSN", "telemetry.sentry_dsn"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.otlp_endpoint"),
+    // The Python service's name.
+    ("LEAD_EMAIL_TO", "leads.mail_to"),
+];
+
+/// Merges the defaults, the files and the environment.
+pub(crate) fn merge(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Figment, ConfigError> {
+    let defaults = Toml::string(DEFAULTS);
+    let mut figment = Figment::from(Named("default", defaults));
+    if let Some(file) = file {
+        if !file.is_file() {
+            return Err(ConfigError::File(format!("there is no configuration file {}", file.display())));
+        }
+        figment = figment.merge(Toml::file_exact(file));
+    }
+    if Path::new("dovvybuddy.toml").is_file() {
+        figment = figment.merge(Toml::file_exact("dovvybuddy.toml"));
+    }
+    let defaults = Figment::from(Toml::string(DEFAULTS));
+    // PORT changes what the other names set, so it comes last.
+    let mut environment: Vec<_> = environment.collect();
+    environment.sort_by_key(|(name, _)| name == "PORT");
+    for (name, value) in environment {
+        if let Some((key, value)) = from_environment(&name, &value, &defaults, &figment)? {
+            let value = typed(&key, &value, &defaults)?;
+            figment = figment.merge(Named(&format!("environment variable {name}"), Serialized::default(&key, value)));
+        }
+    }
+    secrets_from_files(figment)
+}
+
+/// The key and value an environment variable sets, if it is one of ours.
+fn from_environment(
+    name: &str,
+    value: &str,
+    defaults: &Figment,
+    so_far: &Figment,
+) -> Result<Option<(String, String)>, ConfigError> {
+    if let Some((_, key)) = FAMILIAR.iter().find(|(familiar, _)| *familiar == name) {
+        return Ok((!value.is_empty()).then(|| ((*key).to_owned(), value.to_owned())));
+    }
+    if name == "CORS_ORIGINS" {
+        return Ok(Some(("http.cors_origins".to_owned(), value.to_owned())));
+    }
+    if name == "PORT" {
+        let port: u16 = value.parse().map_err(|_| ConfigError::invalid("PORT", "expected a port number"))?;
+        let bind: String = so_far.extract_inner("http.bind").unwrap_or_default();
+        let host = bind.rsplit_once(':').map_or("127.0.0.1", |(host, _)| host);
+        return Ok(Some(("http.bind".to_owned(), format!("{host}:{port}"))));
+    }
+    let Some(key) = name.strip_prefix("DOVVYBUDDY_") else { return Ok(None) };
+    // Kubernetes injects `<SERVICE>_PORT=tcp://…` for every service, one named dovvybuddy included.
+    let injected = name == "DOVVYBUDDY_PORT" || name.starts_with("DOVVYBUDDY_PORT_") || name.starts_with("DOVVYBUDDY_SERVICE_");
+    // Read by tests and scripts, not by the configuration.
+    let for_tests = ["DOVVYBUDDY_FAILPOINT", "DOVVYBUDDY_TEST_MODEL", "DOVVYBUDDY_MODEL_CACHE"].contains(&name);
+    if injected || for_tests {
+        return Ok(None);
+    }
+    let key = key.to_lowercase().replace("__", ".");
+    let section = key.split('.').next().unwrap_or_default();
+    if !key.contains('.') && defaults.find_value(section).is_ok_and(|v| v.as_dict().is_some()) {
+        return Err(ConfigError::invalid(name, "names a section; write DOVVYBUDDY_<SECTION>__<KEY>"));
+    }
+    Ok(Some((key, value.to_owned())))
+}
+
+/// Gives an environment variable's text the type its key has by default.
+fn typed(key: &str, text: &str, defaults: &Figment) -> Result<Value, ConfigError> {
+    let wrong = |expected: &str| ConfigError::invalid(key, format!("expected {expected}"));
+    match defaults.find_value(key) {
+        Ok(Value::Array(..)) => {
+            Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect::<Vec<_>>().into())
+        }
+        Ok(Value::Bool(..)) => match text.to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => Ok(true.into()),
+            "false" | "0" | "no" | "off" | "" => Ok(false.into()),
+            _ => Err(wrong("true or false")),
+        },
+        Ok(Value::Num(_, figment::value::Num::F64(_) | figment::value::Num::F32(_))) => {
+            text.trim().parse::<f64>().map(Value::from).map_err(|_| wrong("a number"))
+        }
+        Ok(Value::Num(..)) => text.trim().parse::<u64>().map(Value::from).map_err(|_| wrong("a whole number")),
+        _ if key == "embeddings.dimension" => {
+            text.trim().parse::<u64>().map(Value::from).map_err(|_| wrong("a whole number"))
+        }
+        _ => Ok(Value::from(text)),
+    }
+}
+
+/// Replaces every `<secret>_file` by the secret it holds.
+fn secrets_from_files(mut figment: Figment) -> Result<Figment, ConfigError> {
+    for key in SECRETS {
+        let from = format!("{key}_file");
+        let Ok(path) = figment.extract_inner::<String>(&from) else { continue };
+        let secret = std::fs::read_to_string(&path)
+            .map_err(|error| ConfigError::invalid(&from, format!("expected a readable file ({})", error.kind())))?;
+        figment = figment.merge(Named(&format!("file {path}"), Serialized::default(key, secret.trim_end())));
+    }
+    Ok(figment)
+}
+
+/// A provider under a name that `config show` can print.
+struct Named<'a, P>(&'a str, P);
+
+impl<P: Provider> Provider for Named<'_, P> {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.0.to_owned())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        self.1.data()
+    }
+}

@@ -1,0 +1,93 @@
+//! From start to stop: soft stop, deadline, hard stop.
+
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long running turns and open requests may take to end after a stop signal.
+const SOFT_STOP: Duration = Duration::from_secs(20);
+/// How long turns that were given back may take to be written.
+const PARKING: Duration = Duration::from_secs(4);
+
+/// The daemon's tasks and the tokens that end them, in the order in which they fire.
+#[derive(Clone, Default)]
+pub(crate) struct Lifecycle {
+    /// No new work: the intake refuses, listeners close, loops finish what they hold.
+    pub(crate) stopping: CancellationToken,
+    /// Running turns are given back unfinished; the next start takes them up.
+    pub(crate) park: CancellationToken,
+    /// Whatever is still there is dropped.
+    pub(crate) hard_stop: CancellationToken,
+    /// Every task of the daemon.
+    pub(crate) tasks: TaskTracker,
+}
+
+impl Lifecycle {
+    /// Runs a task of the daemon.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
+    /// Waits for SIGTERM or SIGINT and brings everything to its end. A second signal skips the waiting.
+    pub(crate) async fn run_to_end(&self) -> std::io::Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: nothing new is taken in, what runs may finish");
+        notify(NotifyState::Stopping);
+        self.stopping.cancel();
+        self.tasks.close();
+        let impatient = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        tokio::select! {
+            () = self.tasks.wait() => return Ok(()),
+            () = tokio::time::sleep(SOFT_STOP) => tracing::warn!("still running after the deadline: turns are parked"),
+            () = impatient => tracing::warn!("asked twice: turns are parked"),
+        }
+        self.park.cancel();
+        if tokio::time::timeout(PARKING, self.tasks.wait()).await.is_err() {
+            tracing::warn!("some tasks did not end and are dropped");
+            self.hard_stop.cancel();
+        }
+        Ok(())
+    }
+}
+
+/// Tells the service manager, if there is one.
+pub(crate) fn notify(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(error = %error, "the service manager can't be told");
+    }
+}
+
+/// Feeds the service manager's watchdog as long as `alive` says so.
+pub(crate) async fn feed_watchdog(alive: impl Fn() -> bool, stop: CancellationToken) {
+    let Some(period) = sd_notify::watchdog_enabled() else { return };
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(period / 3) => {}
+            () = stop.cancelled() => return,
+        }
+        if alive() {
+            notify(NotifyState::Watchdog);
+        }
+    }
+}
+
+/// As many open files as the system allows: every stream is one.
+pub(crate) fn raise_open_files() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) => tracing::debug!(limit, "open files"),
+        Err(error) => tracing::warn!(error = %error, "the limit of open files can't be raised"),
+    }
+}

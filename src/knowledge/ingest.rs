@@ -1,0 +1,383 @@
+//! Ingestion: the content directories into the knowledge base, only what changed.
+//!
+//! Each document is replaced atomically and known by its hash, so an ingestion that was cut off goes on
+//! where it stopped when it is run again.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use dovvybuddy_core::clock::Clock;
+use dovvybuddy_core::store::{Document, KnowledgeBase};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::document;
+use crate::error::KnowledgeError;
+use crate::progress::Progress;
+
+/// A larger file is no document.
+const LARGEST_FILE: u64 = 2 * 1024 * 1024;
+/// Folders nested deeper are not entered.
+const DEEPEST: usize = 16;
+/// Documents handed to the store at a time.
+const BATCH: usize = 64;
+
+/// What an ingestion did, by path.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct IngestReport {
+    /// New documents.
+    pub added: Vec<String>,
+    /// Documents whose file or cutting changed.
+    pub changed: Vec<String>,
+    /// Documents whose file is gone.
+    pub removed: Vec<String>,
+    /// How many documents stayed as they were.
+    pub unchanged: usize,
+    /// Files left out, with the reason. An earlier version of such a file stays searchable.
+    pub skipped: Vec<(String, String)>,
+    /// What was inferred or understood with good will, by path.
+    pub warnings: Vec<(String, String)>,
+}
+
+impl IngestReport {
+    /// Whether the knowledge base is another one now.
+    pub fn changed_anything(&self) -> bool {
+        !(self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty())
+    }
+}
+
+/// A file of a content directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ContentFile {
+    /// Path inside its directory, with forward slashes.
+    pub(crate) path: String,
+    /// Where it lies.
+    pub(crate) file: PathBuf,
+}
+
+/// Brings the knowledge base up to date with the directories. `full` reads every document anew.
+/// Nothing is removed when a directory can't be listed.
+pub async fn ingest(
+    store: &dyn KnowledgeBase,
+    roots: &[PathBuf],
+    full: bool,
+    clock: &dyn Clock,
+    progress: &dyn Progress,
+    stop: &CancellationToken,
+) -> Result<IngestReport, KnowledgeError> {
+    let mut report = IngestReport::default();
+    let listed = roots.to_vec();
+    let files = tokio::task::spawn_blocking(move || list(&listed)).await??;
+    report.skipped = files.skipped;
+    let known: HashMap<String, String> =
+        store.documents().await?.into_iter().map(|state| (state.path, state.hash)).collect();
+    remove_gone(store, &known, &files.found, &mut report).await?;
+
+    progress.begin("reading documents", u64::try_from(files.found.len()).unwrap_or(u64::MAX));
+    let result = put_changed(store, files.found, known, full, clock, progress, stop, &mut report).await;
+    progress.end();
+    result.map(|()| report)
+}
+
+async fn remove_gone(
+    store: &dyn KnowledgeBase,
+    known: &HashMap<String, String>,
+    files: &[ContentFile],
+    report: &mut IngestReport,
+) -> Result<(), KnowledgeError> {
+    let there: std::collections::HashSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    let unreadable: std::collections::HashSet<&str> = report.skipped.iter().map(|(path, _)| path.as_str()).collect();
+    let mut gone: Vec<String> = known
+        .keys()
+        .filter(|path| !there.contains(path.as_str()) && !unreadable.contains(path.as_str()))
+        .cloned()
+        .collect();
+    gone.sort();
+    if !gone.is_empty() {
+        store.remove_documents(&gone).await?;
+    }
+    report.removed = gone;
+    Ok(())
+}
+
+#[allow(clippy::too_many_arguments, reason = "the parts of one loop, used once")]
+async fn put_changed(
+    store: &dyn KnowledgeBase,
+    files: Vec<ContentFile>,
+    known: HashMap<String, String>,
+    full: bool,
+    clock: &dyn Clock,
+    progress: &dyn Progress,
+    stop: &CancellationToken,
+    report: &mut IngestReport,
+) -> Result<(), KnowledgeError> {
+    let known = std::sync::Arc::new(known);
+    let mut rest = files;
+    while !rest.is_empty() {
+        if stop.is_cancelled() {
+            return Err(KnowledgeError::Stopped);
+        }
+        let later = rest.split_off(rest.len().min(BATCH));
+        let batch = std::mem::replace(&mut rest, later);
+        let done = batch.len();
+        let hashes = std::sync::Arc::clone(&known);
+        let read = tokio::task::spawn_blocking(move || {
+            batch.iter().map(|file| (file.path.clone(), read_file(file, &hashes, full))).collect::<Vec<_>>()
+        });
+        let documents = sort_out(read.await?, &known, report);
+        if !documents.is_empty() {
+            store.put_documents(&documents, clock.now()).await?;
+        }
+        progress.advance(u64::try_from(done).unwrap_or(0));
+    }
+    Ok(())
+}
+
+/// Files that differ from what was ingested, sorted. Empty when a directory can't be read.
+pub(crate) async fn stale(store: &dyn KnowledgeBase, roots: &[PathBuf]) -> Result<Vec<String>, KnowledgeError> {
+    let mut known: HashMap<String, String> =
+        store.documents().await?.into_iter().map(|state| (state.path, state.hash)).collect();
+    let roots = roots.to_vec();
+    let compare = move || {
+        let Ok(listing) = list(&roots) else { return Vec::new() };
+        let mut stale = Vec::new();
+        for file in listing.found {
+            let hash = fs::read(&file.file).map(|bytes| document::document_hash(&bytes)).ok();
+            if known.remove(&file.path) != hash {
+                stale.push(file.path);
+            }
+        }
+        stale.extend(known.into_keys());
+        stale.sort();
+        stale
+    };
+    Ok(tokio::task::spawn_blocking(compare).await?)
+}
+
+enum ReadFile {
+    Unchanged,
+    Read(Box<Document>, Vec<String>),
+    Skipped(String),
+}
+
+fn read_file(file: &ContentFile, known: &HashMap<String, String>, full: bool) -> ReadFile {
+    let bytes = match fs::read(&file.file) {
+        Ok(bytes) => bytes,
+        Err(error) => return ReadFile::Skipped(format!("can't be read: {error}")),
+    };
+    if !full && known.get(&file.path).is_some_and(|hash| *hash == document::document_hash(&bytes)) {
+        return ReadFile::Unchanged;
+    }
+    let Ok(text) = String::from_utf8(bytes) else { return ReadFile::Skipped("is not UTF-8 text".to_owned()) };
+    match document::read(&file.path, &text) {
+        Ok((document, warnings)) => ReadFile::Read(Box::new(document), warnings),
+        Err(error) => ReadFile::Skipped(error.to_string()),
+    }
+}
+
+fn sort_out(
+    read: Vec<(String, ReadFile)>,
+    known: &HashMap<String, String>,
+    report: &mut IngestReport,
+) -> Vec<Document> {
+    let mut documents = Vec::new();
+    for (path, outcome) in read {
+        match outcome {
+            ReadFile::Unchanged => report.unchanged += 1,
+            ReadFile::Skipped(reason) => {
+                tracing::warn!(path, reason, "a document was left out");
+                report.skipped.push((path, reason));
+            }
+            ReadFile::Read(document, warnings) => {
+                report.warnings.extend(warnings.into_iter().map(|warning| (path.clone(), warning)));
+                if known.contains_key(&path) {
+                    report.changed.push(path);
+                } else {
+                    report.added.push(path);
+                }
+                documents.push(*document);
+            }
+        }
+    }
+    documents
+}
+
+/// The files of the directories.
+pub(crate) struct Listing {
+    /// Documents, sorted by path.
+    pub(crate) found: Vec<ContentFile>,
+    /// What was left out, with the reason.
+    pub(crate) skipped: Vec<(String, String)>,
+}
+
+/// Finds every document under the directories. Symbolic links that lead outside are not followed.
+pub(crate) fn list(roots: &[PathBuf]) -> Result<Listing, KnowledgeError> {
+    let mut found = BTreeMap::new();
+    let mut skipped = Vec::new();
+    for root in roots {
+        let unreadable = |source| KnowledgeError::ContentDirectory { path: root.clone(), source };
+        let real_root = fs::canonicalize(root).map_err(unreadable)?;
+        let mut files = Vec::new();
+        walk(&real_root, &real_root, 0, &mut files, &mut skipped).map_err(unreadable)?;
+        for file in files {
+            let Some(path) = relative(&real_root, &file) else { continue };
+            if found.contains_key(&path) {
+                let reason = format!("{} has a document of the same path already", root.display());
+                skipped.push((path, reason));
+            } else {
+                found.insert(path.clone(), ContentFile { path, file });
+            }
+        }
+    }
+    Ok(Listing { found: found.into_values().collect(), skipped })
+}
+
+fn walk(
+    root: &Path,
+    folder: &Path,
+    depth: usize,
+    files: &mut Vec<PathBuf>,
+    skipped: &mut Vec<(String, String)>,
+) -> io::Result<()> {
+    let mut entries = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with('.') {
+            continue;
+        }
+        let mut leave_out = |reason: &str| {
+            skipped.push((relative(root, &path).unwrap_or_else(|| name.clone().into_owned()), reason.to_owned()));
+        };
+        if entry.file_type()?.is_symlink() && !fs::canonicalize(&path).is_ok_and(|real| real.starts_with(root)) {
+            if is_document(&name) {
+                leave_out("is a symbolic link that leads outside");
+            }
+            continue;
+        }
+        let metadata = fs::metadata(&path)?;
+        if metadata.is_dir() {
+            if depth < DEEPEST {
+                walk(root, &path, depth + 1, files, skipped)?;
+            } else {
+                leave_out("is nested too deep");
+            }
+        } else if metadata.is_file() && is_document(&name) {
+            if metadata.len() > LARGEST_FILE {
+                leave_out("is larger than 2 MiB");
+            } else {
+                files.push(path);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_document(name: &str) -> bool {
+    let name = name.to_lowercase();
+    Path::new(&name).extension().is_some_and(|extension| extension == "md") && name != "readme.md"
+}
+
+fn relative(root: &Path, file: &Path) -> Option<String> {
+    let inside = file.strip_prefix(root).ok()?;
+    let parts: Vec<_> = inside.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+    Some(parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use dovvybuddy_core::clock::SystemClock;
+
+    use super::*;
+    use crate::memory::MemoryKnowledgeBase;
+    use crate::progress::Silent;
+
+    async fn run(store: &MemoryKnowledgeBase, root: &Path) -> IngestReport {
+        ingest(store, &[root.to_owned()], false, &SystemClock, &Silent, &CancellationToken::new()).await.unwrap()
+    }
+
+    fn write(root: &Path, path: &str, text: &str) {
+        let file = root.join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+
+    #[tokio::test]
+    async fn only_what_changed_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = MemoryKnowledgeBase::new();
+        write(folder.path(), "safety/no-fly.md", "# No-fly times\n\nWait 18 hours.\n");
+        write(folder.path(), "safety/ears.md", "# Ears\n\nEqualise early.\n");
+        write(folder.path(), "README.md", "# About this folder\n\nNot content.\n");
+        let first = run(&store, folder.path()).await;
+        assert_eq!(first.added, ["safety/ears.md", "safety/no-fly.md"]);
+
+        write(folder.path(), "safety/ears.md", "# Ears\n\nEqualise early and often.\n");
+        let second = run(&store, folder.path()).await;
+        assert_eq!((second.changed.as_slice(), second.unchanged), (["safety/ears.md".to_owned()].as_slice(), 1));
+
+        fs::remove_file(folder.path().join("safety/no-fly.md")).unwrap();
+        let third = run(&store, folder.path()).await;
+        assert_eq!(third.removed, ["safety/no-fly.md"]);
+        assert_eq!(store.documents().await.unwrap().len(), 1);
+        assert!(!run(&store, folder.path()).await.changed_anything());
+    }
+
+    #[tokio::test]
+    async fn a_broken_file_is_named_and_its_earlier_version_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = MemoryKnowledgeBase::new();
+        write(folder.path(), "a.md", "---\ntitle: A\n---\nWords.\n");
+        run(&store, folder.path()).await;
+        write(folder.path(), "a.md", "---\ntitle: [A\n---\nWords.\n");
+        write(folder.path(), "b.md", "---\ntitle: B\n---\nWords.\n");
+        let report = run(&store, folder.path()).await;
+        assert_eq!(report.added, ["b.md"]);
+        assert_eq!(report.skipped.len(), 1);
+        assert_eq!(report.skipped[0].0, "a.md");
+        assert_eq!(store.documents().await.unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_missing_directory_removes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = MemoryKnowledgeBase::new();
+        write(folder.path(), "a.md", "# A\n\nWords.\n");
+        run(&store, folder.path()).await;
+        let gone = [folder.path().join("nowhere")];
+        let result = ingest(&store, &gone, false, &SystemClock, &Silent, &CancellationToken::new()).await;
+        assert!(matches!(result, Err(KnowledgeError::ContentDirectory { .. })));
+        assert_eq!(store.documents().await.unwrap().len(), 1);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_link_that_leads_outside_is_not_followed() {
+        let outside = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        write(outside.path(), "secret.md", "# Secret\n\nWords.\n");
+        write(folder.path(), "a.md", "# A\n\nWords.\n");
+        std::os::unix::fs::symlink(outside.path(), folder.path().join("linked")).unwrap();
+        std::os::unix::fs::symlink(outside.path().join("secret.md"), folder.path().join("b.md")).unwrap();
+        let store = MemoryKnowledgeBase::new();
+        let report = run(&store, folder.path()).await;
+        assert_eq!(report.added, ["a.md"]);
+        assert_eq!(report.skipped[0].0, "b.md");
+    }
+
+    #[tokio::test]
+    async fn a_stopped_ingestion_goes_on_when_run_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = MemoryKnowledgeBase::new();
+        write(folder.path(), "a.md", "# A\n\nWords.\n");
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let stopped = ingest(&store, &[folder.path().to_owned()], false, &SystemClock, &Silent, &stop).await;
+        assert!(matches!(stopped, Err(KnowledgeError::Stopped)));
+        assert_eq!(run(&store, folder.path()).await.added, ["a.md"]);
+    }
+}

@@ -1,0 +1,446 @@
+//! The knowledge as the daemon holds it: opened once, searched always, brought up to date meanwhile.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use dovvybuddy_core::clock::Clock;
+use dovvybuddy_core::knowledge::{Found, Query, Retriever};
+use dovvybuddy_core::store::KnowledgeBase;
+use moka::sync::Cache;
+use serde::Serialize;
+use tokio::sync::{Mutex, Notify};
+use tokio_util::sync::CancellationToken;
+
+use crate::chunk;
+use crate::embed::{
+    CachedEmbedder, EmbedError, Embedder, LocalEmbedder, OpenAiEmbedder, OpenAiEmbeddings, Urgency, is_present,
+    model_directory,
+};
+use crate::error::KnowledgeError;
+use crate::index::{self, Content, Snapshot, Vectors};
+use crate::ingest::{self, IngestReport};
+use crate::lexical::Bm25;
+use crate::progress::Progress;
+use crate::rank::Fusion;
+use crate::search;
+
+/// A query whose vector takes longer is answered by words alone.
+const QUERY_DEADLINE: Duration = Duration::from_millis(2_500);
+/// Passages embedded between two writes.
+const EMBED_BATCH: usize = 32;
+/// Hashes looked up at a time.
+const LOOKUP_BATCH: usize = 500;
+/// The pause after a failed attempt to embed.
+const EMBED_PAUSE: Duration = Duration::from_mins(1);
+/// Results remembered.
+const REMEMBERED: u64 = 2_048;
+
+/// How knowledge is opened.
+#[derive(Debug, Clone)]
+pub struct KnowledgeConfig {
+    /// The content directories; paths of documents are relative to theirs.
+    pub roots: Vec<PathBuf>,
+    /// Where the model's files lie, in `models/`.
+    pub data_dir: PathBuf,
+    /// Who embeds.
+    pub embeddings: Embeddings,
+    /// How words are weighed.
+    pub bm25: Bm25,
+    /// How words and meaning are weighed together.
+    pub fusion: Fusion,
+}
+
+impl KnowledgeConfig {
+    /// The usual weights over these directories.
+    pub fn new(roots: Vec<PathBuf>, data_dir: PathBuf, embeddings: Embeddings) -> Self {
+        Self { roots, data_dir, embeddings, bm25: Bm25::default(), fusion: Fusion::default() }
+    }
+}
+
+/// Who embeds.
+#[derive(Debug, Clone)]
+pub enum Embeddings {
+    /// The model in this process, once its files are there.
+    Local,
+    /// An OpenAI-compatible endpoint.
+    OpenAi(OpenAiEmbeddings),
+    /// Nobody: words alone.
+    None,
+}
+
+/// Where the knowledge stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// The content's version.
+    pub version: String,
+    /// Documents that are searched.
+    pub documents: usize,
+    /// Passages that are searched.
+    pub passages: usize,
+    /// The embedding model; `None` when words alone are searched.
+    pub model: Option<String>,
+    /// Numbers per vector, 0 without a model.
+    pub dimension: usize,
+    /// Whether the model is loaded.
+    pub model_ready: bool,
+    /// Passages that have a vector of that model.
+    pub embedded: usize,
+    /// Whether vectors are being made now.
+    pub embedding: bool,
+    /// Files that were added, changed or removed since the last ingestion.
+    pub stale: Vec<String>,
+}
+
+/// What is searched right now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Standing {
+    /// The content's version.
+    pub version: String,
+    /// Documents that are searched.
+    pub documents: usize,
+    /// Passages that are searched.
+    pub passages: usize,
+    /// Passages that have a vector of the embedding model.
+    pub embedded: usize,
+}
+
+/// The knowledge. Cheap to share in an [`Arc`].
+pub struct Knowledge {
+    config: KnowledgeConfig,
+    store: Arc<dyn KnowledgeBase>,
+    clock: Arc<dyn Clock>,
+    snapshot: RwLock<Snapshot>,
+    embedder: RwLock<Option<Arc<CachedEmbedder>>>,
+    results: Cache<ResultKey, Arc<Found>>,
+    /// One reload at a time.
+    reloading: Mutex<()>,
+    /// One round of embedding at a time.
+    embedding: Mutex<()>,
+    embeds_now: AtomicBool,
+    /// New passages may want vectors.
+    wants_vectors: Notify,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct ResultKey {
+    version: String,
+    by_meaning: bool,
+    text: String,
+    doc_types: Vec<String>,
+    limit: usize,
+    cert_level: Option<String>,
+}
+
+impl Knowledge {
+    /// Indexes what the store holds and starts loading the model. Neither ingests nor waits for the
+    /// model. Must be called inside a runtime.
+    pub async fn open(
+        config: KnowledgeConfig,
+        store: Arc<dyn KnowledgeBase>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, KnowledgeError> {
+        let knowledge = Arc::new(Self {
+            config,
+            store,
+            clock,
+            snapshot: RwLock::default(),
+            embedder: RwLock::default(),
+            results: Cache::new(REMEMBERED),
+            reloading: Mutex::default(),
+            embedding: Mutex::default(),
+            embeds_now: AtomicBool::new(false),
+            wants_vectors: Notify::new(),
+        });
+        knowledge.start_embedder()?;
+        knowledge.rebuild().await?;
+        Ok(knowledge)
+    }
+
+    /// The same with an embedder of the caller's.
+    pub async fn open_with(
+        config: KnowledgeConfig,
+        store: Arc<dyn KnowledgeBase>,
+        clock: Arc<dyn Clock>,
+        embedder: Arc<dyn Embedder>,
+    ) -> Result<Arc<Self>, KnowledgeError> {
+        let without = KnowledgeConfig { embeddings: Embeddings::None, ..config };
+        let knowledge = Self::open(without, store, clock).await?;
+        *knowledge.embedder.write().unwrap_or_else(PoisonError::into_inner) =
+            Some(Arc::new(CachedEmbedder::new(embedder)));
+        knowledge.rebuild().await?;
+        Ok(knowledge)
+    }
+
+    /// Starts the embedder if it can run and does not yet; the model may have been fetched meanwhile.
+    fn start_embedder(&self) -> Result<(), EmbedError> {
+        if self.embedder().is_some() {
+            return Ok(());
+        }
+        let embedder: Arc<dyn Embedder> = match &self.config.embeddings {
+            Embeddings::None => return Ok(()),
+            Embeddings::Local if !is_present(&self.config.data_dir) => return Ok(()),
+            Embeddings::Local => Arc::new(LocalEmbedder::start(model_directory(&self.config.data_dir))?),
+            Embeddings::OpenAi(config) => Arc::new(OpenAiEmbedder::new(config.clone())?),
+        };
+        *self.embedder.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(CachedEmbedder::new(embedder)));
+        Ok(())
+    }
+
+    fn embedder(&self) -> Option<Arc<CachedEmbedder>> {
+        self.embedder.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Brings the store up to date with the content directories and searches the result at once, by
+    /// words until the new passages have vectors.
+    pub async fn ingest(
+        &self,
+        full: bool,
+        progress: &dyn Progress,
+        stop: &CancellationToken,
+    ) -> Result<IngestReport, KnowledgeError> {
+        let report =
+            ingest::ingest(&*self.store, &self.config.roots, full, &*self.clock, progress, stop).await?;
+        if report.changed_anything() {
+            self.reload().await?;
+        }
+        Ok(report)
+    }
+
+    /// Takes over what changed in the store or the model directory, also through another process.
+    /// Whether anything did.
+    pub async fn reload(&self) -> Result<bool, KnowledgeError> {
+        let had_embedder = self.embedder().is_some();
+        self.start_embedder()?;
+        let same_model = had_embedder == self.embedder().is_some();
+        if same_model && index::digest(&*self.store).await? == self.snapshot().content.version {
+            return Ok(false);
+        }
+        self.rebuild().await?;
+        Ok(true)
+    }
+
+    async fn rebuild(&self) -> Result<(), KnowledgeError> {
+        let _one = self.reloading.lock().await;
+        let content = Arc::new(Content::read(&*self.store, self.config.bm25).await?);
+        let vectors = self.read_vectors(&content).await?;
+        self.swap(Snapshot { content, vectors });
+        self.wants_vectors.notify_one();
+        Ok(())
+    }
+
+    async fn refresh_vectors(&self) -> Result<(), KnowledgeError> {
+        let _one = self.reloading.lock().await;
+        let content = self.snapshot().content;
+        let vectors = self.read_vectors(&content).await?;
+        self.swap(Snapshot { content, vectors });
+        Ok(())
+    }
+
+    async fn read_vectors(&self, content: &Arc<Content>) -> Result<Arc<Vectors>, KnowledgeError> {
+        let Some(embedder) = self.embedder() else { return Ok(Arc::default()) };
+        Ok(Arc::new(Vectors::read(&*self.store, content, embedder.model(), embedder.dimension()).await?))
+    }
+
+    fn swap(&self, snapshot: Snapshot) {
+        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
+        self.results.invalidate_all();
+    }
+
+    /// Makes the vectors that are missing, in batches that are stored as they come, and searches with
+    /// them once they are there. Returns how many were made. Without an embedder there is nothing to do.
+    pub async fn embed_missing(
+        &self,
+        progress: &dyn Progress,
+        stop: &CancellationToken,
+    ) -> Result<usize, KnowledgeError> {
+        let Some(embedder) = self.embedder() else { return Ok(0) };
+        let _one = self.embedding.lock().await;
+        let missing = self.missing();
+        if missing.is_empty() {
+            return Ok(0);
+        }
+        self.embeds_now.store(true, Ordering::Relaxed);
+        progress.begin("embedding passages", u64::try_from(missing.len()).unwrap_or(u64::MAX));
+        let made = self.embed_all(&embedder, missing, progress, stop).await;
+        progress.end();
+        self.embeds_now.store(false, Ordering::Relaxed);
+        self.refresh_vectors().await?;
+        made
+    }
+
+    /// Passages without a vector: id, hash and what is embedded.
+    fn missing(&self) -> Vec<(i64, String, String)> {
+        let snapshot = self.snapshot();
+        let passages = snapshot.content.passages.iter().enumerate();
+        passages
+            .filter(|(at, _)| !snapshot.vectors.known.get(*at).copied().unwrap_or(false))
+            .map(|(_, passage)| {
+                let stored = &passage.stored;
+                let text = chunk::embedded_text(&stored.title, &stored.section, &stored.text);
+                (stored.id, stored.hash.clone(), text)
+            })
+            .collect()
+    }
+
+    async fn embed_all(
+        &self,
+        embedder: &CachedEmbedder,
+        missing: Vec<(i64, String, String)>,
+        progress: &dyn Progress,
+        stop: &CancellationToken,
+    ) -> Result<usize, KnowledgeError> {
+        let mut made = 0;
+        for lookup in missing.chunks(LOOKUP_BATCH) {
+            let hashes: Vec<String> = lookup.iter().map(|(_, hash, _)| hash.clone()).collect();
+            let cached: std::collections::HashMap<String, Vec<f32>> = self
+                .store
+                .cached_vectors(embedder.model(), &hashes)
+                .await?
+                .into_iter()
+                .filter(|(_, vector)| vector.len() == embedder.dimension())
+                .collect();
+            let known: Vec<(i64, Vec<f32>)> =
+                lookup.iter().filter_map(|(id, hash, _)| Some((*id, cached.get(hash)?.clone()))).collect();
+            if !known.is_empty() {
+                self.store.put_vectors(embedder.model(), &known).await?;
+                progress.advance(u64::try_from(known.len()).unwrap_or(0));
+            }
+            let fresh: Vec<_> = lookup.iter().filter(|(_, hash, _)| !cached.contains_key(hash)).collect();
+            for batch in fresh.chunks(EMBED_BATCH) {
+                let texts: Vec<String> = batch.iter().map(|(_, _, text)| text.clone()).collect();
+                let vectors = tokio::select! {
+                    () = stop.cancelled() => return Err(KnowledgeError::Stopped),
+                    vectors = embedder.embed(&texts, Urgency::Background) => vectors?,
+                };
+                let rows: Vec<(i64, Vec<f32>)> = batch.iter().map(|(id, _, _)| *id).zip(vectors).collect();
+                self.store.put_vectors(embedder.model(), &rows).await?;
+                made += rows.len();
+                progress.advance(u64::try_from(rows.len()).unwrap_or(0));
+            }
+        }
+        Ok(made)
+    }
+
+    /// Keeps making missing vectors whenever content changes, until `stop`. Run it as one task.
+    pub async fn keep_embedded(&self, progress: &dyn Progress, stop: &CancellationToken) {
+        loop {
+            let pause = match self.embed_missing(progress, stop).await {
+                Ok(_) => None,
+                Err(KnowledgeError::Stopped) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "passages could not be embedded; the search goes by words meanwhile");
+                    Some(EMBED_PAUSE)
+                }
+            };
+            let next = async {
+                match pause {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => self.wants_vectors.notified().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = next => {}
+            }
+        }
+    }
+
+    /// What is searched right now, without a look at the files.
+    pub fn standing(&self) -> Standing {
+        let snapshot = self.snapshot();
+        Standing {
+            version: snapshot.content.version.clone(),
+            documents: snapshot.content.documents,
+            passages: snapshot.content.passages.len(),
+            embedded: snapshot.vectors.embedded,
+        }
+    }
+
+    /// Where the knowledge stands, compared with the files. A content directory that can't be read
+    /// makes nothing stale.
+    pub async fn status(&self) -> Result<Status, KnowledgeError> {
+        let snapshot = self.snapshot();
+        let embedder = self.embedder();
+        let stale = ingest::stale(&*self.store, &self.config.roots).await?;
+        Ok(Status {
+            version: snapshot.content.version.clone(),
+            documents: snapshot.content.documents,
+            passages: snapshot.content.passages.len(),
+            model: embedder.as_ref().map(|embedder| embedder.model().to_owned()),
+            dimension: embedder.as_ref().map_or(0, |embedder| embedder.dimension()),
+            model_ready: embedder.as_ref().is_some_and(|embedder| embedder.ready()),
+            embedded: snapshot.vectors.embedded,
+            embedding: self.embeds_now.load(Ordering::Relaxed),
+            stale,
+        })
+    }
+
+    /// Waits until the model is loaded; at once when there is none.
+    pub async fn wait_until_ready(&self) -> Result<(), KnowledgeError> {
+        if let Some(embedder) = self.embedder() {
+            embedder.embed(&[String::from("ready")], Urgency::Query).await?;
+        }
+        Ok(())
+    }
+
+    /// The query's vector, if there is one in time.
+    pub(crate) async fn query_vector(&self, snapshot: &Snapshot, text: &str) -> Option<Arc<[f32]>> {
+        let embedder = self.embedder()?;
+        if !snapshot.vectors.suffice() || !embedder.ready() {
+            return None;
+        }
+        match tokio::time::timeout(QUERY_DEADLINE, embedder.query(text)).await {
+            Ok(Ok(vector)) => Some(vector),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "a query could not be embedded; it is answered by words");
+                None
+            }
+            Err(_) => {
+                tracing::warn!("embedding a query took too long; it is answered by words");
+                None
+            }
+        }
+    }
+
+    /// The configured weights.
+    pub(crate) fn fusion(&self) -> &Fusion {
+        &self.config.fusion
+    }
+}
+
+#[async_trait]
+impl Retriever for Knowledge {
+    async fn search(&self, query: &Query) -> Found {
+        let snapshot = self.snapshot();
+        let text = query.text.trim();
+        if text.is_empty() || snapshot.content.passages.is_empty() {
+            return Found { passages: Vec::new(), lexical_only: !snapshot.vectors.suffice() };
+        }
+        let vector = self.query_vector(&snapshot, text).await;
+        let key = ResultKey {
+            version: snapshot.content.version.clone(),
+            by_meaning: vector.is_some(),
+            text: text.to_owned(),
+            doc_types: query.doc_types.clone(),
+            limit: query.limit,
+            cert_level: query.profile.cert_level.clone(),
+        };
+        if let Some(found) = self.results.get(&key) {
+            return (*found).clone();
+        }
+        let found = search::search(&snapshot, query, vector.as_deref(), &self.config.fusion);
+        self.results.insert(key, Arc::new(found.clone()));
+        found
+    }
+
+    fn version(&self) -> String {
+        self.snapshot().content.version.clone()
+    }
+}

@@ -1,0 +1,34 @@
+//! Knowledge: the curated content made searchable.
+//!
+//! [`front_matter`] and [`chunk`] take a document apart, [`ingest`](mod@ingest) brings a content
+//! directory into the knowledge base, [`lexical`] finds passages by words, [`vector`] by meaning
+//! with the vectors that [`embed`] makes, and [`Knowledge`] does all of it behind core's `Retriever`.
+
+pub mod check;
+mod chunk;
+mod digest;
+mod doc_type;
+mod document;
+pub mod embed;
+mod error;
+mod eval;
+pub mod front_matter;
+mod index;
+pub mod ingest;
+mod knowledge;
+pub mod lexical;
+mod memory;
+pub mod progress;
+mod rank;
+mod search;
+mod sites;
+pub mod text;
+pub mod vector;
+
+pub use error::KnowledgeError;
+pub use eval::{Latency, RetrievalReport, RetrievalRow, eval_retrieval};
+pub use ingest::IngestReport;
+pub use knowledge::{Embeddings, Knowledge, KnowledgeConfig, Standing, Status};
+pub use memory::MemoryKnowledgeBase;
+pub use progress::{Progress, Silent};
+pub use rank::Fusion;

@@ -1,0 +1,150 @@
+//! Ranking: words and meaning weighed together.
+
+use crate::index::{Content, Vectors};
+use crate::lexical::LexicalQuery;
+use crate::text::Analyzer;
+use crate::vector::keep_largest;
+
+/// How the two searches are weighed and when neither is believed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fusion {
+    /// The share of meaning in the order, 0 to 1; the rest goes by words.
+    pub meaning: f32,
+    /// Candidates each search brings.
+    pub depth: usize,
+    /// The least confidence of the best passage; below it the search abstains.
+    pub least: f32,
+    /// A passage less confident than this share of the best one is left out.
+    pub relative: f32,
+}
+
+impl Default for Fusion {
+    fn default() -> Self {
+        Self { meaning: 0.6, depth: 200, least: 0.35, relative: 0.5 }
+    }
+}
+
+/// A passage that may answer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Candidate {
+    /// Its number.
+    pub(crate) passage: u32,
+    /// Orders the candidates; comparable within one query only.
+    pub(crate) fused: f32,
+    /// How likely it speaks of what is asked, 0 to 1; comparable across queries.
+    pub(crate) confidence: f32,
+}
+
+/// The candidates for a query, best first.
+pub(crate) fn rank(
+    content: &Content,
+    vectors: Option<(&Vectors, &[f32])>,
+    analyzer: &Analyzer,
+    text: &str,
+    allowed: &dyn Fn(u32) -> bool,
+    wanted: &[u32],
+    fusion: &Fusion,
+) -> Vec<Candidate> {
+    let query = content.lexical.query(analyzer, text);
+    let mut scores = vec![0.0; content.passages.len()];
+    content.lexical.score_into(&query, &mut scores);
+
+    let mut numbers = best_by_words(&scores, allowed, fusion.depth);
+    if let Some((vectors, vector)) = vectors {
+        let nearest = vectors.index.nearest(vector, fusion.depth, allowed);
+        numbers.extend(nearest.into_iter().map(|(number, _)| number));
+    }
+    numbers.extend(wanted.iter().copied().filter(|number| allowed(*number)));
+    numbers.sort_unstable();
+    numbers.dedup();
+
+    let coverage = content.lexical.coverage(&query, &numbers);
+    let words: Vec<f32> = numbers.iter().map(|number| scores.get(*number as usize).copied().unwrap_or(0.0)).collect();
+    let meaning = vectors.map(|vectors| likeness(vectors, &numbers, &coverage));
+    let mut candidates = fuse(&query, &numbers, &words, &coverage, meaning.as_deref(), fusion);
+    candidates.sort_unstable_by(|left, right| {
+        right.fused.total_cmp(&left.fused).then(left.passage.cmp(&right.passage))
+    });
+    candidates
+}
+
+fn best_by_words(scores: &[f32], allowed: &dyn Fn(u32) -> bool, depth: usize) -> Vec<u32> {
+    let numbered = (0_u32..).zip(scores.iter().copied());
+    let mut found: Vec<(u32, f32)> = numbered.filter(|(number, score)| *score > 0.0 && allowed(*number)).collect();
+    keep_largest(&mut found, depth);
+    found.into_iter().map(|(number, _)| number).collect()
+}
+
+/// The candidates' cosines; a passage that has no vector yet is judged by its words.
+fn likeness((vectors, query): (&Vectors, &[f32]), numbers: &[u32], coverage: &[f32]) -> Vec<f32> {
+    let cosine = |(number, covered): (&u32, &f32)| {
+        let at = *number as usize;
+        if vectors.known.get(at).copied().unwrap_or(false) {
+            vectors.index.cosine(at, query)
+        } else {
+            covered * 0.6
+        }
+    };
+    numbers.iter().zip(coverage).map(cosine).collect()
+}
+
+fn fuse(
+    query: &LexicalQuery,
+    numbers: &[u32],
+    words: &[f32],
+    coverage: &[f32],
+    meaning: Option<&[f32]>,
+    fusion: &Fusion,
+) -> Vec<Candidate> {
+    let words_scale = Scale::of(words);
+    let candidates = numbers.iter().zip(words).zip(coverage).enumerate();
+    let meaning_scale = meaning.map(Scale::of);
+    candidates
+        .map(|(at, ((passage, score), covered))| {
+            let by_words = words_scale.place(*score);
+            let cosine = meaning.and_then(|meaning| meaning.get(at).copied());
+            let fused = match (cosine, meaning_scale) {
+                (Some(cosine), Some(scale)) => {
+                    fusion.meaning * scale.place(cosine) + (1.0 - fusion.meaning) * by_words
+                }
+                _ => by_words,
+            };
+            let confidence = confidence(query, *covered, cosine);
+            Candidate { passage: *passage, fused, confidence }
+        })
+        .collect()
+}
+
+/// How likely a passage speaks of what is asked. The figures were set on the shipped corpus: between
+/// questions it covers and questions about other things.
+fn confidence(query: &LexicalQuery, coverage: f32, cosine: Option<f32>) -> f32 {
+    // One shared word among few says less than the same share of many.
+    #[allow(clippy::cast_precision_loss, reason = "a query has few words")]
+    let evidence = (query.distinct as f32 / 2.0).clamp(0.6, 1.0);
+    match cosine {
+        Some(cosine) => {
+            let meaning = ((cosine - 0.15) / 0.55).clamp(0.0, 1.0);
+            (0.7 * meaning + 0.3 * coverage * evidence).clamp(0.0, 1.0)
+        }
+        None => (coverage * evidence).clamp(0.0, 1.0),
+    }
+}
+
+/// Maps a query's scores to 0..1, from the lowest candidate to the highest.
+#[derive(Debug, Clone, Copy)]
+struct Scale {
+    low: f32,
+    span: f32,
+}
+
+impl Scale {
+    fn of(scores: &[f32]) -> Self {
+        let low = scores.iter().copied().fold(f32::INFINITY, f32::min);
+        let high = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        Self { low, span: high - low }
+    }
+
+    fn place(self, score: f32) -> f32 {
+        if self.span > f32::EPSILON { (score - self.low) / self.span } else { 1.0 }
+    }
+}

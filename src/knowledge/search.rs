@@ -1,0 +1,139 @@
+//! The retriever: ranks, joins neighbours, drops repetitions, and abstains.
+
+use std::collections::HashMap;
+
+use dovvybuddy_core::knowledge::{Found, Passage, Query};
+
+use crate::index::{Content, Snapshot};
+use crate::rank::{self, Candidate, Fusion};
+use crate::text::{self, Analyzer};
+
+/// Passages given when the query does not say how many.
+const DEFAULT_LIMIT: usize = 5;
+const MOST_PASSAGES: usize = 50;
+/// A further passage of the same document counts this much of the one before.
+const SAME_DOCUMENT: f32 = 0.93;
+/// Passages that share this much of their words say the same.
+const NEAR_DUPLICATE: f32 = 0.8;
+
+/// Searches a snapshot. `vector` is the query's embedding, if there is one.
+pub(crate) fn search(snapshot: &Snapshot, query: &Query, vector: Option<&[f32]>, fusion: &Fusion) -> Found {
+    let content = &snapshot.content;
+    let vectors = vector.filter(|_| snapshot.vectors.suffice()).map(|vector| (&*snapshot.vectors, vector));
+    let lexical_only = vectors.is_none();
+    let allowed_types = content.type_filter(&query.doc_types);
+    let allowed = |number: u32| {
+        let passage = content.passages.get(number as usize);
+        passage.is_some_and(|passage| allowed_types.get(passage.doc_type).copied().unwrap_or(false))
+    };
+    let selection = content.sites.select(&query.text, &query.profile);
+    let analyzer = Analyzer::default();
+    let mut candidates =
+        rank::rank(content, vectors, &analyzer, &query.text, &allowed, &selection.passages, fusion);
+    if !selection.boosts.is_empty() {
+        for candidate in &mut candidates {
+            let path = content.passages.get(candidate.passage as usize).map(|passage| passage.stored.path.as_str());
+            if let Some(boost) = path.and_then(|path| selection.boosts.get(path)) {
+                candidate.fused += boost;
+                // A place that was asked for by name or by its data is what is asked.
+                candidate.confidence = (candidate.confidence + boost * 0.5).clamp(0.0, 1.0);
+            }
+        }
+        candidates.sort_by(|left, right| right.fused.total_cmp(&left.fused));
+    }
+    let limit = if query.limit == 0 { DEFAULT_LIMIT } else { query.limit.min(MOST_PASSAGES) };
+    let passages = choose(content, candidates, limit, fusion);
+    Found { passages, lexical_only }
+}
+
+fn choose(content: &Content, candidates: Vec<Candidate>, limit: usize, fusion: &Fusion) -> Vec<Passage> {
+    let best = candidates.iter().take(limit).map(|candidate| candidate.confidence).fold(0.0, f32::max);
+    if best < fusion.least {
+        return Vec::new();
+    }
+    let floor = (best * fusion.relative).max(fusion.least * 0.8);
+    let believed: Vec<Candidate> = candidates.into_iter().filter(|candidate| candidate.confidence >= floor).collect();
+    let groups = diverse(content, believed, limit);
+    let mut passages: Vec<Passage> = Vec::with_capacity(groups.len());
+    for group in groups {
+        passages.extend(joined(content, &group));
+    }
+    passages
+}
+
+/// Picks greedily; each further passage of a document weighs less, neighbours join their group, and
+/// what repeats an earlier passage is dropped.
+fn diverse(content: &Content, mut rest: Vec<Candidate>, limit: usize) -> Vec<Vec<Candidate>> {
+    let mut groups: Vec<Vec<Candidate>> = Vec::new();
+    let mut seen: Vec<Vec<u64>> = Vec::new();
+    let mut taken: HashMap<&str, i32> = HashMap::new();
+    rest.truncate(limit * 8);
+    while groups.len() < limit && !rest.is_empty() {
+        let weight = |candidate: &Candidate| {
+            let path = content.passages.get(candidate.passage as usize).map_or("", |p| p.stored.path.as_str());
+            candidate.fused * SAME_DOCUMENT.powi(taken.get(path).copied().unwrap_or(0))
+        };
+        let best = rest.iter().enumerate().max_by(|(at, left), (bt, right)| {
+            weight(left).total_cmp(&weight(right)).then(bt.cmp(at))
+        });
+        let Some(at) = best.map(|(at, _)| at) else { break };
+        let candidate = rest.remove(at);
+        let Some(passage) = content.passages.get(candidate.passage as usize) else { continue };
+        let words = fingerprint(&passage.stored.text);
+        if seen.iter().any(|earlier| overlap(earlier, &words) >= NEAR_DUPLICATE) {
+            continue;
+        }
+        seen.push(words);
+        *taken.entry(passage.stored.path.as_str()).or_default() += 1;
+        if let Some(group) = groups.iter_mut().find(|group| group.iter().any(|other| adjacent(content, other, &candidate))) {
+            group.push(candidate);
+        } else {
+            groups.push(vec![candidate]);
+        }
+    }
+    groups
+}
+
+/// Whether two passages follow each other under one heading of one document.
+fn adjacent(content: &Content, left: &Candidate, right: &Candidate) -> bool {
+    let get = |candidate: &Candidate| content.passages.get(candidate.passage as usize).map(|passage| &passage.stored);
+    let (Some(left), Some(right)) = (get(left), get(right)) else { return false };
+    left.path == right.path && left.section == right.section && left.position.abs_diff(right.position) == 1
+}
+
+fn joined(content: &Content, group: &[Candidate]) -> Option<Passage> {
+    let best = group.first()?;
+    let mut members: Vec<_> = group.iter().filter_map(|member| content.passages.get(member.passage as usize)).collect();
+    members.sort_by_key(|passage| passage.stored.position);
+    let texts: Vec<&str> = members.iter().map(|passage| passage.stored.text.as_str()).collect();
+    Some(content.passages.get(best.passage as usize)?.result(texts.join("\n\n"), best.confidence))
+}
+
+/// The words of a passage as sorted numbers, three at a time.
+fn fingerprint(text: &str) -> Vec<u64> {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+    let mut words = Vec::new();
+    text::words(text, |word| words.push(word.to_owned()));
+    let size = words.len().clamp(1, 3);
+    let hash = |run: &[String]| {
+        let mut hasher = DefaultHasher::new();
+        run.hash(&mut hasher);
+        hasher.finish()
+    };
+    let mut hashes: Vec<u64> = words.windows(size).map(hash).collect();
+    hashes.sort_unstable();
+    hashes.dedup();
+    hashes
+}
+
+/// The share of the smaller one's runs that both have.
+#[allow(clippy::cast_precision_loss, reason = "a passage has a few hundred words")]
+fn overlap(left: &[u64], right: &[u64]) -> f32 {
+    let smaller = left.len().min(right.len());
+    if smaller == 0 {
+        return 0.0;
+    }
+    let shared = left.iter().filter(|hash| right.binary_search(hash).is_ok()).count();
+    shared as f32 / smaller as f32
+}

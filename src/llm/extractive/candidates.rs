@@ -1,0 +1,80 @@
+//! The sentences of the passages, each with what scoring needs to know of it.
+
+use std::collections::{HashMap, HashSet};
+
+use dovvybuddy_core::knowledge::Passage;
+
+use crate::text::quantities::{Quantity, quantities};
+use crate::text::{injection, markdown, terms};
+
+/// The most sentences looked at per answer; passages are short, so this is a guard, not a choice.
+const MOST: usize = 400;
+
+/// A sentence that may be quoted.
+#[derive(Debug)]
+pub(crate) struct Candidate {
+    /// The passage's number, from 0.
+    pub(crate) passage: usize,
+    /// Its place within the passage, from 0.
+    pub(crate) place: usize,
+    /// The words.
+    pub(crate) text: String,
+    /// Its content terms.
+    pub(crate) terms: HashSet<String>,
+    /// Its numbers.
+    pub(crate) quantities: Vec<Quantity>,
+    /// It leans on the sentence before it ("It also…").
+    pub(crate) leans: bool,
+    /// How many words it has.
+    pub(crate) words: usize,
+}
+
+/// All sentences that may be quoted, in source order.
+pub(crate) fn candidates(passages: &[Passage]) -> Vec<Candidate> {
+    let mut out = Vec::new();
+    for (passage, found) in passages.iter().enumerate() {
+        let sentences = injection::before_any(markdown::plain_sentences(&found.text)).into_iter();
+        for (place, text) in sentences.filter(|s| quotable(s)).enumerate() {
+            if out.len() >= MOST {
+                return out;
+            }
+            out.push(Candidate {
+                passage,
+                place,
+                terms: terms::term_set(&text),
+                quantities: quantities(&text),
+                leans: leans(&text),
+                words: text.split_whitespace().count(),
+                text,
+            });
+        }
+    }
+    out
+}
+
+fn quotable(sentence: &str) -> bool {
+    let link = sentence.contains("://") || sentence.contains("www.");
+    !link && !sentence.contains('<') && sentence.chars().count() <= 600
+}
+
+fn leans(sentence: &str) -> bool {
+    const LEANING: &[&str] = &[
+        "it", "its", "this", "that", "these", "those", "they", "their", "he", "she", "however", "therefore", "also",
+        "such", "both", "instead", "otherwise", "but", "and", "so", "then", "here", "there",
+    ];
+    let first = sentence.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("").to_lowercase();
+    LEANING.contains(&first.as_str())
+}
+
+/// How much each term tells: seldom ones more.
+#[allow(clippy::cast_precision_loss, reason = "counts of sentences")]
+pub(crate) fn weights(candidates: &[Candidate]) -> HashMap<String, f32> {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for candidate in candidates {
+        for term in &candidate.terms {
+            *counts.entry(term).or_default() += 1;
+        }
+    }
+    let all = candidates.len() as f32;
+    counts.into_iter().map(|(term, count)| (term.to_owned(), (1.0 + all / count as f32).ln())).collect()
+}

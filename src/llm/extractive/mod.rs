@@ -1,0 +1,180 @@
+//! The answer without a model: the passages' own sentences, chosen for the question and put in order.
+
+mod candidates;
+mod follow_up;
+mod measures;
+mod question;
+mod score;
+mod select;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use dovvybuddy_core::agent::{Answer, Answerer, Brief, Phrase, Release, Voice};
+use dovvybuddy_core::knowledge::Passage;
+use dovvybuddy_core::lang::Lang;
+
+use self::candidates::Candidate;
+use self::question::Question;
+use crate::citations;
+use crate::frame::{self, Frame};
+use crate::text::sentences::Gap;
+use crate::writer::Writer;
+
+pub(crate) use self::follow_up::choose as follow_up;
+
+/// The name in `metadata.model` of an answer without a model.
+pub const EXTRACTIVE: &str = "extractive";
+
+/// Answers by quoting.
+pub struct Extractive {
+    voice: Arc<dyn Voice>,
+}
+
+impl Extractive {
+    /// An answerer that frames its quotes with these fixed sentences.
+    pub fn new(voice: Arc<dyn Voice>) -> Self {
+        Self { voice }
+    }
+
+    /// Writes the answer after what `writer` already holds; with text there, the quotes continue it.
+    pub(crate) fn write(&self, brief: &Brief, writer: &mut Writer<'_>) -> bool {
+        let continues = !writer.text().is_empty();
+        let frame = Frame::of(brief, self.voice.as_ref());
+        if !continues && let Some(opening) = &frame.opening {
+            writer.write(Gap::Paragraph, opening);
+        }
+        let chosen = choose(brief, writer.text());
+        let worried = brief.route.worry.is_some();
+        let covered = continues || worried || !chosen.runs.is_empty();
+        if chosen.runs.is_empty() {
+            if !continues && !worried {
+                let phrase =
+                    if frame::is_operator_business(&brief.route.intent) { Phrase::AskOperator } else { Phrase::NotCovered };
+                self.say(brief, phrase, writer);
+            }
+        } else {
+            if brief.route.lang != Lang::En {
+                self.say(brief, Phrase::QuotedInEnglish, writer);
+            }
+            write_runs(brief, &chosen, writer);
+        }
+        self.close(brief, &frame, writer);
+        covered
+    }
+
+    /// What stands after the answer: the safety agent's words, the physician, the next step.
+    pub(crate) fn close(&self, brief: &Brief, frame: &Frame, writer: &mut Writer<'_>) {
+        self.safety_note(brief, writer);
+        for closing in &frame.closing {
+            writer.write(Gap::Paragraph, closing);
+        }
+    }
+
+    pub(crate) fn voice(&self) -> &dyn Voice {
+        self.voice.as_ref()
+    }
+
+    fn say(&self, brief: &Brief, phrase: Phrase, writer: &mut Writer<'_>) {
+        writer.write(Gap::Paragraph, &self.voice.say(phrase, brief.route.lang));
+    }
+
+    /// The safety agent's words beside another agent's: the best sentence of a safety passage, unless
+    /// the answer cites one already.
+    fn safety_note(&self, brief: &Brief, writer: &mut Writer<'_>) {
+        let is_safety = |source: &str| source.starts_with("safety");
+        let cites_safety = citations::numbers(writer.text(), brief.passages.len())
+            .into_iter()
+            .any(|n| brief.passages.get(n - 1).is_some_and(|p| is_safety(&p.doc_type)));
+        if !frame::wants_safety_note(brief) || cites_safety {
+            return;
+        }
+        let best = brief.passages.iter().enumerate().find(|(_, p)| is_safety(&p.doc_type));
+        let Some((passage, found)) = best else { return };
+        let chosen = choose_from(brief, std::slice::from_ref(found), "", false);
+        let Some(note) = chosen.runs.first().and_then(|run| chosen.candidates.get(*run.first()?)) else { return };
+        let intro = self.voice.say(Phrase::SafetyNote, brief.route.lang);
+        let words = measures::in_units_of(&note.text, units(brief));
+        writer.write(Gap::Paragraph, &format!("{} {}", intro.trim(), marked(&words, passage)));
+    }
+}
+
+#[async_trait]
+impl Answerer for Extractive {
+    async fn answer(&self, brief: &Brief, release: &dyn Release) -> Answer {
+        let mut writer = Writer::new(release);
+        let covered = self.write(brief, &mut writer);
+        let text = writer.into_text();
+        Answer {
+            citations: citations::of(&text, &brief.passages),
+            text,
+            model: EXTRACTIVE.to_owned(),
+            tokens_used: 0,
+            cost_micros: 0,
+            follow_up: follow_up(brief),
+            covered,
+            degraded: Vec::new(),
+        }
+    }
+}
+
+/// What was chosen to be quoted.
+struct Chosen {
+    candidates: Vec<Candidate>,
+    runs: Vec<select::Run>,
+}
+
+fn choose(brief: &Brief, said: &str) -> Chosen {
+    choose_from(brief, &brief.passages, said, true)
+}
+
+/// With `strict` the sentences must have to do with the question.
+fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool) -> Chosen {
+    let question = Question::read(&brief.asked.text, &brief.route.query);
+    let mut candidates = candidates::candidates(passages);
+    if !said.is_empty() {
+        // Continuing a model's answer: nothing it said is said again.
+        let sentences: Vec<_> = crate::text::sentences::split(said);
+        let said: Vec<_> = sentences.iter().map(|s| crate::text::terms::term_set(&s.text)).collect();
+        candidates.retain(|c| !said.iter().any(|s| crate::text::terms::share(&c.terms, s) > 0.7));
+    }
+    let tells = candidates::weights(&candidates);
+    let scores = score::rate(&question, passages, &candidates, &tells);
+    let best = passages.iter().map(|p| p.score).fold(0.0, f32::max);
+    let covered = !strict || select::covered(&scores, best, brief.route.lang == Lang::En);
+    let runs = if covered { select::select(&question, &candidates, &scores) } else { Vec::new() };
+    Chosen { candidates, runs }
+}
+
+fn write_runs(brief: &Brief, chosen: &Chosen, writer: &mut Writer<'_>) {
+    let quoted = brief.route.lang != Lang::En;
+    for (number, run) in chosen.runs.iter().enumerate() {
+        let sentences: Vec<&Candidate> = run.iter().filter_map(|at| chosen.candidates.get(*at)).collect();
+        let Some(first) = sentences.first() else { continue };
+        let words: Vec<String> = sentences.iter().map(|c| measures::in_units_of(&c.text, units(brief))).collect();
+        let words = words.join(" ");
+        let piece = if quoted { format!("“{words}” [{}]", first.passage + 1) } else { marked(&words, first.passage) };
+        // The answer and what adds to it from another source read better apart once there are several.
+        let gap = if number == 0 || quoted { Gap::Paragraph } else { Gap::Space };
+        writer.write(gap, &piece);
+    }
+}
+
+fn units(brief: &Brief) -> Option<dovvybuddy_core::session::Units> {
+    brief.route.learned.units.or(brief.asked.session.profile.units)
+}
+
+/// The words with the mark before their final stop.
+fn marked(words: &str, passage: usize) -> String {
+    let n = passage + 1;
+    match words.strip_suffix(['.', '!']) {
+        Some(head) => format!("{head} [{n}]{}", words.get(head.len()..).unwrap_or(".")),
+        None => format!("{words} [{n}]"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
+
+#[cfg(test)]
+mod look;

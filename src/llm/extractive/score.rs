@@ -1,0 +1,138 @@
+//! How well a sentence answers a question.
+
+use std::collections::{HashMap, HashSet};
+
+use dovvybuddy_core::knowledge::Passage;
+
+use super::candidates::Candidate;
+use super::question::{Kind, Question};
+use crate::text::terms;
+
+/// Scores of the candidates of one brief.
+pub(crate) struct Scores {
+    /// One per candidate.
+    pub(crate) relevance: Vec<f32>,
+    /// How much of the question each candidate's own words and headings hold, 0 to 1.
+    pub(crate) coverage: Vec<f32>,
+    /// Which question terms each candidate holds in its own words.
+    pub(crate) held: Vec<Vec<f32>>,
+    /// The weight of each question term; they add up to 1.
+    pub(crate) weights: Vec<f32>,
+}
+
+/// Rates every candidate.
+pub(crate) fn rate(
+    question: &Question,
+    passages: &[Passage],
+    candidates: &[Candidate],
+    tells: &HashMap<String, f32>,
+) -> Scores {
+    let weights = term_weights(question, tells);
+    let headings: Vec<(HashSet<String>, HashSet<String>)> =
+        passages.iter().map(|p| (terms::term_set(&p.title), terms::term_set(&p.section))).collect();
+    let best = passages.iter().map(|p| p.score).fold(f32::EPSILON, f32::max);
+    let mut scores =
+        Scores { relevance: Vec::new(), coverage: Vec::new(), held: Vec::new(), weights: weights.clone() };
+    for candidate in candidates {
+        let held: Vec<f32> = question.terms.iter().map(|(term, _)| question.holds(term, &candidate.terms)).collect();
+        let around: Vec<f32> = question.terms.iter().map(|(term, _)| heading_holds(question, term, headings.get(candidate.passage))).collect();
+        let coverage: f32 =
+            weights.iter().zip(held.iter().zip(&around)).map(|(weight, (own, head))| weight * own.max(head * 0.65)).sum();
+        let own: f32 = weights.iter().zip(&held).map(|(weight, own)| weight * own).sum();
+        let passage = passages.get(candidate.passage).map_or(0.0, |p| p.score / best);
+        let relevance = coverage * 0.6
+            + own * 0.4
+            + fit(question.kind, candidate)
+            + position(candidate)
+            + passage * 0.25
+            + rank(candidate.passage)
+            - penalties(candidate);
+        scores.relevance.push(relevance);
+        scores.coverage.push(coverage);
+        scores.held.push(held);
+    }
+    scores
+}
+
+fn term_weights(question: &Question, tells: &HashMap<String, f32>) -> Vec<f32> {
+    // A term no passage has at all is worth as much as a seldom one: its absence must show.
+    let most = tells.values().copied().fold(1.0, f32::max);
+    let raw: Vec<f32> =
+        question.terms.iter().map(|(term, weight)| weight * tells.get(term).copied().unwrap_or(most * 0.7)).collect();
+    let sum: f32 = raw.iter().sum();
+    raw.into_iter().map(|w| if sum > 0.0 { w / sum } else { 0.0 }).collect()
+}
+
+fn heading_holds(question: &Question, term: &str, heading: Option<&(HashSet<String>, HashSet<String>)>) -> f32 {
+    let Some((title, section)) = heading else { return 0.0 };
+    question.holds(term, section).max(question.holds(term, title))
+}
+
+/// The bonus of a sentence that has the kind of fact asked for.
+fn fit(kind: Kind, candidate: &Candidate) -> f32 {
+    let units = kind.units();
+    let cue = kind.cues().iter().any(|cue| candidate.terms.contains(*cue));
+    if !units.is_empty() {
+        let measured = candidate.quantities.iter().any(|q| units.contains(&q.unit));
+        return match (measured, cue) {
+            (true, true) => 0.45,
+            (true, false) => 0.3,
+            (false, true) => 0.05,
+            (false, false) => 0.0,
+        };
+    }
+    match kind {
+        Kind::Count if !candidate.quantities.is_empty() => 0.3,
+        Kind::When if month(candidate) => 0.4,
+        Kind::Definition if defines(&candidate.text) => 0.2,
+        Kind::Allowed if permits(&candidate.text) => 0.2,
+        _ if cue => 0.15,
+        _ => 0.0,
+    }
+}
+
+fn month(candidate: &Candidate) -> bool {
+    let months = Kind::When.cues().get(..11).unwrap_or(&[]);
+    months.iter().any(|m| candidate.terms.contains(*m)) || candidate.text.contains("May")
+}
+
+fn defines(text: &str) -> bool {
+    text.split_whitespace().take(9).any(|w| matches!(w, "is" | "are" | "means" | "describes" | "refers"))
+}
+
+fn permits(text: &str) -> bool {
+    let words: HashSet<String> = text.split(|c: char| !c.is_alphabetic()).map(str::to_lowercase).collect();
+    ["may", "can", "cannot", "should", "must", "allow", "allows", "require", "requires", "need", "need", "not", "minimum"]
+        .iter()
+        .any(|w| words.contains(*w))
+}
+
+const fn position(candidate: &Candidate) -> f32 {
+    match candidate.place {
+        0 => 0.14,
+        1 => 0.05,
+        _ => 0.0,
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a handful of passages")]
+fn rank(passage: usize) -> f32 {
+    0.12 / (passage as f32 + 1.0)
+}
+
+fn penalties(candidate: &Candidate) -> f32 {
+    let mut sum = 0.0;
+    if candidate.leans {
+        sum += 0.22;
+    }
+    if candidate.words > 45 {
+        sum += 0.15;
+    }
+    if candidate.words < 5 {
+        sum += 0.3;
+    }
+    if candidate.text.ends_with('?') {
+        sum += 0.4;
+    }
+    sum
+}

@@ -1,0 +1,140 @@
+//! Which sentences make the answer, and in what order.
+
+use super::candidates::Candidate;
+use super::question::{Kind, Question};
+use super::score::Scores;
+use crate::text::terms;
+
+/// The most words of an answer; a sentence that passes it is left out.
+const MOST_WORDS: usize = 130;
+
+/// Below this coverage no sentence answers the question.
+const LEAST_COVERAGE: f32 = 0.3;
+
+/// The same where the search is sure of a passage: it knows meanings, this here only words.
+const LEAST_COVERAGE_WHEN_SURE: f32 = 0.15;
+
+/// From this score on the search is sure of a passage.
+const SURE: f32 = 0.75;
+
+/// Sentences of one passage that stand together.
+pub(crate) type Run = Vec<usize>;
+
+/// Whether any candidate answers at all.
+pub(crate) fn covered(scores: &Scores, best_passage: f32, lang_is_english: bool) -> bool {
+    let coverage = scores.coverage.iter().copied().fold(0.0, f32::max);
+    let least = match (lang_is_english, best_passage >= SURE) {
+        // Words of another language hardly occur in English passages; there the search's own view counts.
+        (false, _) => 0.0,
+        (true, false) => LEAST_COVERAGE,
+        (true, true) => LEAST_COVERAGE_WHEN_SURE,
+    };
+    !scores.coverage.is_empty() && coverage >= least
+}
+
+/// Chooses two to six candidates and orders them: the passage with the best sentence first, source
+/// order within a passage.
+pub(crate) fn select(question: &Question, candidates: &[Candidate], scores: &Scores) -> Vec<Run> {
+    let most = match question.kind {
+        kind if kind.wants_a_fact() => 3,
+        Kind::Allowed | Kind::Requirement | Kind::Definition => 4,
+        _ => 5,
+    };
+    let mut chosen: Vec<usize> = Vec::new();
+    let mut words = 0;
+    while chosen.len() < most {
+        let Some(next) = best_next(candidates, scores, &chosen, words) else { break };
+        words += words_of(candidates, next);
+        chosen.push(next);
+    }
+    lend_support(candidates, &mut chosen);
+    if chosen.len() == 1 {
+        chosen.extend(companion(candidates, scores, &chosen));
+    }
+    arrange(candidates, &chosen)
+}
+
+fn words_of(candidates: &[Candidate], at: usize) -> usize {
+    candidates.get(at).map_or(0, |c| c.words)
+}
+
+fn best_next(candidates: &[Candidate], scores: &Scores, chosen: &[usize], words: usize) -> Option<usize> {
+    let first = chosen.first().and_then(|at| scores.relevance.get(*at)).copied();
+    let value = |at: usize, candidate: &Candidate| -> f32 {
+        let own = scores.relevance.get(at).copied().unwrap_or(0.0);
+        let alike = chosen
+            .iter()
+            .filter_map(|c| candidates.get(*c))
+            .map(|c| terms::likeness(&c.terms, &candidate.terms))
+            .fold(0.0, f32::max);
+        let follows = chosen.iter().filter_map(|c| candidates.get(*c)).any(|c| c.passage == candidate.passage && c.place + 1 == candidate.place);
+        own - alike * 0.8 + gain(scores, chosen, at) * 0.6 + if follows { 0.12 } else { 0.0 }
+    };
+    let (at, value) = candidates
+        .iter()
+        .enumerate()
+        .filter(|(at, c)| !chosen.contains(at) && (chosen.is_empty() || words + c.words <= MOST_WORDS))
+        .filter(|(_, c)| !repeats(candidates, chosen, c))
+        .map(|(at, c)| (at, value(at, c)))
+        .max_by(|a, b| a.1.total_cmp(&b.1))?;
+    // What comes after the best sentence has to be worth reading beside it.
+    let enough = first.is_none_or(|first| value >= (first * 0.55).max(0.4));
+    enough.then_some(at)
+}
+
+fn repeats(candidates: &[Candidate], chosen: &[usize], candidate: &Candidate) -> bool {
+    chosen.iter().filter_map(|c| candidates.get(*c)).any(|c| terms::likeness(&c.terms, &candidate.terms) > 0.7)
+}
+
+/// Question terms that only this candidate would add.
+fn gain(scores: &Scores, chosen: &[usize], at: usize) -> f32 {
+    let Some(held) = scores.held.get(at) else { return 0.0 };
+    if chosen.is_empty() {
+        return 0.0;
+    }
+    let of = |candidate: usize, term: usize| scores.held.get(candidate).and_then(|h| h.get(term)).copied().unwrap_or(0.0);
+    let terms = scores.weights.iter().zip(held).enumerate();
+    terms.map(|(term, (weight, own))| weight * (own - chosen.iter().map(|c| of(*c, term)).fold(0.0, f32::max)).max(0.0)).sum()
+}
+
+/// A sentence that leans on the one before it brings that one along.
+fn lend_support(candidates: &[Candidate], chosen: &mut Vec<usize>) {
+    let leaning: Vec<usize> =
+        chosen.iter().copied().filter(|at| candidates.get(*at).is_some_and(|c| c.leans && c.place > 0)).collect();
+    for at in leaning {
+        let Some(before) = at.checked_sub(1) else { continue };
+        if !chosen.contains(&before) && chosen.len() < 6 {
+            chosen.push(before);
+        }
+    }
+}
+
+/// The sentence after the only chosen one, or the next best of all.
+fn companion(candidates: &[Candidate], scores: &Scores, chosen: &[usize]) -> Option<usize> {
+    let only = *chosen.first()?;
+    let here = candidates.get(only)?;
+    let fits = |at: usize| {
+        let other = candidates.get(at)?;
+        (other.passage == here.passage && !repeats(candidates, chosen, other)).then_some(at)
+    };
+    let after = fits(only + 1);
+    let before = || only.checked_sub(1).and_then(fits);
+    let coverage = |at: &usize| scores.coverage.get(*at).is_some_and(|c| *c >= 0.2);
+    after.filter(coverage).or_else(|| before().filter(coverage)).or(after)
+}
+
+fn arrange(candidates: &[Candidate], chosen: &[usize]) -> Vec<Run> {
+    let mut passages: Vec<usize> = Vec::new();
+    for candidate in chosen.iter().filter_map(|at| candidates.get(*at)) {
+        if !passages.contains(&candidate.passage) {
+            passages.push(candidate.passage);
+        }
+    }
+    let of = |passage: usize| {
+        let mut run: Run =
+            chosen.iter().copied().filter(|at| candidates.get(*at).is_some_and(|c| c.passage == passage)).collect();
+        run.sort_unstable();
+        run
+    };
+    passages.into_iter().map(of).collect()
+}

@@ -1,0 +1,252 @@
+//! What a model may say: each sentence is held against the passages before it is released.
+
+mod gate;
+mod leak;
+mod links;
+
+use std::collections::HashSet;
+
+use dovvybuddy_core::agent::Brief;
+use dovvybuddy_core::lang::Lang;
+use dovvybuddy_core::session::Role;
+
+use self::leak::Leak;
+use crate::text::quantities::{Quantity, quantities};
+use crate::text::units::Unit;
+use crate::text::{injection, marks, sentences, terms};
+
+pub(crate) use self::gate::Gate;
+
+/// Why a sentence is not released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Fault {
+    /// A link that is in no passage.
+    Link,
+    /// An image, HTML or a table.
+    Markup,
+    /// A number no passage has.
+    Number,
+    /// Only marks that point at no passage.
+    Mark,
+    /// Words of our instructions.
+    Leak,
+    /// Nothing in the passages speaks for it.
+    Unsupported,
+    /// Words that are the daemon's alone: handing over, clearing someone to dive.
+    Reserved,
+    /// It was said already.
+    Repeated,
+}
+
+impl Fault {
+    /// The word in metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::Markup => "markup",
+            Self::Number => "number",
+            Self::Mark => "mark",
+            Self::Leak => "leak",
+            Self::Unsupported => "unsupported",
+            Self::Reserved => "reserved",
+            Self::Repeated => "repeated",
+        }
+    }
+}
+
+/// A sentence that may be released.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Checked {
+    /// Its words, marks normalised.
+    pub(crate) text: String,
+    /// It only introduces what follows ("Options:"); alone it says nothing.
+    pub(crate) leads_in: bool,
+}
+
+/// A passage as it counts for checking.
+struct Ground {
+    terms: HashSet<String>,
+    quantities: Vec<Quantity>,
+}
+
+/// Everything the sentences of one answer may rest on.
+pub(crate) struct Grounding {
+    grounds: Vec<Ground>,
+    every_term: HashSet<String>,
+    asked_terms: HashSet<String>,
+    asked_quantities: Vec<Quantity>,
+    links: HashSet<String>,
+    leak: Leak,
+    english: bool,
+}
+
+/// A cited English sentence shares at least this much of its words with what it cites.
+const CITED_SHARE: f32 = 0.4;
+
+/// An uncited one shares this much with all passages together.
+const UNCITED_SHARE: f32 = 0.6;
+
+impl Grounding {
+    /// Reads the brief; `system` is the instructions that must not show.
+    pub(crate) fn new(brief: &Brief, system: &str) -> Self {
+        let mut links = HashSet::new();
+        let mut sources = String::new();
+        let grounds: Vec<Ground> = brief
+            .passages
+            .iter()
+            .map(|passage| {
+                let all: Vec<String> = sentences::split(&passage.text).into_iter().map(|s| s.text).collect();
+                let (whole, kept) = (all.len(), injection::before_any(all));
+                // A passage that gives orders vouches for no link, nor for what follows the order.
+                if kept.len() == whole {
+                    links.extend(links::find(&passage.text));
+                }
+                let heads = [&passage.title, &passage.section].into_iter().filter(|h| !injection::addresses_a_machine(h));
+                let words = heads.map(String::as_str).chain(kept.iter().map(String::as_str)).collect::<Vec<_>>().join("\n");
+                sources.push_str(&words);
+                sources.push('\n');
+                Ground { terms: terms::term_set(&words), quantities: quantities(&words) }
+            })
+            .collect();
+        let asked = asked(brief);
+        Self {
+            every_term: grounds.iter().flat_map(|g| g.terms.iter().cloned()).collect(),
+            grounds,
+            asked_terms: terms::term_set(&asked),
+            asked_quantities: quantities(&asked),
+            links,
+            leak: Leak::new(system, &format!("{sources}\n{asked}")),
+            english: brief.route.lang == Lang::En,
+        }
+    }
+
+    /// Whether the sentence may be released, and as what.
+    pub(crate) fn check(&self, sentence: &str) -> Result<Checked, Fault> {
+        if links::has_markup(sentence) {
+            return Err(Fault::Markup);
+        }
+        if links::find(sentence).iter().any(|link| !self.links.contains(link)) {
+            return Err(Fault::Link);
+        }
+        if self.leak.shows_in(sentence) {
+            return Err(Fault::Leak);
+        }
+        if reserved(sentence) {
+            return Err(Fault::Reserved);
+        }
+        let (text, cited, dropped) = marks::normalise(sentence, self.grounds.len());
+        if dropped && cited.is_empty() {
+            return Err(Fault::Mark);
+        }
+        let words = without_bullet(&marks::strip(sentence)).to_owned();
+        if !self.numbers_stand(&words) {
+            return Err(Fault::Number);
+        }
+        let leads_in = cited.is_empty() && is_lead_in(&words);
+        if !leads_in && !self.supports(&words, &cited) {
+            return Err(Fault::Unsupported);
+        }
+        Ok(Checked { text: tidy(&text), leads_in })
+    }
+
+    fn numbers_stand(&self, words: &str) -> bool {
+        let stands = |said: &Quantity| {
+            self.asked_quantities.iter().chain(self.grounds.iter().flat_map(|g| &g.quantities)).any(|have| have.supports(said))
+        };
+        quantities(words).iter().all(|said| said.unit == Unit::Bare && (said.in_words || counts_words(words, said.value)) || stands(said))
+    }
+
+    fn supports(&self, words: &str, cited: &[usize]) -> bool {
+        let said = terms::term_set(words);
+        if said.is_empty() {
+            return false;
+        }
+        if !self.english {
+            // Words of another language are not those of English passages: the mark and the numbers speak.
+            return !cited.is_empty() || (said.len() >= 3 && terms::share(&said, &self.every_term) >= UNCITED_SHARE);
+        }
+        if cited.is_empty() {
+            return said.intersection(&self.every_term).count() >= 3 && terms::share(&said, &self.every_term) >= UNCITED_SHARE;
+        }
+        let grounds: Vec<&Ground> = cited.iter().filter_map(|n| self.grounds.get(n.checked_sub(1)?)).collect();
+        let held = |term: &String| grounds.iter().any(|ground| ground.terms.contains(term));
+        let own = said.iter().filter(|term| held(term)).count();
+        let with_question = said.iter().filter(|term| held(term) || self.asked_terms.contains(*term)).count();
+        own >= 2.min(said.len()) && ratio(with_question, said.len()) >= CITED_SHARE
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "counts of words in a sentence")]
+fn ratio(part: usize, whole: usize) -> f32 {
+    part as f32 / whole.max(1) as f32
+}
+
+/// What the diver said: numbers of the diver's own may be repeated.
+fn asked(brief: &Brief) -> String {
+    let mut text = format!("{}\n{}\n", brief.asked.text, brief.route.query);
+    for message in brief.asked.session.history.iter().rev().filter(|m| m.role == Role::User).take(4) {
+        text.push_str(&message.content);
+        text.push('\n');
+    }
+    let profile = &brief.asked.session.profile;
+    for dives in [profile.dives, brief.route.learned.dives].into_iter().flatten() {
+        text.push_str(&format!("{dives} dives\n"));
+    }
+    text
+}
+
+/// A bullet or list number is no claim.
+fn without_bullet(words: &str) -> &str {
+    let words = words.trim_start_matches(['#', ' ', '-', '*', '•', '+']);
+    let digits = words.chars().take_while(char::is_ascii_digit).count();
+    match words.get(digits..).and_then(|rest| rest.strip_prefix(['.', ')'])) {
+        Some(rest) if (1..=2).contains(&digits) && rest.starts_with(' ') => rest.trim_start(),
+        _ => words,
+    }
+}
+
+/// "2 options": a small count of the answer's own items.
+fn counts_words(words: &str, value: f64) -> bool {
+    const ITEMS: &[&str] = &[
+        "option", "options", "way", "ways", "thing", "things", "point", "points", "step", "steps", "question",
+        "questions", "reason", "reasons", "choices", "routes", "parts", "factors", "opciones", "optionen", "möglichkeiten",
+        "opções", "opzioni", "pilihan",
+    ];
+    if value > 6.0 || value.fract() != 0.0 {
+        return false;
+    }
+    let wanted = format!("{value:.0}");
+    let all: Vec<&str> = words.split_whitespace().collect();
+    all.windows(2).any(|pair| {
+        let [number, noun] = pair else { return false };
+        *number == wanted && ITEMS.contains(&noun.trim_matches(|c: char| !c.is_alphabetic()).to_lowercase().as_str())
+    })
+}
+
+fn is_lead_in(words: &str) -> bool {
+    let words = words.trim().trim_end_matches(['*', '_']);
+    words.ends_with([':', '：']) && words.chars().count() <= 120
+}
+
+/// Words that only the daemon itself may say: offers to hand over, and clearances nobody here can give.
+fn reserved(sentence: &str) -> bool {
+    let text = sentence.to_lowercase().replace('’', "'");
+    let clears = ["fit", "cleared", "safe", "ok", "okay", "fine", "good", "healthy enough"];
+    ["connect you", "recommend a shop"].iter().any(|words| text.contains(words))
+        || ["you are", "you're"].iter().any(|you| clears.iter().any(|word| text.contains(&format!("{you} {word} to dive"))))
+}
+
+/// Headings become bold; spaces that a removed mark left go.
+fn tidy(text: &str) -> String {
+    let text = text.trim();
+    let heading = text.trim_start_matches('#');
+    let text = if heading.len() < text.len() && heading.starts_with(' ') {
+        format!("**{}**", heading.trim().trim_matches('*'))
+    } else {
+        text.to_owned()
+    };
+    text.replace(" .", ".").replace(" ,", ",").replace("  ", " ")
+}
+
+#[cfg(test)]
+mod tests;

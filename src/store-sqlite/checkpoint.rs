@@ -1,0 +1,66 @@
+//! Moves the write-ahead log into the database file beside the writer, so that no commit pays for it.
+//!
+//! SQLite's own automatic checkpoint runs inside whichever commit crosses its bound. Here a connection
+//! of its own does the bulk passively while commits go on; the writer then only copies the last few
+//! frames, after which SQLite starts the log over.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+use tokio::sync::Notify;
+
+use crate::fault::Outcome;
+use crate::writer::Writer;
+
+/// A checkpoint is due after this many writes, about 8 MB of log.
+const WRITES: usize = 4096;
+/// And after this long when there was any write at all.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// Counts writes since the last checkpoint.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pressure(Arc<(AtomicUsize, Notify)>);
+
+impl Pressure {
+    pub(crate) fn wrote(&self, writes: usize) {
+        let before = self.0.0.fetch_add(writes, Ordering::Relaxed);
+        if before < WRITES && before + writes >= WRITES {
+            self.0.1.notify_one();
+        }
+    }
+
+    async fn due(&self) {
+        loop {
+            let _ = tokio::time::timeout(IDLE, self.0.1.notified()).await;
+            if self.0.0.swap(0, Ordering::Relaxed) > 0 {
+                return;
+            }
+        }
+    }
+}
+
+/// Runs until it is aborted.
+pub(crate) async fn run(options: SqliteConnectOptions, writer: Writer, pressure: Pressure) {
+    loop {
+        pressure.due().await;
+        if let Err(fault) = bulk(&options).await {
+            tracing::warn!(error = %fault.0, "the write-ahead log could not be checkpointed");
+            continue;
+        }
+        if writer.checkpoint(false).await.is_err() {
+            // Closed; whoever closed it stops this task too.
+            return;
+        }
+    }
+}
+
+async fn bulk(options: &SqliteConnectOptions) -> Outcome<()> {
+    use sqlx::Connection as _;
+    let mut conn = options.connect().await?;
+    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_all(&mut conn).await?;
+    conn.close().await?;
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! The embedded store: one `SQLite` file.
+//!
+//! Reading order: [`SqliteStore`] is the handle; `open` starts it, `writer` commits in groups, `lanes`
+//! orders what waits. Every other file implements one topic of [`dovvybuddy_core::store`].
+
+mod backup;
+mod checkpoint;
+mod fault;
+mod finish;
+mod inbox;
+mod keys;
+mod knowledge;
+mod lanes;
+mod leads;
+mod ledger;
+mod open;
+mod outbox;
+mod privacy;
+mod rows;
+mod schema;
+mod sessions;
+mod store;
+mod upkeep;
+mod writer;
+
+pub use backup::restore;
+pub use open::OpenOptions;
+pub use schema::{Standing, known_version};
+pub use store::SqliteStore;

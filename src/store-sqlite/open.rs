@@ -1,0 +1,204 @@
+//! Opening the store: lock, connections, schema, and what a crash left behind.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dovvybuddy_core::Clock;
+use dovvybuddy_core::store::StoreError;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Row};
+use tempfile::TempDir;
+use tokio::sync::Notify;
+
+use crate::checkpoint::{self, Pressure};
+use crate::fault::{Fault, Outcome};
+use crate::lanes::Lanes;
+use crate::rows;
+use crate::schema::{self, beside};
+use crate::store::{Inner, SqliteStore};
+use crate::writer::Writer;
+
+/// How long a predecessor may take to let go of the lock.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+/// How long a statement waits for another process's write.
+const BUSY: Duration = Duration::from_secs(5);
+const READERS: u32 = 4;
+
+/// How to open the store.
+#[derive(Clone)]
+pub struct OpenOptions {
+    /// `sqlite::memory:`, `sqlite://path`, `sqlite:path`, or a path. The first is a temporary file that
+    /// is removed when the store is dropped and survives no power cut.
+    pub url_or_path: String,
+    /// Whether this process hands out lanes and parts; only one may at a time. Others may open the
+    /// store beside it for commands.
+    pub dispatch: bool,
+    /// How many accepted messages may wait for their reply.
+    pub max_waiting: usize,
+    /// Bring the schema up to date; otherwise an older one is refused.
+    pub migrate: bool,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl SqliteStore {
+    /// Opens or creates the database.
+    ///
+    /// # Errors
+    /// [`StoreError::NewerSchema`] for a file of a newer program, [`StoreError::Corrupt`] for one that
+    /// is damaged or not ours, [`StoreError::Unavailable`] when it can't be written, another process
+    /// dispatches, or the schema is older and `migrate` is off.
+    pub async fn open(options: OpenOptions) -> Result<Self, StoreError> {
+        open(options).await.map_err(StoreError::from)
+    }
+}
+
+/// Where the database is, and whether it is only for this run.
+fn locate(url_or_path: &str) -> Outcome<(PathBuf, Option<TempDir>)> {
+    let place = url_or_path.strip_prefix("sqlite:").unwrap_or(url_or_path);
+    if place == ":memory:" || place == "//:memory:" {
+        let dir = TempDir::with_prefix("dovvybuddy-")?;
+        return Ok((dir.path().join("dovvybuddy.db"), Some(dir)));
+    }
+    let place = place.strip_prefix("//").unwrap_or(place);
+    let place = if url_or_path.starts_with("sqlite:") { place.split('?').next().unwrap_or(place) } else { place };
+    if place.is_empty() {
+        return Err(Fault::unavailable("the database's address names no file"));
+    }
+    Ok((PathBuf::from(place), None))
+}
+
+/// How every connection to the file is made.
+pub(crate) fn connect_options(path: &Path, durable: bool) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(if durable { SqliteSynchronous::Full } else { SqliteSynchronous::Off })
+        .foreign_keys(true)
+        .busy_timeout(BUSY)
+        // What is deleted is overwritten with zeros, in pages and in the list of free pages.
+        .pragma("secure_delete", "ON")
+        .pragma("journal_size_limit", "16777216")
+        .pragma("temp_store", "MEMORY")
+        .statement_cache_capacity(200)
+        .disable_statement_logging()
+}
+
+async fn open(options: OpenOptions) -> Outcome<SqliteStore> {
+    let (path, scratch) = locate(&options.url_or_path)?;
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        std::fs::create_dir_all(parent)?;
+    }
+    let lock = if options.dispatch { Some(lock(&path).await?) } else { None };
+    let connect = connect_options(&path, scratch.is_none());
+    // A dispatching process has a task for checkpoints; the bound is only for when that fails.
+    let writing = connect.clone().pragma("wal_autocheckpoint", if options.dispatch { "16384" } else { "1000" });
+    let mut conn = writing.connect().await?;
+    let standing = schema::standing(&mut conn).await?;
+    if standing.found < standing.known {
+        if !options.migrate {
+            return Err(Fault::unavailable(format!(
+                "the database has schema {}, this program needs {}: run `dovvybuddy migrate`",
+                standing.found, standing.known
+            )));
+        }
+        schema::migrate(&mut conn, &path).await?;
+    }
+    let epoch = if options.dispatch { recover(&mut conn).await? } else { 0 };
+    let lanes = Lanes::new(options.max_waiting, epoch);
+    if options.dispatch {
+        load(&mut conn, &lanes).await?;
+    }
+    let pressure = Pressure::default();
+    let writer = Writer::start(conn, writing, pressure.clone(), lock)?;
+    let checkpoints = options
+        .dispatch
+        .then(|| tokio::spawn(checkpoint::run(connect.clone(), writer.clone(), pressure)).abort_handle());
+    let inner = Inner {
+        readers: readers(&connect),
+        writer,
+        lanes,
+        outbox_wake: Arc::new(Notify::new()),
+        clock: options.clock,
+        path,
+        options: connect,
+        dispatch: options.dispatch,
+        checkpoints,
+        seen: tokio::sync::Mutex::new(None),
+        _scratch: scratch,
+    };
+    Ok(SqliteStore { inner: Arc::new(inner) })
+}
+
+fn readers(connect: &SqliteConnectOptions) -> SqlitePool {
+    SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .min_connections(0)
+        .acquire_timeout(BUSY)
+        .test_before_acquire(false)
+        .connect_lazy_with(connect.clone().pragma("query_only", "ON"))
+}
+
+/// Takes the lock that makes this the one dispatching process.
+async fn lock(path: &Path) -> Outcome<File> {
+    let file = File::options().create(true).truncate(false).write(true).open(beside(path, ".lock"))?;
+    let deadline = tokio::time::Instant::now() + LOCK_PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(LOCK_PAUSE).await;
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(Fault::unavailable("another process serves this database"));
+            }
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+    }
+}
+
+/// Puts right what the last run left: after a crash the first waiting event of each lane may have been
+/// running, and a part may have been on its way. Returns the number of this opening.
+async fn recover(conn: &mut SqliteConnection) -> Outcome<i64> {
+    let found = sqlx::query(
+        "BEGIN IMMEDIATE;
+
+         UPDATE inbox SET attempts = 1
+         WHERE attempts = 0 AND seq IN (SELECT min(seq) FROM inbox WHERE covered_by IS NULL GROUP BY conversation)
+           AND NOT EXISTS (SELECT 1 FROM meta WHERE name = 'clean' AND value = 1);
+
+         UPDATE outbox SET state = 'unknown', uncertain = 1 WHERE state = 'send_started';
+
+         INSERT INTO meta (name, value) VALUES ('clean', 0) ON CONFLICT (name) DO UPDATE SET value = 0;
+
+         INSERT INTO meta (name, value) VALUES ('opened', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1
+         RETURNING value;
+
+         COMMIT",
+    )
+    .fetch_all(conn)
+    .await?;
+    let row = found.last().ok_or_else(|| Fault::corrupt("the count of openings"))?;
+    Ok(row.try_get(0)?)
+}
+
+/// Fills the lanes from the inbox.
+async fn load(conn: &mut SqliteConnection, lanes: &Lanes) -> Outcome<()> {
+    let waiting = sqlx::query("SELECT seq, event, attempts FROM inbox WHERE covered_by IS NULL ORDER BY seq")
+        .fetch_all(conn)
+        .await?;
+    for row in &waiting {
+        let (seq, event, attempts) = rows::waiting(row)?;
+        lanes.add(seq, event, attempts);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

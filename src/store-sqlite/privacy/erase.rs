@@ -1,0 +1,92 @@
+//! Removal of everything held about a subject.
+
+use std::sync::Arc;
+
+use dovvybuddy_core::store::Subject;
+use sqlx::sqlite::SqliteConnection;
+
+use super::{Held, held};
+use crate::fault::Outcome;
+use crate::lanes::Lanes;
+use crate::store::SqliteStore;
+
+/// In the order of what hangs on what. `$1` conversations, `$2` sessions, `$3` the diver, `$4` whether
+/// everything in the conversations is the subject's, `$5` leads too.
+const ERASE: &[&str] = &[
+    "DELETE FROM feedback WHERE turn IN (SELECT id FROM turns
+        WHERE conversation IN (SELECT value FROM json_each($1)) AND ($4 OR diver = $3))",
+    "DELETE FROM turns WHERE conversation IN (SELECT value FROM json_each($1)) AND ($4 OR diver = $3)",
+    "DELETE FROM messages WHERE conversation IN (SELECT value FROM json_each($1)) AND ($4 OR diver = $3)",
+    "DELETE FROM inbox WHERE conversation IN (SELECT value FROM json_each($1)) AND ($4 OR diver = $3)",
+    // The answer to the command that erases is still to be sent; it goes when it is.
+    "DELETE FROM outbox WHERE conversation IN (SELECT value FROM json_each($1)) AND ($4 OR diver = $3)
+        AND NOT (command AND state IN ('pending', 'unknown', 'send_started'))",
+    "DELETE FROM usage WHERE conversation IN (SELECT value FROM json_each($1)) AND ($4 OR diver = $3)",
+    "DELETE FROM participants WHERE conversation IN (SELECT value FROM json_each($1)) AND ($4 OR diver = $3)",
+    // A group keeps its session as long as somebody else spoke in it, without what was noted meanwhile.
+    "DELETE FROM sessions WHERE conversation IN (SELECT value FROM json_each($1))
+        AND NOT EXISTS (SELECT 1 FROM participants p WHERE p.conversation = sessions.conversation)",
+    "UPDATE outbox SET turn = NULL, diver = NULL
+        WHERE conversation IN (SELECT value FROM json_each($1)) AND ($4 OR diver = $3)",
+    "UPDATE sessions SET state = '{}', emergency = NULL, diver = NULL
+        WHERE conversation IN (SELECT value FROM json_each($1)) AND diver = $3",
+    "DELETE FROM divers WHERE key = $3",
+    "DELETE FROM limits WHERE key = $3",
+    "DELETE FROM reservations WHERE diver = $3 AND $3 <> ''",
+    "DELETE FROM spend WHERE diver = $3 AND $3 <> ''",
+    "DELETE FROM outbox WHERE $5 AND lead IN
+        (SELECT id FROM leads WHERE session IN (SELECT value FROM json_each($2)))",
+    "DELETE FROM leads WHERE $5 AND session IN (SELECT value FROM json_each($2))",
+];
+
+pub(super) async fn erase(store: &SqliteStore, subject: &Subject, leads_too: bool) -> Outcome<u64> {
+    let (subject, lanes) = (subject.clone(), Arc::clone(store.lanes()));
+    let (rows, _) = store
+        .writer()
+        .write_then(
+            async move |conn: &mut SqliteConnection| {
+                let held = held(conn, &subject).await?;
+                Ok((delete(conn, &held, leads_too).await?, held))
+            },
+            move |(_, held): &(u64, Held)| forget(&lanes, held),
+        )
+        .await?;
+    if rows > 0 {
+        scrub(store).await?;
+    }
+    Ok(rows)
+}
+
+async fn delete(conn: &mut SqliteConnection, held: &Held, leads_too: bool) -> Outcome<u64> {
+    let (conversations, sessions, diver, whole) = held.parameters()?;
+    let mut rows = 0;
+    for statement in ERASE {
+        let done = sqlx::query(*statement)
+            .bind(&conversations)
+            .bind(&sessions)
+            .bind(&diver)
+            .bind(whole)
+            .bind(leads_too)
+            .execute(&mut *conn)
+            .await?;
+        rows += done.rows_affected();
+    }
+    Ok(rows)
+}
+
+fn forget(lanes: &Lanes, held: &Held) {
+    for conversation in &held.conversations {
+        lanes.erase(conversation, |event| {
+            held.whole || held.diver.as_deref() == Some(event.sender.key.encode().as_str())
+        });
+    }
+}
+
+/// Removes what deleting leaves in the files. `secure_delete` overwrote the deleted rows and every page
+/// that became free; what it does not reach are copies that stayed behind in a page when the tree moved
+/// rows to its neighbours, and older versions of pages in the log. Rewriting the file removes the
+/// first, emptying the log the second.
+pub(super) async fn scrub(store: &SqliteStore) -> Outcome<()> {
+    store.writer().vacuum().await?;
+    store.writer().checkpoint(true).await
+}

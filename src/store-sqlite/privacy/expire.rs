@@ -1,0 +1,92 @@
+//! Retention: what is forgotten by itself.
+
+use std::time::Duration;
+
+use dovvybuddy_core::Timestamp;
+use dovvybuddy_core::store::Retention;
+use sqlx::sqlite::SqliteConnection;
+
+use crate::fault::Outcome;
+use crate::store::SqliteStore;
+
+/// Event ids are kept at least as long as any platform repeats an event.
+const EVENT_IDS: Duration = Duration::from_secs(8 * 24 * 60 * 60);
+/// Vectors of words that no passage holds any more.
+const ORPHANED_VECTORS: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// How many rows one write removes, so that messages never wait for a long clean-up.
+const CHUNK: i64 = 500;
+
+/// Each removes at most `$2` rows older than `$1`, and is repeated until it finds none.
+const SESSIONS: &[&str] = &[
+    "DELETE FROM messages WHERE id IN (SELECT m.id FROM sessions s JOIN messages m USING (conversation)
+        WHERE s.updated_at < $1 LIMIT $2)",
+    "DELETE FROM feedback WHERE turn IN (SELECT f.turn FROM sessions s JOIN turns t USING (conversation)
+        JOIN feedback f ON f.turn = t.id WHERE s.updated_at < $1 LIMIT $2)",
+    "DELETE FROM turns WHERE number IN (SELECT t.number FROM sessions s JOIN turns t USING (conversation)
+        WHERE s.updated_at < $1 LIMIT $2)",
+    "DELETE FROM participants WHERE conversation IN (SELECT s.conversation FROM sessions s
+        JOIN participants USING (conversation) WHERE s.updated_at < $1 LIMIT $2)",
+    "DELETE FROM divers WHERE key IN (SELECT d.key FROM sessions s JOIN divers d ON d.user = s.id
+        WHERE s.updated_at < $1 LIMIT $2)",
+    "DELETE FROM sessions WHERE number IN (SELECT number FROM sessions s WHERE updated_at < $1
+        AND NOT EXISTS (SELECT 1 FROM inbox i WHERE i.conversation = s.conversation AND i.covered_by IS NULL)
+        LIMIT $2)",
+    "DELETE FROM divers WHERE key IN (SELECT key FROM divers d WHERE updated_at < $1
+        AND NOT EXISTS (SELECT 1 FROM participants p WHERE p.diver = d.key) LIMIT $2)",
+];
+const EVENTS: &[&str] = &["DELETE FROM inbox WHERE seq IN (SELECT seq FROM inbox
+    WHERE covered_by IS NOT NULL AND received_at < $1 ORDER BY seq LIMIT $2)"];
+const OUTBOX: &[&str] = &["DELETE FROM outbox WHERE id IN (SELECT id FROM outbox
+    WHERE state IN ('sent', 'dead') AND lead IS NULL AND settled_at < $1 ORDER BY id LIMIT $2)"];
+const LEADS: &[&str] = &[
+    "DELETE FROM outbox WHERE id IN (SELECT o.id FROM leads l JOIN outbox o ON o.lead = l.id
+        WHERE l.created_at < $1 LIMIT $2)",
+    "DELETE FROM leads WHERE number IN (SELECT number FROM leads WHERE created_at < $1 LIMIT $2)",
+];
+const USAGE: &[&str] = &[
+    "DELETE FROM usage WHERE number IN (SELECT number FROM usage WHERE at < $1 ORDER BY number LIMIT $2)",
+    "DELETE FROM reservations WHERE id IN (SELECT id FROM reservations
+        WHERE day < date($1 / 1000, 'unixepoch') LIMIT $2)",
+    "DELETE FROM spend WHERE (day, diver) IN (SELECT day, diver FROM spend
+        WHERE day < date($1 / 1000, 'unixepoch') LIMIT $2)",
+];
+/// A limit that is whole again says nothing.
+const LIMITS: &[&str] = &["DELETE FROM limits WHERE key IN (SELECT key FROM limits WHERE arrival < $1 LIMIT $2)"];
+const VECTORS: &[&str] = &["DELETE FROM content_embeddings WHERE rowid IN (SELECT e.rowid FROM content_embeddings e
+    WHERE made_at < $1 AND NOT EXISTS (SELECT 1 FROM passages p WHERE p.hash = e.hash) LIMIT $2)"];
+
+pub(super) async fn expire(store: &SqliteStore, now: Timestamp, retention: Retention) -> Outcome<u64> {
+    let plan = [
+        (SESSIONS, now.minus(retention.sessions)),
+        (EVENTS, now.minus(retention.event_ids.max(EVENT_IDS))),
+        (OUTBOX, now.minus(retention.outbox)),
+        (LEADS, now.minus(retention.leads)),
+        (USAGE, now.minus(retention.usage)),
+        (LIMITS, now),
+        (VECTORS, now.minus(ORPHANED_VECTORS)),
+    ];
+    let mut rows = 0;
+    for (statements, before) in plan {
+        for statement in statements {
+            rows += all(store, statement, before).await?;
+        }
+    }
+    Ok(rows)
+}
+
+async fn all(store: &SqliteStore, statement: &'static str, before: Timestamp) -> Outcome<u64> {
+    let mut rows = 0;
+    loop {
+        let removed = store
+            .writer()
+            .write(async move |conn: &mut SqliteConnection| {
+                let done = sqlx::query(statement).bind(before.as_millis()).bind(CHUNK).execute(conn).await?;
+                Ok(done.rows_affected())
+            })
+            .await?;
+        if removed == 0 {
+            return Ok(rows);
+        }
+        rows += removed;
+    }
+}

@@ -1,0 +1,83 @@
+//! Whose file it is and which schema it has.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use dovvybuddy_core::store::StoreError;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::Row;
+
+use crate::fault::{Fault, Outcome};
+
+pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
+
+/// "DVYB", as the first migration writes it.
+const APPLICATION_ID: i64 = 0x4456_5942;
+
+/// How a database stands against this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The schema found; 0 for an empty file.
+    pub found: i64,
+    /// The newest schema this program knows.
+    pub known: i64,
+}
+
+/// The newest schema this program knows.
+pub fn known_version() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
+/// Reads whose file it is; refuses a stranger's and one from the future.
+pub(crate) async fn standing(conn: &mut SqliteConnection) -> Outcome<Standing> {
+    let found = sqlx::query(
+        "SELECT (SELECT application_id FROM pragma_application_id),
+                (SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE '\\_sqlx%' ESCAPE '\\'),
+                (SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations')",
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    let (application, tables, migrated) =
+        (found.try_get::<i64, _>(0)?, found.try_get::<i64, _>(1)?, found.try_get::<i64, _>(2)?);
+    if application != APPLICATION_ID && (application != 0 || tables > 0) {
+        return Err(Fault::corrupt("the file is a database of another program"));
+    }
+    let mut standing = Standing { found: 0, known: known_version() };
+    if migrated > 0 {
+        standing.found = version(conn).await?;
+    }
+    if standing.found > standing.known {
+        return Err(Fault(StoreError::NewerSchema { found: standing.found, known: standing.known }));
+    }
+    Ok(standing)
+}
+
+pub(crate) async fn version(conn: &mut SqliteConnection) -> Outcome<i64> {
+    let row = sqlx::query("SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success").fetch_one(conn).await?;
+    Ok(row.try_get(0)?)
+}
+
+/// Brings the schema up to date, one process at a time.
+pub(crate) async fn migrate(conn: &mut SqliteConnection, path: &Path) -> Outcome<()> {
+    let beside = beside(path, ".migrate-lock");
+    let _lock = tokio::task::spawn_blocking(move || {
+        let file = File::options().create(true).truncate(false).write(true).open(beside)?;
+        file.lock()?;
+        Ok::<_, std::io::Error>(file)
+    })
+    .await
+    .map_err(|_| Fault::unavailable("the migration lock can't be taken"))??;
+    // Another process may have done it while we waited; then there is nothing left to do.
+    MIGRATIONS
+        .run_direct(None, conn, false)
+        .await
+        .map_err(|error| Fault(StoreError::Unavailable(Box::new(error))))
+}
+
+/// The database's path with something behind its name.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}

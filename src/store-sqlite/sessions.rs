@@ -1,0 +1,138 @@
+//! Sessions, their messages and their turns.
+
+use async_trait::async_trait;
+use dovvybuddy_core::session::{Message, Role, Session, StoredTurn};
+use dovvybuddy_core::store::{Sessions, StoreError};
+use dovvybuddy_core::{BotId, ConversationKey, DiverKey, SessionId, Timestamp, TurnId};
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{Row, SqlitePool};
+
+use crate::fault::{Fault, Outcome};
+use crate::rows;
+use crate::store::SqliteStore;
+
+/// One hop: the session's row, then its newest messages of this epoch.
+const BY_CONVERSATION: &str = "
+SELECT s.id, s.conversation, s.state, s.emergency, s.created_at, s.updated_at, d.profile
+FROM sessions s LEFT JOIN divers d ON d.key = $2
+WHERE s.conversation = $1;
+
+SELECT m.role, m.content, m.created_at
+FROM sessions s JOIN messages m ON m.conversation = s.conversation AND m.epoch = s.epoch
+WHERE s.conversation = $1 ORDER BY m.id DESC LIMIT $3";
+
+const BY_ID: &str = "
+SELECT s.id, s.conversation, s.state, s.emergency, s.created_at, s.updated_at, d.profile
+FROM sessions s LEFT JOIN divers d ON d.key = s.diver
+WHERE s.id = $1 AND s.bot = $2;
+
+SELECT m.role, m.content, m.created_at
+FROM sessions s JOIN messages m ON m.conversation = s.conversation AND m.epoch = s.epoch
+WHERE s.id = $1 AND s.bot = $2 ORDER BY m.id DESC LIMIT $3";
+
+async fn read(pool: &SqlitePool, sql: &'static str, one: &str, two: &str, window: usize) -> Outcome<Option<Session>> {
+    let window = i64::try_from(window).unwrap_or(i64::MAX);
+    let found = sqlx::query(sql).bind(one).bind(two).bind(window).fetch_all(pool).await?;
+    let Some((head, messages)) = found.split_first() else { return Ok(None) };
+    let mut session = Session {
+        id: rows::session_id(head.try_get(0)?)?,
+        conversation: rows::conversation(head.try_get(1)?)?,
+        profile: rows::json_or(head, 6)?.unwrap_or_default(),
+        state: rows::json(head, 2)?,
+        emergency: rows::json_or(head, 3)?,
+        history: messages.iter().map(message).collect::<Outcome<_>>()?,
+        created_at: Timestamp::from_millis(head.try_get(4)?),
+        updated_at: Timestamp::from_millis(head.try_get(5)?),
+    };
+    session.history.reverse();
+    Ok(Some(session))
+}
+
+fn message(row: &SqliteRow) -> Outcome<Message> {
+    let role = match row.try_get::<&str, _>(0)? {
+        "user" => Role::User,
+        "assistant" => Role::Assistant,
+        _ => return Err(Fault::corrupt("a message's role")),
+    };
+    Ok(Message { role, content: row.try_get(1)?, created_at: Timestamp::from_millis(row.try_get(2)?) })
+}
+
+#[async_trait]
+impl Sessions for SqliteStore {
+    async fn session(
+        &self,
+        conversation: &ConversationKey,
+        diver: &DiverKey,
+        window: usize,
+    ) -> Result<Option<Session>, StoreError> {
+        Ok(read(self.readers(), BY_CONVERSATION, &conversation.encode(), &diver.encode(), window).await?)
+    }
+
+    async fn session_by_id(&self, bot: &BotId, id: SessionId, window: usize) -> Result<Option<Session>, StoreError> {
+        Ok(read(self.readers(), BY_ID, &id.to_string(), bot.as_str(), window).await?)
+    }
+
+    async fn open_session(&self, session: &Session) -> Result<(), StoreError> {
+        let state = serde_json::to_string(&session.state).map_err(Fault::from)?;
+        let emergency = session.emergency.as_ref().map(serde_json::to_string).transpose().map_err(Fault::from)?;
+        let session = session.clone();
+        self.writer()
+            .write(async move |conn: &mut SqliteConnection| {
+                sqlx::query(
+                    "INSERT INTO sessions (id, bot, conversation, state, emergency, created_at, updated_at)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (conversation) DO NOTHING",
+                )
+                .bind(session.id.to_string())
+                .bind(session.conversation.bot.as_str())
+                .bind(session.conversation.encode())
+                .bind(&state)
+                .bind(&emergency)
+                .bind(session.created_at.as_millis())
+                .bind(session.updated_at.as_millis())
+                .execute(conn)
+                .await?;
+                Ok(())
+            })
+            .await?;
+        Ok(())
+    }
+
+    async fn turn(&self, id: TurnId) -> Result<Option<StoredTurn>, StoreError> {
+        Ok(read_turn(self.readers(), id).await?)
+    }
+
+    async fn rate(&self, turn: TurnId, up: bool, comment: Option<&str>, at: Timestamp) -> Result<bool, StoreError> {
+        let comment = comment.map(str::to_owned);
+        Ok(self
+            .writer()
+            .write(async move |conn: &mut SqliteConnection| {
+                let kept = sqlx::query(
+                    "INSERT INTO feedback (turn, up, comment, at) SELECT id, $2, $3, $4 FROM turns WHERE id = $1
+                     ON CONFLICT (turn) DO UPDATE SET up = excluded.up, comment = excluded.comment, at = excluded.at",
+                )
+                .bind(turn.to_string())
+                .bind(up)
+                .bind(&comment)
+                .bind(at.as_millis())
+                .execute(conn)
+                .await?;
+                Ok(kept.rows_affected() > 0)
+            })
+            .await?)
+    }
+}
+
+async fn read_turn(pool: &SqlitePool, id: TurnId) -> Outcome<Option<StoredTurn>> {
+    let found = sqlx::query("SELECT session, attempt, reply, finished_at FROM turns WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(pool)
+        .await?;
+    let Some(row) = found else { return Ok(None) };
+    Ok(Some(StoredTurn {
+        id,
+        session: rows::session_id(row.try_get(0)?)?,
+        attempt: rows::small(&row, 1)?,
+        reply: rows::json(&row, 2)?,
+        finished_at: Timestamp::from_millis(row.try_get(3)?),
+    }))
+}

@@ -1,0 +1,288 @@
+//! The one writer: a thread that owns the writing connection and commits in groups.
+//!
+//! What queued up during the last commit goes into one transaction, so that many callers share one
+//! sync of the disk; nobody waits for a group to fill. Callers hear of success only after the commit.
+//! When one write of a group fails, the group is rolled back and each runs alone; writes are
+//! therefore written so that they can run again.
+
+use std::thread;
+
+use dovvybuddy_core::store::StoreError;
+use futures::future::LocalBoxFuture;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Row};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::checkpoint::Pressure;
+use crate::fault::{Fault, Outcome};
+
+/// The most writes that share a commit; bounds how long one caller waits for the others.
+const GROUP: usize = 256;
+/// The most writes that may wait; callers beyond that wait for room.
+const QUEUE: usize = 1024;
+
+/// The way to the writer thread.
+#[derive(Debug, Clone)]
+pub(crate) struct Writer {
+    queue: mpsc::Sender<Task>,
+}
+
+enum Task {
+    Job(Box<dyn Job>),
+    /// Copies the log into the database file; `true` empties the log file too.
+    Checkpoint(bool, oneshot::Sender<Outcome<()>>),
+    /// Rewrites the file without free or stale bytes.
+    Vacuum(oneshot::Sender<Outcome<()>>),
+    Close(oneshot::Sender<Outcome<()>>),
+}
+
+/// A write whose type was erased.
+trait Job: Send {
+    fn run<'a>(&'a mut self, conn: &'a mut SqliteConnection) -> LocalBoxFuture<'a, Outcome<()>>;
+    fn commit(self: Box<Self>);
+    fn fail(self: Box<Self>, fault: Fault);
+}
+
+struct Write<T, F, A> {
+    run: F,
+    after: A,
+    out: Option<T>,
+    reply: oneshot::Sender<Outcome<T>>,
+}
+
+impl<T, F, A> Job for Write<T, F, A>
+where
+    T: Send,
+    F: AsyncFnMut(&mut SqliteConnection) -> Outcome<T> + Send,
+    A: FnOnce(&T) + Send,
+{
+    fn run<'a>(&'a mut self, conn: &'a mut SqliteConnection) -> LocalBoxFuture<'a, Outcome<()>> {
+        Box::pin(async move {
+            self.out = Some((self.run)(conn).await?);
+            Ok(())
+        })
+    }
+
+    fn commit(self: Box<Self>) {
+        if let Some(out) = self.out {
+            (self.after)(&out);
+            // A caller that went away does not undo a commit.
+            let _ = self.reply.send(Ok(out));
+        }
+    }
+
+    fn fail(self: Box<Self>, fault: Fault) {
+        let _ = self.reply.send(Err(fault));
+    }
+}
+
+impl Writer {
+    /// Starts the thread on an open connection. `keep` lives as long as the thread: the file lock.
+    pub(crate) fn start<K: Send + 'static>(
+        conn: SqliteConnection,
+        options: SqliteConnectOptions,
+        pressure: Pressure,
+        keep: K,
+    ) -> Outcome<Self> {
+        let (queue, tasks) = mpsc::channel(QUEUE);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let body = move || {
+            let _keep = keep;
+            runtime.block_on(Thread { conn: Some(conn), options, pressure }.run(tasks));
+        };
+        thread::Builder::new().name("sqlite-writer".to_owned()).spawn(body)?;
+        Ok(Self { queue })
+    }
+
+    /// Runs a write and waits until it is committed.
+    pub(crate) async fn write<T, F>(&self, run: F) -> Outcome<T>
+    where
+        T: Send + 'static,
+        F: AsyncFnMut(&mut SqliteConnection) -> Outcome<T> + Send + 'static,
+    {
+        self.write_then(run, |_: &T| {}).await
+    }
+
+    /// As [`Self::write`]; `after` runs on the writer right after the commit, in the order of commits,
+    /// even when the caller has gone. It is dropped without a call when the write failed.
+    pub(crate) async fn write_then<T, F, A>(&self, run: F, after: A) -> Outcome<T>
+    where
+        T: Send + 'static,
+        F: AsyncFnMut(&mut SqliteConnection) -> Outcome<T> + Send + 'static,
+        A: FnOnce(&T) + Send + 'static,
+    {
+        self.ask(|reply| Task::Job(Box::new(Write { run, after, out: None, reply }))).await
+    }
+
+    pub(crate) async fn checkpoint(&self, truncate: bool) -> Outcome<()> {
+        self.ask(|reply| Task::Checkpoint(truncate, reply)).await
+    }
+
+    pub(crate) async fn vacuum(&self) -> Outcome<()> {
+        self.ask(Task::Vacuum).await
+    }
+
+    /// Empties the log, closes the connection and ends the thread.
+    pub(crate) async fn close(&self) -> Outcome<()> {
+        self.ask(Task::Close).await
+    }
+
+    async fn ask<T>(&self, task: impl FnOnce(oneshot::Sender<Outcome<T>>) -> Task) -> Outcome<T> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.send(task(reply)).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+}
+
+fn closed() -> Fault {
+    Fault::unavailable("the store is closed")
+}
+
+struct Thread {
+    conn: Option<SqliteConnection>,
+    options: SqliteConnectOptions,
+    pressure: Pressure,
+}
+
+impl Thread {
+    async fn run(mut self, mut tasks: mpsc::Receiver<Task>) {
+        let mut group = Vec::new();
+        while let Some(first) = tasks.recv().await {
+            let mut next = Some(first);
+            while let Some(task) = next.take() {
+                match task {
+                    Task::Job(job) => group.push(job),
+                    other => {
+                        self.commit_group(&mut group).await;
+                        if self.special(other).await {
+                            return;
+                        }
+                    }
+                }
+                if group.len() < GROUP {
+                    next = tasks.try_recv().ok();
+                }
+            }
+            self.commit_group(&mut group).await;
+        }
+        // Every handle was dropped without `close`: nothing is marked clean.
+        if let Some(conn) = self.conn.take() {
+            let _ = conn.close().await;
+        }
+    }
+
+    /// Runs a task that can't be part of a transaction; `true` ends the thread.
+    async fn special(&mut self, task: Task) -> bool {
+        match task {
+            Task::Job(_) => false,
+            Task::Checkpoint(truncate, reply) => {
+                let _ = reply.send(self.checkpoint(truncate).await);
+                false
+            }
+            Task::Vacuum(reply) => {
+                let result = self.plain("VACUUM").await;
+                let _ = reply.send(result);
+                false
+            }
+            Task::Close(reply) => {
+                let mut result = self.checkpoint(true).await;
+                if let Some(conn) = self.conn.take() {
+                    result = result.and(conn.close().await.map_err(Fault::from));
+                }
+                let _ = reply.send(result);
+                true
+            }
+        }
+    }
+
+    async fn commit_group(&mut self, group: &mut Vec<Box<dyn Job>>) {
+        if group.is_empty() {
+            return;
+        }
+        let writes = group.len();
+        match self.transaction(group).await {
+            Ok(()) => group.drain(..).for_each(|job| job.commit()),
+            Err(fault) if writes == 1 => group.drain(..).for_each(|job| job.fail(Fault(clone(&fault.0)))),
+            Err(_) => {
+                for job in group.drain(..) {
+                    let mut alone = vec![job];
+                    let result = self.transaction(&mut alone).await;
+                    for job in alone {
+                        match &result {
+                            Ok(()) => job.commit(),
+                            Err(fault) => job.fail(Fault(clone(&fault.0))),
+                        }
+                    }
+                }
+            }
+        }
+        self.pressure.wrote(writes);
+    }
+
+    async fn transaction(&mut self, group: &mut [Box<dyn Job>]) -> Outcome<()> {
+        let conn = self.connection().await?;
+        let result = async {
+            sqlx::query("BEGIN IMMEDIATE").execute(&mut *conn).await?;
+            for job in group {
+                job.run(conn).await?;
+            }
+            sqlx::query("COMMIT").execute(&mut *conn).await?;
+            Ok(())
+        }
+        .await;
+        if result.is_err() {
+            self.undo().await;
+        }
+        result
+    }
+
+    /// Leaves the connection outside of any transaction, if need be by opening it anew.
+    async fn undo(&mut self) {
+        let Some(conn) = &mut self.conn else { return };
+        // Fails harmlessly where SQLite rolled back by itself (full disk, I/O error).
+        let _ = sqlx::query("ROLLBACK").execute(&mut *conn).await;
+        let usable = async {
+            sqlx::query("BEGIN").execute(&mut *conn).await?;
+            sqlx::query("ROLLBACK").execute(&mut *conn).await
+        };
+        if usable.await.is_err() {
+            self.conn = None;
+        }
+    }
+
+    async fn connection(&mut self) -> Outcome<&mut SqliteConnection> {
+        let conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => self.options.connect().await?,
+        };
+        Ok(self.conn.insert(conn))
+    }
+
+    async fn plain(&mut self, sql: &'static str) -> Outcome<()> {
+        let conn = self.connection().await?;
+        sqlx::query(sql).execute(conn).await?;
+        Ok(())
+    }
+
+    async fn checkpoint(&mut self, truncate: bool) -> Outcome<()> {
+        let conn = self.connection().await?;
+        let sql = if truncate { "PRAGMA wal_checkpoint(TRUNCATE)" } else { "PRAGMA wal_checkpoint(PASSIVE)" };
+        let row = sqlx::query(sql).fetch_one(conn).await?;
+        let busy: i64 = row.try_get(0)?;
+        if truncate && busy != 0 {
+            return Err(Fault::unavailable("a long read keeps the write-ahead log from being emptied"));
+        }
+        Ok(())
+    }
+}
+
+/// The same error for one more caller; the cause keeps its words.
+fn clone(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::Unavailable(cause) => StoreError::Unavailable(cause.to_string().into()),
+        StoreError::LeaseLost => StoreError::LeaseLost,
+        StoreError::Full => StoreError::Full,
+        StoreError::Corrupt(cause) => StoreError::Corrupt(cause.to_string().into()),
+        StoreError::NewerSchema { found, known } => StoreError::NewerSchema { found: *found, known: *known },
+    }
+}

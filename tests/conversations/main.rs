@@ -1,0 +1,17 @@
+//! Whole conversations with the real binary, over real sockets, against fakes that can fail.
+//!
+//! Each file is one subject. `support` starts and stops daemons; a test owns its daemon and its
+//! directory, so that tests run side by side.
+
+#![allow(missing_docs, reason = "tests describe themselves by their names")]
+
+mod api;
+mod configuration;
+mod crashes;
+mod emergencies;
+mod leads;
+mod models;
+mod operation;
+mod support;
+mod terminal;
+mod wire;

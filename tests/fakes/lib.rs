@@ -1,0 +1,11 @@
+//! Stand-ins for the services the daemon talks to: a model, a mail server, a receiver of webhooks.
+//!
+//! Each listens on a real socket and is as faithful as the daemon needs, faults included. A test starts
+//! one with `start(addr)` and holds its handle; `cargo run -p dovvybuddy-fakes -- model --port 9001`
+//! starts one by hand.
+
+pub mod model;
+pub mod smtp;
+pub mod webhook;
+
+mod served;
