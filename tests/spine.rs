@@ -39,16 +39,18 @@ struct Spine {
     stop: CancellationToken,
     park: CancellationToken,
     tasks: JoinSet<()>,
+    /// Removed when neither a spine nor a test wants it any more.
+    _dir: Arc<TempDir>,
 }
 
 struct Setup {
-    dir: TempDir,
+    dir: Arc<TempDir>,
     quota: Quota,
 }
 
 impl Setup {
     fn new() -> Self {
-        Self { dir: TempDir::new().unwrap(), quota: Quota { per_minute: 0, burst: 1 } }
+        Self { dir: Arc::new(TempDir::new().unwrap()), quota: Quota { per_minute: 0, burst: 1 } }
     }
 
     async fn start(&self) -> Spine {
@@ -121,7 +123,7 @@ impl Setup {
         tasks.spawn(async move { lanes.run(token).await.unwrap() });
         let token = stop.clone();
         tasks.spawn(async move { deliveries.run(token).await.unwrap() });
-        Spine { store, intake, chat, stop, park, tasks }
+        Spine { store, intake, chat, stop, park, tasks, _dir: Arc::clone(&self.dir) }
     }
 }
 

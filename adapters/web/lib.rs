@@ -21,6 +21,7 @@ mod leads;
 mod limits;
 mod origin;
 mod page;
+mod path;
 mod request;
 mod routes;
 mod sessions;

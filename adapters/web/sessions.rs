@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
@@ -16,6 +16,7 @@ use crate::body::MaybeJsonObject;
 use crate::client::Client;
 use crate::error::{ApiError, ErrorBody};
 use crate::headers::{drop_session, keep_session};
+use crate::path::Id;
 use crate::request::profile;
 use crate::state::App;
 
@@ -105,7 +106,7 @@ pub(crate) async fn open(
 pub(crate) async fn read(
     State(state): State<App>,
     Extension(client): Extension<Arc<Client>>,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Result<Json<SessionBody>, ApiError> {
     state.limits.sessions.check(client.ip).map_err(ApiError::RateLimited)?;
     let session = find(&state, &id, SHOWN).await?;
@@ -126,7 +127,7 @@ pub(crate) async fn read(
 pub(crate) async fn remove(
     State(state): State<App>,
     Extension(client): Extension<Arc<Client>>,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Result<Response, ApiError> {
     state.limits.sessions.check(client.ip).map_err(ApiError::RateLimited)?;
     let session = find(&state, &id, 0).await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{RawQuery, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
@@ -14,7 +14,6 @@ use bytes::Bytes;
 use dovvybuddy_core::TurnId;
 use dovvybuddy_core::events::{Cursor, Follower, NumberedEvent, events_of};
 use futures::Stream;
-use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
@@ -25,6 +24,7 @@ use crate::client::Client;
 use crate::error::{ApiError, ErrorBody};
 use crate::headers::keep_session;
 use crate::limits::tell_allowance;
+use crate::path::Id;
 use crate::request::ChatRequest;
 use crate::state::App;
 use crate::wire::{StreamEvent, place};
@@ -77,13 +77,6 @@ pub(crate) async fn chat_stream(
     Ok(response)
 }
 
-/// Where a client lost its stream.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Resume {
-    last_event_id: Option<String>,
-}
-
 /// Take a stream up again after the last event that arrived.
 ///
 /// Without a position the whole turn is told. Where nothing is left to tell, the answer is 204.
@@ -98,13 +91,13 @@ pub(crate) struct Resume {
         (status = 503, description = "The store is away; see Retry-After", body = ErrorBody)))]
 pub(crate) async fn resume(
     State(state): State<App>,
-    Path(turn): Path<String>,
-    Query(query): Query<Resume>,
+    Id(turn): Id,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let turn = TurnId::parse(&turn).ok_or(ApiError::TurnNotFound)?;
     let header = headers.get("last-event-id").and_then(|value| value.to_str().ok());
-    let seen = header.or(query.last_event_id.as_deref()).and_then(|id| cursor(turn, id));
+    let seen = header.map(str::to_owned).or_else(|| last_event_id(&query?)).and_then(|id| cursor(turn, &id));
     if let Some(stored) = state.store.turn(turn).await.map_err(|error| ApiError::store(&*state.clock, &error))? {
         let fresh = |e: &NumberedEvent| seen.is_none_or(|seen| e.at.attempt != seen.attempt || e.at.n > seen.n);
         let rest: Vec<_> = events_of(&stored).into_iter().filter(fresh).collect();
@@ -126,6 +119,12 @@ pub(crate) async fn resume(
         }
         None => respond(Body::from_stream(live(state.clone(), turn, events, room))),
     })
+}
+
+/// `lastEventId` in the query, for clients that can't set headers.
+fn last_event_id(query: &str) -> Option<String> {
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    pairs.find_map(|(name, value)| (name == "lastEventId").then(|| value.into_owned()))
 }
 
 /// A place in this turn's stream.

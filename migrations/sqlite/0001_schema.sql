@@ -62,7 +62,8 @@ CREATE TABLE inbox (
     event        TEXT,                           -- gone once covered
     covered_by   TEXT,                           -- the turn that answered it
     attempts     INTEGER NOT NULL DEFAULT 0,     -- how often it may have been started
-    received_at  INTEGER NOT NULL
+    received_at  INTEGER NOT NULL,
+    offer        INTEGER NOT NULL                -- tells whether this very offer stored it
 );
 CREATE INDEX inbox_conversation ON inbox (conversation);
 CREATE INDEX inbox_waiting ON inbox (seq) WHERE covered_by IS NULL;

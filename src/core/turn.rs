@@ -24,7 +24,7 @@ use crate::hearing::Hearing;
 use crate::ids::{AgentId, ChannelId, ConversationKey, SessionId};
 use crate::knowledge::{Query, Retriever};
 use crate::lang::Lang;
-use crate::reply::{Reply, Safety};
+use crate::reply::{Reply, Safety, Versions};
 use crate::session::{Role, Session};
 use crate::store::{Claim, FinishedTurn, MOST_ATTEMPTS, Outcome, Store, StoreError, Usage};
 
@@ -106,13 +106,12 @@ impl Turns {
         let Some((mut session, restarted)) = self.open_session(claim).await else { return };
         let composer = Composer::new(&*self.voice, log, session.id);
 
-        let mut spoken = tokio::select! {
+        let spoken = tokio::select! {
             biased;
             () = cut.cancelled() => self.cut_short(&composer, &session),
             spoken = self.speak(claim, &mut session, &composer) => spoken,
         };
         failpoint::reached("answered");
-        spoken.reply.session_restarted = restarted;
         self.finish(claim, session, restarted, spoken).await;
     }
 
@@ -208,11 +207,8 @@ impl Turns {
         let answer = self.answerer.answer(&brief, composer).await;
         let outcome = if answer.covered { Outcome::Answered } else { Outcome::NotCovered };
         let cost_micros = answer.cost_micros;
-        let mut reply =
-            composer.compose(Draft { brief: &brief, answer, safety, introduce, lexical_only: found.lexical_only });
-        reply.versions.content = self.retriever.version();
-        reply.versions.prompts = self.agents.version();
-        let mut spoken = Spoken::new(reply, outcome);
+        let draft = Draft { brief: &brief, answer, safety, introduce, lexical_only: found.lexical_only };
+        let mut spoken = Spoken::new(composer.compose(draft), outcome);
         spoken.usage.search_ms = search_ms;
         spoken.usage.cost_micros = cost_micros;
         spoken
@@ -220,7 +216,9 @@ impl Turns {
 
     /// The one write; nothing is final before it. A store that is away is waited for, with the reply
     /// in hand, while the diver is told to come back.
-    async fn finish(&self, claim: &Claim, session: Session, restarted: bool, spoken: Spoken) {
+    async fn finish(&self, claim: &Claim, session: Session, restarted: bool, mut spoken: Spoken) {
+        spoken.reply.session_restarted = restarted;
+        spoken.reply.versions = Versions { content: self.retriever.version(), prompts: self.agents.version() };
         let Some(turn) = self.finished(claim, session, restarted, &spoken) else { return };
         let log = self.streams.open(turn.id);
         let give_up = self.deadline(claim);

@@ -233,7 +233,7 @@ pub fn http_client() -> Result<reqwest::Client, ConfigError> {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(5))
-        .pool_idle_timeout(Duration::from_secs(60))
+        .pool_idle_timeout(Duration::from_mins(1))
         .user_agent(concat!("dovvybuddy/", env!("CARGO_PKG_VERSION")))
         .build()
         .map_err(|_| ConfigError::Client)

@@ -6,36 +6,51 @@ use sqlx::sqlite::SqliteConnection;
 
 use crate::fault::{Fault, Outcome};
 
-/// One hop: session, messages, turn, usage, profile, covered events. Everything hangs on the session's
-/// row: when the diver was erased meanwhile, nothing of the turn is kept.
-const FINISH: &str = "
-UPDATE sessions SET
-    state = coalesce($3, state),
-    emergency = CASE WHEN $6 > 0 THEN $5 WHEN $29 AND emergency_seq <= $4 THEN NULL ELSE emergency END,
-    emergency_seq = max(emergency_seq, $6),
-    epoch = epoch + $7, diver = $8, created_at = coalesce($9, created_at), updated_at = $10
-WHERE id = $1;
+/// Session, messages, turn, usage, profile, covered events: a program that runs inside the database for
+/// each row inserted into `finishing`, so that the whole of it is one hop with one answer. Everything
+/// hangs on the session's row: when the diver was erased meanwhile, nothing of the turn is kept.
+pub(crate) const PROGRAM: &str = "
+CREATE TEMP VIEW finishing AS SELECT
+    NULL AS session, NULL AS turn, NULL AS state, NULL AS last_seen, NULL AS emergency, NULL AS
+    raised, NULL AS restarts, NULL AS diver, NULL AS created_at, NULL AS at, NULL AS said, NULL
+    AS asked_at, NULL AS reply_text, NULL AS attempt, NULL AS outcome, NULL AS reply, NULL AS
+    agent, NULL AS model, NULL AS tokens, NULL AS cost_micros, NULL AS waited_ms, NULL AS
+    route_ms, NULL AS search_ms, NULL AS first_piece_ms, NULL AS total_ms, NULL AS user, NULL AS
+    profile, NULL AS covered, NULL AS stands_down;
 
-INSERT INTO messages (conversation, epoch, diver, turn, role, content, created_at)
-SELECT conversation, epoch, $8, $2, 'user', $11, $12 FROM sessions WHERE id = $1 AND $11 <> '';
+CREATE TEMP TRIGGER finish INSTEAD OF INSERT ON finishing BEGIN
+    UPDATE sessions SET
+        state = coalesce(NEW.state, state),
+        emergency = CASE WHEN NEW.raised > 0 THEN NEW.emergency WHEN NEW.stands_down AND emergency_seq <= NEW.last_seen THEN NULL ELSE emergency END,
+        emergency_seq = max(emergency_seq, NEW.raised),
+        epoch = epoch + NEW.restarts, diver = NEW.diver, created_at = coalesce(NEW.created_at, created_at), updated_at = NEW.at
+    WHERE id = NEW.session;
 
-INSERT INTO messages (conversation, epoch, diver, turn, role, content, created_at)
-SELECT conversation, epoch, $8, $2, 'assistant', $13, $10 FROM sessions WHERE id = $1 AND $11 <> '';
+    INSERT INTO messages (conversation, epoch, diver, turn, role, content, created_at)
+    SELECT conversation, epoch, NEW.diver, NEW.turn, 'user', NEW.said, NEW.asked_at FROM sessions WHERE id = NEW.session AND NEW.said <> '';
 
-INSERT INTO turns (id, conversation, session, diver, attempt, outcome, reply, finished_at)
-SELECT $2, conversation, id, $8, $14, $15, $16, $10 FROM sessions WHERE id = $1
-ON CONFLICT (id) DO NOTHING;
+    INSERT INTO messages (conversation, epoch, diver, turn, role, content, created_at)
+    SELECT conversation, epoch, NEW.diver, NEW.turn, 'assistant', NEW.reply_text, NEW.at FROM sessions WHERE id = NEW.session AND NEW.said <> '';
 
-INSERT INTO usage (turn, conversation, diver, agent, model, outcome, tokens, cost_micros,
-                   waited_ms, route_ms, search_ms, first_piece_ms, total_ms, at)
-SELECT $2, conversation, $8, $17, $18, $15, $19, $20, $21, $22, $23, $24, $25, $10 FROM sessions WHERE id = $1;
+    INSERT INTO turns (id, conversation, session, diver, attempt, outcome, reply, finished_at)
+    SELECT NEW.turn, conversation, id, NEW.diver, NEW.attempt, NEW.outcome, NEW.reply, NEW.at FROM sessions WHERE id = NEW.session
+    ON CONFLICT (id) DO NOTHING;
 
-INSERT INTO divers (key, user, profile, updated_at)
-SELECT $8, $26, $27, $10 FROM sessions WHERE id = $1 AND $27 <> '{}'
-ON CONFLICT (key) DO UPDATE SET profile = excluded.profile, updated_at = excluded.updated_at
-    WHERE profile <> excluded.profile;
+    INSERT INTO usage (turn, conversation, diver, agent, model, outcome, tokens, cost_micros,
+                       waited_ms, route_ms, search_ms, first_piece_ms, total_ms, at)
+    SELECT NEW.turn, conversation, NEW.diver, NEW.agent, NEW.model, NEW.outcome, NEW.tokens, NEW.cost_micros, NEW.waited_ms, NEW.route_ms, NEW.search_ms, NEW.first_piece_ms, NEW.total_ms, NEW.at FROM sessions WHERE id = NEW.session;
 
-UPDATE inbox SET covered_by = $2, event = NULL WHERE seq IN (SELECT value FROM json_each($28))";
+    INSERT INTO divers (key, user, profile, updated_at)
+    SELECT NEW.diver, NEW.user, NEW.profile, NEW.at FROM sessions WHERE id = NEW.session AND NEW.profile <> '{}'
+    ON CONFLICT (key) DO UPDATE SET profile = excluded.profile, updated_at = excluded.updated_at
+        WHERE profile <> excluded.profile;
+
+    UPDATE inbox SET covered_by = NEW.turn, event = NULL WHERE seq IN (SELECT value FROM json_each(NEW.covered));
+END";
+
+const FINISH: &str = "INSERT INTO finishing
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+            $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)";
 
 /// The parts of a reply. The words of an erased diver are not sent any more; the answer to the command
 /// that erased them is.

@@ -1,5 +1,6 @@
 //! Messages on their way in.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,28 +16,42 @@ use crate::finish::Finish;
 use crate::rows;
 use crate::store::SqliteStore;
 
-/// One hop to the database: charge, insert, open, read back. Each statement acts only if the one
-/// before it did. The parameters are numbered over the whole text.
+/// Charge, insert, open: a program that runs inside the database for each row inserted into `accepting`,
+/// so that the whole of it is one hop. Each statement acts only if the one before it did.
+pub(crate) const PROGRAM: &str = "
+CREATE TEMP VIEW accepting AS SELECT
+    NULL AS conversation, NULL AS event_key, NULL AS turn, NULL AS diver, NULL AS fingerprint, NULL AS event,
+    NULL AS received_at, NULL AS fresh, NULL AS bot, NULL AS key, NULL AS now, NULL AS step,
+    NULL AS furthest, NULL AS tolerance, NULL AS offer;
+
+CREATE TEMP TRIGGER accept INSTEAD OF INSERT ON accepting BEGIN
+    INSERT INTO limits (key, arrival)
+    SELECT NEW.key, NEW.now + NEW.step
+    WHERE NEW.key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM inbox WHERE event_key = NEW.event_key)
+    ON CONFLICT (key) DO UPDATE SET arrival = min(max(arrival, NEW.now), NEW.furthest) + NEW.step
+        WHERE min(max(arrival, NEW.now), NEW.furthest) - NEW.now <= NEW.tolerance;
+
+    INSERT INTO inbox (conversation, event_key, turn, diver, fingerprint, event, received_at, offer)
+    SELECT NEW.conversation, NEW.event_key, NEW.turn, NEW.diver, NEW.fingerprint, NEW.event, NEW.received_at,
+           NEW.offer
+    WHERE NEW.key IS NULL OR changes() = 1
+    ON CONFLICT (event_key) DO NOTHING;
+
+    INSERT INTO sessions (id, bot, conversation, diver, created_at, updated_at)
+    SELECT NEW.fresh, NEW.bot, NEW.conversation, NEW.diver, NEW.received_at, NEW.received_at
+    WHERE changes() = 1
+    ON CONFLICT (conversation) DO NOTHING;
+
+    INSERT INTO participants (diver, conversation)
+    SELECT NEW.diver, NEW.conversation
+    WHERE EXISTS (SELECT 1 FROM inbox WHERE event_key = NEW.event_key AND offer = NEW.offer)
+    ON CONFLICT DO NOTHING;
+END";
+
 const ACCEPT: &str = "
-INSERT INTO limits (key, arrival)
-SELECT $10, $11 + $12
-WHERE $10 IS NOT NULL AND NOT EXISTS (SELECT 1 FROM inbox WHERE event_key = $2)
-ON CONFLICT (key) DO UPDATE SET arrival = min(max(arrival, $11), $13) + $12
-    WHERE min(max(arrival, $11), $13) - $11 <= $14;
+INSERT INTO accepting VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
 
-INSERT INTO inbox (conversation, event_key, turn, diver, fingerprint, event, received_at)
-SELECT $1, $2, $3, $4, $5, $6, $7 WHERE $10 IS NULL OR changes() = 1
-ON CONFLICT (event_key) DO NOTHING
-RETURNING seq;
-
-INSERT INTO sessions (id, bot, conversation, diver, created_at, updated_at)
-SELECT $8, $9, $1, $4, $7, $7 WHERE changes() = 1
-ON CONFLICT (conversation) DO NOTHING;
-
-INSERT OR IGNORE INTO participants (diver, conversation)
-SELECT $4, $1 WHERE EXISTS (SELECT 1 FROM inbox WHERE event_key = $2);
-
-SELECT coalesce(i.covered_by, i.turn), i.fingerprint, coalesce(s.id, $8), l.arrival
+SELECT coalesce(i.covered_by, i.turn), i.fingerprint, coalesce(s.id, $8), l.arrival, i.seq, i.offer = $15
 FROM (SELECT 1)
 LEFT JOIN inbox i ON i.event_key = $2
 LEFT JOIN sessions s ON s.conversation = coalesce(i.conversation, $1)
@@ -44,10 +59,9 @@ LEFT JOIN limits l ON l.key = $10";
 
 /// Stores an event that already has its answer; the rest is [`Finish`].
 const ACCEPT_ANSWERED: &str = "
-INSERT INTO inbox (conversation, event_key, turn, diver, fingerprint, received_at, covered_by)
-VALUES ($1, $2, $3, $4, $5, $7, $6)
-ON CONFLICT (event_key) DO NOTHING
-RETURNING seq;
+INSERT INTO inbox (conversation, event_key, turn, diver, fingerprint, received_at, covered_by, offer)
+VALUES ($1, $2, $3, $4, $5, $7, $6, $10)
+ON CONFLICT (event_key) DO NOTHING;
 
 INSERT INTO sessions (id, bot, conversation, diver, created_at, updated_at)
 SELECT $8, $9, $1, $4, $7, $7 WHERE changes() = 1
@@ -55,7 +69,7 @@ ON CONFLICT (conversation) DO NOTHING;
 
 INSERT OR IGNORE INTO participants (diver, conversation) VALUES ($4, $1);
 
-SELECT coalesce(i.covered_by, i.turn), i.fingerprint, coalesce(s.id, $8), NULL
+SELECT coalesce(i.covered_by, i.turn), i.fingerprint, coalesce(s.id, $8), NULL, i.seq, i.offer = $10
 FROM inbox i LEFT JOIN sessions s ON s.conversation = i.conversation
 WHERE i.event_key = $2";
 
@@ -69,10 +83,12 @@ struct EventRow {
     received_at: i64,
     fresh: String,
     bot: String,
+    /// Differs for every offer, so that an event just stored is told from one stored before.
+    offer: i64,
 }
 
 impl EventRow {
-    fn new(event: &Inbound, fresh: SessionId) -> Self {
+    fn new(event: &Inbound, fresh: SessionId, offer: i64) -> Self {
         let at = &event.conversation;
         let key = ConversationKey { conversation: event.event_id.clone(), ..at.clone() };
         Self {
@@ -84,6 +100,7 @@ impl EventRow {
             received_at: event.received_at.as_millis(),
             fresh: fresh.to_string(),
             bot: at.bot.as_str().to_owned(),
+            offer,
         }
     }
 }
@@ -119,20 +136,16 @@ enum Took {
     Refused { arrival: Option<Timestamp> },
 }
 
-fn took(found: &[SqliteRow]) -> Outcome<Took> {
-    let seq = match found {
-        [first, _] => Some(first.try_get::<i64, _>(0)?),
-        _ => None,
-    };
-    let row = found.last().ok_or_else(|| Fault::corrupt("an accepted event is nowhere"))?;
+fn took(row: &SqliteRow) -> Outcome<Took> {
     let arrival = row.try_get::<Option<i64>, _>(3)?.map(Timestamp::from_millis);
     let Some(turn) = row.try_get::<Option<String>, _>(0)? else {
         return Ok(Took::Refused { arrival });
     };
-    let session = rows::session_id(&row.try_get::<String, _>(2)?)?;
-    Ok(match seq {
-        Some(seq) => Took::New { seq, session, arrival },
-        None => Took::Known { turn: rows::turn_id(&turn)?, session, fingerprint: row.try_get(1)? },
+    let session = rows::session_id(row.try_get(2)?)?;
+    Ok(if row.try_get(5)? {
+        Took::New { seq: row.try_get(4)?, session, arrival }
+    } else {
+        Took::Known { turn: rows::turn_id(&turn)?, session, fingerprint: row.try_get(1)? }
     })
 }
 
@@ -152,7 +165,8 @@ async fn accept(conn: &mut SqliteConnection, row: &EventRow, body: &str, bill: O
         .bind(bill.map(|bill| bill.step))
         .bind(bill.map(|bill| bill.furthest))
         .bind(bill.map(|bill| bill.tolerance))
-        .fetch_all(conn)
+        .bind(row.offer)
+        .fetch_one(conn)
         .await?;
     took(&found)
 }
@@ -168,7 +182,8 @@ async fn accept_answered(conn: &mut SqliteConnection, row: &EventRow, finish: &F
         .bind(row.received_at)
         .bind(&row.fresh)
         .bind(&row.bot)
-        .fetch_all(&mut *conn)
+        .bind(row.offer)
+        .fetch_one(&mut *conn)
         .await?;
     let took = took(&found)?;
     if let Took::New { seq, session, .. } = &took {
@@ -213,7 +228,7 @@ impl Inbox for SqliteStore {
         charge: Option<&Charge>,
     ) -> Result<Accepted, StoreError> {
         let slot = self.lanes().reserve()?;
-        let row = EventRow::new(event, fresh_session);
+        let row = EventRow::new(event, fresh_session, self.next_offer());
         let body = serde_json::to_string(event).map_err(Fault::from)?;
         let bill = charge.and_then(|charge| Bill::new(charge, event.received_at));
         let (lanes, event) = (self.lanes().clone(), event.clone());
@@ -239,7 +254,7 @@ impl Inbox for SqliteStore {
         fresh_session: SessionId,
         turn: &FinishedTurn,
     ) -> Result<Accepted, StoreError> {
-        let row = EventRow::new(event, fresh_session);
+        let row = EventRow::new(event, fresh_session, self.next_offer());
         let finish = Finish::new(turn, &event.conversation, event.received_at, true)?;
         let outbox = self.outbox_wake().clone();
         let took = self
@@ -319,6 +334,10 @@ impl Inbox for SqliteStore {
 }
 
 impl SqliteStore {
+    fn next_offer(&self) -> i64 {
+        self.inner.offers.fetch_add(1, Ordering::Relaxed)
+    }
+
     async fn set_attempts(&self, claim: &Claim, attempts: u32) -> Outcome<()> {
         let Some(seq) = claim.sequence.first().copied() else { return Ok(()) };
         self.writer()
@@ -333,6 +352,3 @@ impl SqliteStore {
             .await
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -31,6 +31,9 @@ INSERT INTO destinations (path, destination_id, data) SELECT $1, $8 ->> 'destina
 
 INSERT INTO dive_sites (path, site_id, data) SELECT $1, $9 ->> 'site_id', $9 WHERE $9 IS NOT NULL";
 
+/// What a passage takes from its document: title, type, front matter.
+type About = (String, String, Arc<Map<String, Value>>);
+
 async fn put(conn: &mut SqliteConnection, documents: &[Document], at: Timestamp) -> Outcome<()> {
     for document in documents {
         let passages: Vec<[&str; 3]> =
@@ -181,7 +184,7 @@ impl SqliteStore {
         let found = sqlx::query("SELECT path, title, doc_type, front_matter FROM documents")
             .fetch_all(&mut *reading)
             .await?;
-        let mut documents: HashMap<String, (String, String, Arc<Map<String, Value>>)> = HashMap::new();
+        let mut documents: HashMap<String, About> = HashMap::new();
         for row in &found {
             let about = (row.try_get(1)?, row.try_get(2)?, Arc::new(rows::json(row, 3)?));
             documents.insert(row.try_get(0)?, about);

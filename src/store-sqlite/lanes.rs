@@ -359,6 +359,3 @@ fn run(waiting: &VecDeque<Waiting>) -> Option<(usize, Timestamp)> {
     let newest = waiting.get(burst).or_else(|| waiting.get(burst - 1))?;
     Some((burst, newest.event.ready_at.min(at_latest)))
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,7 +2,9 @@
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use dovvybuddy_core::Clock;
@@ -20,7 +22,7 @@ use crate::lanes::Lanes;
 use crate::rows;
 use crate::schema::{self, beside};
 use crate::store::{Inner, SqliteStore};
-use crate::writer::Writer;
+use crate::writer::{self, Writer};
 
 /// How long a predecessor may take to let go of the lock.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
@@ -115,6 +117,7 @@ async fn open(options: OpenOptions) -> Outcome<SqliteStore> {
     if options.dispatch {
         load(&mut conn, &lanes).await?;
     }
+    writer::install(&mut conn).await?;
     let pressure = Pressure::default();
     let writer = Writer::start(conn, writing, pressure.clone(), lock)?;
     let checkpoints = options
@@ -130,10 +133,16 @@ async fn open(options: OpenOptions) -> Outcome<SqliteStore> {
         options: connect,
         dispatch: options.dispatch,
         checkpoints,
+        offers: AtomicI64::new(random()),
         seen: tokio::sync::Mutex::new(None),
         _scratch: scratch,
     };
     Ok(SqliteStore { inner: Arc::new(inner) })
+}
+
+/// The standard library's own source of randomness for its maps; nothing here is secret.
+fn random() -> i64 {
+    i64::from_ne_bytes(RandomState::new().hash_one("offers").to_ne_bytes())
 }
 
 fn readers(connect: &SqliteConnectOptions) -> SqlitePool {
@@ -199,6 +208,3 @@ async fn load(conn: &mut SqliteConnection, lanes: &Lanes) -> Outcome<()> {
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests;

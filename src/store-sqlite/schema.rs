@@ -31,13 +31,17 @@ pub fn known_version() -> i64 {
 
 /// Reads whose file it is; refuses a stranger's and one from the future.
 pub(crate) async fn standing(conn: &mut SqliteConnection) -> Outcome<Standing> {
+    // One snapshot: another process may be creating the schema right now.
     let found = sqlx::query(
-        "SELECT (SELECT application_id FROM pragma_application_id),
+        "BEGIN;
+         SELECT (SELECT application_id FROM pragma_application_id),
                 (SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE '\\_sqlx%' ESCAPE '\\'),
-                (SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations')",
+                (SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations');
+         COMMIT",
     )
-    .fetch_one(&mut *conn)
+    .fetch_all(&mut *conn)
     .await?;
+    let found = found.first().ok_or_else(|| Fault::corrupt("the database's description"))?;
     let (application, tables, migrated) =
         (found.try_get::<i64, _>(0)?, found.try_get::<i64, _>(1)?, found.try_get::<i64, _>(2)?);
     if application != APPLICATION_ID && (application != 0 || tables > 0) {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use dovvybuddy_core::Clock;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
@@ -32,6 +33,8 @@ pub(crate) struct Inner {
     pub(crate) dispatch: bool,
     /// The task that copies the log into the file, if one runs.
     pub(crate) checkpoints: Option<AbortHandle>,
+    /// The number of the next offered event, from a random start: no two offers share one.
+    pub(crate) offers: AtomicI64,
     /// Serialises whoever compares data versions, and remembers the last one.
     pub(crate) seen: tokio::sync::Mutex<Option<i64>>,
     /// Holds the file of a store that is to leave nothing behind; removed at drop.

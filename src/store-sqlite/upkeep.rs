@@ -88,3 +88,85 @@ impl SqliteStore {
         schema::version(&mut conn).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use dovvybuddy_core::session::Session;
+    use dovvybuddy_core::store::Sessions as _;
+    use dovvybuddy_core::testkit::clock::{ManualClock, START, numbered};
+    use dovvybuddy_core::{BotId, ChannelId, ConversationKey, SessionId};
+
+    use super::*;
+    use crate::OpenOptions;
+
+    async fn store(dir: &tempfile::TempDir) -> SqliteStore {
+        let options = OpenOptions {
+            url_or_path: dir.path().join("x.db").display().to_string(),
+            dispatch: true,
+            max_waiting: 10,
+            migrate: true,
+            clock: Arc::new(ManualClock::default()),
+        };
+        SqliteStore::open(options).await.unwrap()
+    }
+
+    async fn remember(store: &SqliteStore, number: u64) -> Result<(), StoreError> {
+        let conversation = ConversationKey {
+            bot: BotId::default(),
+            channel: ChannelId::new("web"),
+            account: String::new(),
+            conversation: format!("{number} {}", "x".repeat(500)),
+        };
+        store.open_session(&Session::open(SessionId(numbered(number)), conversation, START)).await
+    }
+
+    /// What SQLite does when the disk is full, without filling one.
+    async fn most_pages(store: &SqliteStore, sql: &'static str) {
+        store
+            .writer()
+            .write(async move |conn: &mut SqliteConnection| {
+                sqlx::query(sql).fetch_one(conn).await?;
+                Ok(())
+            })
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_full_database_refuses_writes_and_heals_when_there_is_room_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(&dir).await;
+        remember(&store, 1).await.unwrap();
+        most_pages(&store, "PRAGMA max_page_count = 1").await;
+        let attempts = (2..200).map(|number| remember(&store, number));
+        let refused = futures::future::join_all(attempts).await.into_iter().filter(Result::is_err).count();
+        assert!(refused > 150, "{refused}");
+        assert!(store.session_by_id(&BotId::default(), SessionId(numbered(1)), 1).await.unwrap().is_some());
+        most_pages(&store, "PRAGMA max_page_count = 1000000").await;
+        remember(&store, 500).await.unwrap();
+        store.ping().await.unwrap();
+    }
+
+    /// A write that can't succeed takes none of its group down with it.
+    #[tokio::test]
+    async fn one_failing_write_spares_the_others_of_its_group() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(&dir).await;
+        let (fine, bad) = tokio::join!(
+            futures::future::join_all((1..50).map(|number| remember(&store, number))),
+            futures::future::join_all((1..20).map(|_| store.writer().write(
+                async move |conn: &mut SqliteConnection| {
+                    sqlx::query("INSERT INTO api_keys (id) VALUES (NULL)").execute(conn).await?;
+                    Ok(())
+                }
+            ))),
+        );
+        assert!(fine.iter().all(Result::is_ok));
+        assert!(bad.iter().all(Result::is_err));
+        for number in 1..50 {
+            assert!(store.session_by_id(&BotId::default(), SessionId(numbered(number)), 1).await.unwrap().is_some());
+        }
+    }
+}

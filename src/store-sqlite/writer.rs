@@ -86,10 +86,8 @@ impl Writer {
     ) -> Outcome<Self> {
         let (queue, tasks) = mpsc::channel(QUEUE);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-        let body = move || {
-            let _keep = keep;
-            runtime.block_on(Thread { conn: Some(conn), options, pressure }.run(tasks));
-        };
+        let thread = Thread { conn: Some(conn), options, pressure, keep: Some(keep) };
+        let body = move || runtime.block_on(thread.run(tasks));
         thread::Builder::new().name("sqlite-writer".to_owned()).spawn(body)?;
         Ok(Self { queue })
     }
@@ -138,13 +136,23 @@ fn closed() -> Fault {
     Fault::unavailable("the store is closed")
 }
 
-struct Thread {
+/// Gives a writing connection the programs that its writes call.
+pub(crate) async fn install(conn: &mut SqliteConnection) -> Outcome<()> {
+    for program in [crate::inbox::PROGRAM, crate::finish::PROGRAM] {
+        sqlx::query(program).execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
+struct Thread<K> {
     conn: Option<SqliteConnection>,
     options: SqliteConnectOptions,
     pressure: Pressure,
+    /// Let go only when the connection is closed.
+    keep: Option<K>,
 }
 
-impl Thread {
+impl<K> Thread<K> {
     async fn run(mut self, mut tasks: mpsc::Receiver<Task>) {
         let mut group = Vec::new();
         while let Some(first) = tasks.recv().await {
@@ -189,6 +197,7 @@ impl Thread {
                 if let Some(conn) = self.conn.take() {
                     result = result.and(conn.close().await.map_err(Fault::from));
                 }
+                self.keep = None;
                 let _ = reply.send(result);
                 true
             }
@@ -201,7 +210,7 @@ impl Thread {
         }
         let writes = group.len();
         match self.transaction(group).await {
-            Ok(()) => group.drain(..).for_each(|job| job.commit()),
+            Ok(()) => group.drain(..).for_each(Job::commit),
             Err(fault) if writes == 1 => group.drain(..).for_each(|job| job.fail(Fault(clone(&fault.0)))),
             Err(_) => {
                 for job in group.drain(..) {
@@ -253,7 +262,11 @@ impl Thread {
     async fn connection(&mut self) -> Outcome<&mut SqliteConnection> {
         let conn = match self.conn.take() {
             Some(conn) => conn,
-            None => self.options.connect().await?,
+            None => {
+                let mut conn = self.options.connect().await?;
+                install(&mut conn).await?;
+                conn
+            }
         };
         Ok(self.conn.insert(conn))
     }

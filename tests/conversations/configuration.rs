@@ -28,16 +28,15 @@ fn names(said: &str, key: &str, what: &str) {
     assert!(said.contains(key), "{what}: expected {key} in {said}");
 }
 
-/// Key, and the file that gets it wrong. `@` stands for the secret.
+/// Key, and the file that gets it wrong. `§` stands for the secret.
 const FILES: [(&str, &str); 54] = [
     ("data_dir", "data_dri = 'x'"),
     ("data_dir", "data_dir = 5"),
     ("content_dir", "content_dir = ['a']"),
-    ("prompts_dir", "prompts_dir = 'no/such/place'"),
     ("prompts_dir", "prompts_dir = true"),
     ("http", "[htp]\nbind = '127.0.0.1:1'"),
     ("http", "http = 8000"),
-    ("http.bind", "[http]\nbnd = '127.0.0.1:1'"),
+    ("`bind`", "[http]\nbnd = '127.0.0.1:1'"),
     ("http.bind", "[http]\nbind = 'nonsense'"),
     ("http.bind", "[http]\nbind = 8000"),
     ("http.bind", "[http]\nbind = '127.0.0.1:99999'"),
@@ -52,7 +51,7 @@ const FILES: [(&str, &str); 54] = [
     ("limits.diver_per_minute", "[limits]\ndiver_per_minute = -1"),
     ("limits.diver_per_minute", "[limits]\ndiver_per_minute = 'many'"),
     ("limits.diver_burst", "[limits]\ndiver_burst = 1.5"),
-    ("limits.diver_per_minute", "[limits]\ndivers_per_minute = 20"),
+    ("`diver_per_minute`", "[limits]\ndivers_per_minute = 20"),
     ("limits.ip_per_minute", "[limits]\nip_per_minute = true"),
     ("limits.ip_per_minute", "[limits]\nip_per_minute = 99999999999999"),
     ("lanes.settle_ms", "[lanes]\nsettle_ms = 'soon'"),
@@ -62,14 +61,14 @@ const FILES: [(&str, &str); 54] = [
     ("operator.booking_url", "[operator]\nbooking_url = 'javascript:alert(1)'"),
     ("embeddings.provider", "[embeddings]\nprovider = 'magic'"),
     ("embeddings.provider", "[embeddings]\nprovider = 5"),
-    ("embeddings.model", "[embeddings]\nprovider = 'openai'\napi_key = '@'"),
+    ("embeddings.model", "[embeddings]\nprovider = 'openai'\napi_key = '§'"),
     ("leads.smtp_url", "[leads]\nmail_to = 'desk@example.com'"),
-    ("leads.smtp_url", "[leads]\nmail_to = 'desk@example.com'\nsmtp_url = 'http://user:@@mail.example.com'"),
-    ("leads.mail_to", "[leads]\nsmtp_url = 'smtp://user:@@mail.example.com'"),
+    ("leads.smtp_url", "[leads]\nmail_to = 'desk@example.com'\nsmtp_url = 'http://user:§@mail.example.com'"),
+    ("leads.mail_to", "[leads]\nsmtp_url = 'smtp://user:§@mail.example.com'"),
     ("leads.mail_to", "[leads]\nmail_to = 'nobody'\nsmtp_url = 'smtp://mail.example.com'"),
     ("leads.webhook_url", "[leads]\nwebhook_url = 'nonsense'\nwebhook_secret = 'whsec_czNjcjN0LVF4Ny1aejk='"),
     ("leads.webhook_secret", "[leads]\nwebhook_url = 'https://example.com/leads'"),
-    ("leads.webhook_secret", "[leads]\nwebhook_url = 'https://example.com/leads'\nwebhook_secret = '@ is no base64!'"),
+    ("leads.webhook_secret", "[leads]\nwebhook_url = 'https://example.com/leads'\nwebhook_secret = '§ is no base64!'"),
     ("leads.webhook_secret_file", "[leads]\nwebhook_url = 'https://example.com/leads'\nwebhook_secret_file = 'no/such/file'"),
     ("outgoing.allow", "[outgoing]\nallow = ['nonsense nonsense']"),
     ("outgoing.allow", "[outgoing]\nallow = 5"),
@@ -80,10 +79,11 @@ const FILES: [(&str, &str); 54] = [
     ("base_url", "[[llm.models]]\nname = 'a'\nmodel = 'm'\nbase_url = 'nonsense'"),
     ("A_KEY_THAT_IS_NOT_SET", "[[llm.models]]\nname = 'a'\nmodel = 'm'\nbase_url = 'https://x.example/v1'\napi_key_env = 'A_KEY_THAT_IS_NOT_SET'"),
     ("base_url", "[[llm.models]]\nname = 'a'\nmodel = 'm'\nbase_urll = 'https://x.example/v1'"),
-    ("database.url", "[database]\nurl = 'mysql://root:@@db.example/divers'"),
+    ("database.url", "[database]\nurl = 'mysql://root:§@db.example/divers'"),
     ("telemetry.otlp_endpoint", "[telemetry]\notlp_endpoint = 'nonsense'"),
-    ("telemetry.sentry_dsn", "[telemetry]\nsentry_dsn = '@'"),
-    ("dovvybuddy.toml", "[http\nbind = '127.0.0.1:1'\ntoken = '@'"),
+    ("telemetry.sentry_dsn", "[telemetry]\nsentry_dsn = '§'"),
+    ("dovvybuddy.toml", "[metrics]\ntoken = '§\n"),
+    ("dovvybuddy.toml", "[http\nbind = '127.0.0.1:1'\ntoken = '§'"),
 ];
 
 /// Key, and the variable that gets it wrong.
@@ -91,21 +91,21 @@ const VARIABLES: [(&str, &str, &str); 20] = [
     ("PORT", "PORT", "abc"),
     ("PORT", "PORT", "70000"),
     ("PORT", "PORT", "-1"),
-    ("database.url", "DATABASE_URL", "oracle://root:@@db.example/divers"),
-    ("database.url", "DATABASE_URL", "@"),
+    ("database.url", "DATABASE_URL", "oracle://root:§@db.example/divers"),
+    ("database.url", "DATABASE_URL", "§"),
     ("http.bind", "DOVVYBUDDY_HTTP__BIND", "nonsense"),
     ("http.bind", "DOVVYBUDDY_HTTP__BINDD", "127.0.0.1:1"),
     ("limits.diver_per_minute", "DOVVYBUDDY_LIMITS__DIVER_PER_MINUTE", "many"),
-    ("limits.diver_per_minute", "DOVVYBUDDY_LIMITS__DIVER_PER_MINUT", "20"),
+    ("`diver_per_minute`", "DOVVYBUDDY_LIMITS__DIVER_PER_MINUT", "20"),
     ("limits.diver_burst", "DOVVYBUDDY_LIMITS__DIVER_BURST", "-3"),
     ("lanes.settle_ms", "DOVVYBUDDY_LANES__SETTLE_MS", "1.5"),
     ("data_dir", "DOVVYBUDDY_DATADIR", "x"),
     ("embeddings.provider", "DOVVYBUDDY_EMBEDDINGS__PROVIDER", "magic"),
     ("http.trusted_proxies", "DOVVYBUDDY_HTTP__TRUSTED_PROXIES", "10.0.0.0/8,proxy"),
     ("operator.timezone", "DOVVYBUDDY_OPERATOR__TIMEZONE", "Mars/Olympus"),
-    ("leads.smtp_url", "DOVVYBUDDY_LEADS__SMTP_URL", "@"),
+    ("leads.mail_to", "DOVVYBUDDY_LEADS__SMTP_URL", "§"),
     ("leads.webhook_secret", "DOVVYBUDDY_LEADS__WEBHOOK_URL", "https://example.com/leads"),
-    ("telemetry.sentry_dsn", "SENTRY_DSN", "@"),
+    ("telemetry.sentry_dsn", "SENTRY_DSN", "§"),
     ("telemetry.otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", "nonsense"),
     ("http", "DOVVYBUDDY_HTPP__BIND", "127.0.0.1:1"),
 ];
@@ -127,7 +127,7 @@ async fn every_broken_file_is_refused_with_its_key() {
                 bare.set(variable, root().join(key.trim_end_matches("_dir")).to_str().unwrap());
             }
         }
-        bare.file(&file.replace('@', SECRET));
+        bare.file(&file.replace('§', SECRET));
         wrong.extend(problem(&bare, key, file).await);
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), FILES.len(), wrong.join("\n"));
@@ -138,7 +138,7 @@ async fn every_broken_variable_is_refused_with_its_key() {
     let mut wrong = Vec::new();
     for (key, variable, value) in VARIABLES {
         let mut setup = Setup::new();
-        setup.variable(variable, &value.replace('@', SECRET));
+        setup.variable(variable, &value.replace('§', SECRET));
         wrong.extend(problem(&setup, key, &format!("{variable}={value}")).await);
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), VARIABLES.len(), wrong.join("\n"));

@@ -142,6 +142,7 @@ async fn with_a_store_that_takes_nothing_it_is_answered_all_the_same() {
     let session = daemon.session().await;
     daemon.ask(Some(&session), "What is a safety stop?").await;
 
+    let other = daemon.session().await;
     let mut held = lock(&setup).await;
     for session in [Some(session.as_str()), None] {
         let answer = alarm(&daemon, session, ALARM).await;
@@ -150,7 +151,7 @@ async fn with_a_store_that_takes_nothing_it_is_answered_all_the_same() {
     }
     let events = daemon.stream(Some(&session), ALARM).await.rest().await;
     assert_eq!(events.last().unwrap().data["metadata"]["metadata"]["degraded"], json!(["store"]));
-    let refused = daemon.post("/api/chat", &json!({ "message": "What is nitrox?", "sessionId": session })).await;
+    let refused = daemon.post("/api/chat", &json!({ "message": "What is nitrox?", "sessionId": other })).await;
     assert_eq!(refused.status(), 503, "anything else is told to come back");
     assert!(refused.headers().contains_key("retry-after"));
     assert_eq!(refused.json::<Value>().await.unwrap()["code"], "STORE_UNAVAILABLE");

@@ -78,7 +78,7 @@ fn data(changes: &Value, base: Value) -> Value {
 
 #[tokio::test]
 async fn forms_are_checked_field_by_field_and_stored_without_any_delivery() {
-    let setup = Setup::slice().with("LIMITS__LEADS_PER_MINUTE", "0");
+    let setup = Setup::slice();
     let daemon = setup.start().await;
     let long = |n: usize| "ñ".repeat(n);
     let good = [
@@ -246,7 +246,7 @@ async fn targets_that_are_down_at_first_get_it_once_they_are_up() {
 async fn a_power_cut_neither_loses_nor_doubles_a_lead() {
     let hook = receiver().await;
     let mail = mail_server().await;
-    let mut setup = Setup::slice().with("LIMITS__LEADS_PER_MINUTE", "0");
+    let mut setup = Setup::slice();
     with_webhook(&mut setup, &hook);
     with_mail(&mut setup, &mail);
 

@@ -13,21 +13,21 @@ use crate::wire::eventually;
 const DEPTH: &str = "How deep can a PADI Open Water Diver go?";
 const KEY: &str = "sk-test-0123456789abcdef";
 
-pub fn anywhere() -> SocketAddr {
+pub(crate) fn anywhere() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 0).into()
 }
 
-pub async fn start(script: Script) -> Model {
+pub(crate) async fn start(script: Script) -> Model {
     model::start(anywhere(), script).await.unwrap()
 }
 
 /// Configures one model by the names people already use.
-pub fn with_model(setup: &mut Setup, fake: &Model) {
+pub(crate) fn with_model(setup: &mut Setup, fake: &Model) {
     setup.variable("OPENAI_API_KEY", KEY).variable("OPENAI_BASE_URL", &fake.base_url()).variable("OPENAI_MODEL", "fake-1");
 }
 
 /// A model whose answer takes about `whole`, word by word.
-pub fn slow(whole: Duration) -> Script {
+pub(crate) fn slow(whole: Duration) -> Script {
     let text = "A PADI Open Water Diver may dive to 18 m with a buddy [1]. ".repeat(8);
     let words = u32::try_from(text.split_inclusive(' ').count()).unwrap();
     Script { first_token: Duration::from_millis(300), between: whole / words, ..Script::saying(text.trim()) }

@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 
 use crate::wire::Live;
 
-pub const BINARY: &str = env!("CARGO_BIN_EXE_dovvybuddy");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_dovvybuddy");
 
 /// How long a daemon may take to become ready, on a machine that is busy with other tests.
 const START: Duration = Duration::from_secs(20);
@@ -28,20 +28,20 @@ const SLICE: [&str; 7] = [
 ];
 
 /// The repository's root, where `content/` and `prompts/` are.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// The environment of a daemon: nothing of ours leaks in.
-pub struct Setup {
-    pub home: TempDir,
+pub(crate) struct Setup {
+    pub(crate) home: TempDir,
     variables: Vec<(String, String)>,
     arguments: Vec<String>,
 }
 
 impl Setup {
     /// No keys, no model file, no limits, a port of its own.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let home = TempDir::new().unwrap();
         let mut setup = Self { home, variables: Vec::new(), arguments: vec!["serve".to_owned()] };
         let data = setup.home.path().join("data");
@@ -50,14 +50,15 @@ impl Setup {
         setup.set("PROMPTS_DIR", root().join("prompts").to_str().unwrap());
         setup.set("HTTP__BIND", "127.0.0.1:0");
         setup.set("EMBEDDINGS__PROVIDER", "none");
-        setup.set("LIMITS__DIVER_PER_MINUTE", "0");
-        setup.set("LIMITS__IP_PER_MINUTE", "0");
+        for limit in ["DIVER", "IP", "LEADS", "SESSIONS", "FEEDBACK"] {
+            setup.set(&format!("LIMITS__{limit}_PER_MINUTE"), "0");
+        }
         setup
     }
 
     /// As [`Setup::new`], with a few documents of the corpus copied into a directory of its own: quick to
     /// ingest, and the test may edit it.
-    pub fn slice() -> Self {
+    pub(crate) fn slice() -> Self {
         let mut setup = Self::new();
         for document in SLICE {
             let text = std::fs::read_to_string(root().join("content").join(document)).unwrap();
@@ -70,40 +71,40 @@ impl Setup {
     }
 
     /// The content directory of [`Setup::slice`].
-    pub fn content(&self) -> PathBuf {
+    pub(crate) fn content(&self) -> PathBuf {
         self.home.path().join("content")
     }
 
     /// Writes a document of [`Setup::slice`]'s content.
-    pub fn document(&self, path: &str, text: &str) {
+    pub(crate) fn document(&self, path: &str, text: &str) {
         let path = self.content().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
 
     /// Writes `dovvybuddy.toml` beside the working directory.
-    pub fn file(&self, toml: &str) {
+    pub(crate) fn file(&self, toml: &str) {
         std::fs::write(self.home.path().join("dovvybuddy.toml"), toml).unwrap();
     }
 
     /// Sets `DOVVYBUDDY_<key>`.
-    pub fn set(&mut self, key: &str, value: &str) -> &mut Self {
+    pub(crate) fn set(&mut self, key: &str, value: &str) -> &mut Self {
         self.variable(&format!("DOVVYBUDDY_{key}"), value)
     }
 
     /// Sets a variable under its own name.
-    pub fn variable(&mut self, name: &str, value: &str) -> &mut Self {
+    pub(crate) fn variable(&mut self, name: &str, value: &str) -> &mut Self {
         self.variables.retain(|(known, _)| known != name);
         self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    pub fn with(mut self, key: &str, value: &str) -> Self {
+    pub(crate) fn with(mut self, key: &str, value: &str) -> Self {
         self.set(key, value);
         self
     }
 
-    pub fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(BINARY);
         command.env_clear().envs(self.variables.iter().cloned()).current_dir(self.home.path()).kill_on_drop(true);
         if let Ok(path) = std::env::var("PATH") {
@@ -113,12 +114,12 @@ impl Setup {
     }
 
     /// Forgets every variable, those of [`Setup::new`] too.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.variables.clear();
     }
 
     /// As [`Setup::run`], but ends the command after `most`; it then counts as having ended with 0.
-    pub async fn run_for(&self, most: Duration, arguments: &[&str]) -> (i32, String, String) {
+    pub(crate) async fn run_for(&self, most: Duration, arguments: &[&str]) -> (i32, String, String) {
         let run = self.command().args(arguments).stdin(Stdio::null()).output();
         match tokio::time::timeout(most, run).await {
             Ok(output) => {
@@ -131,7 +132,7 @@ impl Setup {
     }
 
     /// Runs a command to its end and returns its exit code, output and error output.
-    pub async fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+    pub(crate) async fn run(&self, arguments: &[&str]) -> (i32, String, String) {
         let run = self.command().args(arguments).stdin(Stdio::null()).output();
         let output = tokio::time::timeout(Duration::from_secs(60), run).await.expect("ends in time").unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -139,7 +140,7 @@ impl Setup {
     }
 
     /// Starts `serve` and waits until it is ready.
-    pub async fn start(&self) -> Daemon {
+    pub(crate) async fn start(&self) -> Daemon {
         let ready = self.home.path().join("address");
         let _ = std::fs::remove_file(&ready);
         let log = std::fs::File::options().create(true).append(true).open(self.log()).unwrap();
@@ -160,11 +161,11 @@ impl Setup {
     }
 
     /// Everything the daemons of this setup logged.
-    pub fn log_text(&self) -> String {
+    pub(crate) fn log_text(&self) -> String {
         std::fs::read_to_string(self.log()).unwrap_or_default()
     }
 
-    pub fn database(&self) -> PathBuf {
+    pub(crate) fn database(&self) -> PathBuf {
         self.home.path().join("data/dovvybuddy.db")
     }
 }
@@ -183,19 +184,19 @@ fn copy_directory(from: &Path, to: &Path) {
 }
 
 /// A running daemon.
-pub struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
-    pub base: String,
-    pub client: Client,
+    pub(crate) base: String,
+    pub(crate) client: Client,
 }
 
-pub fn client() -> Client {
+pub(crate) fn client() -> Client {
     Client::builder().timeout(Duration::from_secs(40)).build().unwrap()
 }
 
 impl Daemon {
     /// Waits until a process that writes its address where [`Setup::start`] looks for it is ready.
-    pub async fn adopt(child: Child, setup: &Setup) -> Self {
+    pub(crate) async fn adopt(child: Child, setup: &Setup) -> Self {
         let mut daemon = Self { child, base: String::new(), client: client() };
         let deadline = tokio::time::Instant::now() + START;
         loop {
@@ -214,16 +215,16 @@ impl Daemon {
         }
     }
 
-    pub async fn get(&self, path: &str) -> reqwest::Result<Response> {
+    pub(crate) async fn get(&self, path: &str) -> reqwest::Result<Response> {
         self.client.get(format!("{}{path}", self.base)).send().await
     }
 
-    pub async fn post(&self, path: &str, body: &Value) -> Response {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Response {
         self.client.post(format!("{}{path}", self.base)).json(body).send().await.unwrap()
     }
 
     /// Asks and returns the answer, which must be a 200.
-    pub async fn ask(&self, session: Option<&str>, message: &str) -> Value {
+    pub(crate) async fn ask(&self, session: Option<&str>, message: &str) -> Value {
         let mut body = json!({ "message": message });
         if let Some(session) = session {
             body["sessionId"] = json!(session);
@@ -236,7 +237,7 @@ impl Daemon {
     }
 
     /// A new, empty session.
-    pub async fn session(&self) -> String {
+    pub(crate) async fn session(&self) -> String {
         let response = self.post("/api/sessions", &json!({})).await;
         assert_eq!(response.status(), StatusCode::CREATED);
         let session: Value = response.json().await.unwrap();
@@ -244,7 +245,7 @@ impl Daemon {
     }
 
     /// Asks over the stream, whose answer must be a 200.
-    pub async fn stream(&self, session: Option<&str>, message: &str) -> Live {
+    pub(crate) async fn stream(&self, session: Option<&str>, message: &str) -> Live {
         let mut body = json!({ "message": message });
         if let Some(session) = session {
             body["sessionId"] = json!(session);
@@ -255,7 +256,7 @@ impl Daemon {
     }
 
     /// The session's messages as (role, content).
-    pub async fn history(&self, session: &str) -> Vec<(String, String)> {
+    pub(crate) async fn history(&self, session: &str) -> Vec<(String, String)> {
         let session: Value = self.get(&format!("/api/sessions/{session}")).await.unwrap().json().await.unwrap();
         let text = |v: &Value| v.as_str().unwrap().to_owned();
         session["conversation_history"]
@@ -266,22 +267,22 @@ impl Daemon {
             .collect()
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id().expect("it runs")
     }
 
     /// SIGKILL, as a power cut would.
-    pub async fn kill(mut self) {
+    pub(crate) async fn kill(mut self) {
         self.child.start_kill().unwrap();
         self.child.wait().await.unwrap();
     }
 
     /// Waits for an end that was caused otherwise.
-    pub async fn ended(mut self) -> std::process::ExitStatus {
+    pub(crate) async fn ended(mut self) -> std::process::ExitStatus {
         tokio::time::timeout(Duration::from_secs(35), self.child.wait()).await.expect("it ends in time").unwrap()
     }
 
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let ok = std::process::Command::new("kill").arg("-TERM").arg(self.pid().to_string()).status().unwrap().success();
         assert!(ok);
     }
@@ -289,19 +290,19 @@ impl Daemon {
 
 /// One event of a stream.
 #[derive(Debug, Clone)]
-pub struct Event {
-    pub id: String,
-    pub data: Value,
+pub(crate) struct Event {
+    pub(crate) id: String,
+    pub(crate) data: Value,
 }
 
 impl Event {
-    pub fn kind(&self) -> &str {
+    pub(crate) fn kind(&self) -> &str {
         self.data["type"].as_str().unwrap()
     }
 }
 
 /// The events of a whole `text/event-stream` body.
-pub fn events(body: &str) -> Vec<Event> {
+pub(crate) fn events(body: &str) -> Vec<Event> {
     let field = |block: &str, name: &str| {
         block.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim_start().to_owned())
     };

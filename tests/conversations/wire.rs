@@ -16,19 +16,19 @@ use crate::support::{Event, events};
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// A `text/event-stream` that is still coming in.
-pub struct Live {
+pub(crate) struct Live {
     body: BoxStream<'static, reqwest::Result<Vec<u8>>>,
     buffer: Vec<u8>,
 }
 
 impl Live {
-    pub fn new(response: Response) -> Self {
+    pub(crate) fn new(response: Response) -> Self {
         let body = response.bytes_stream().map(|piece| piece.map(|bytes| bytes.to_vec())).boxed();
         Self { body, buffer: Vec::new() }
     }
 
     /// The next event; `None` once the stream has ended or broken off.
-    pub async fn next(&mut self) -> Option<Event> {
+    pub(crate) async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
                 let block: Vec<u8> = self.buffer.drain(..end + 2).collect();
@@ -45,7 +45,7 @@ impl Live {
     }
 
     /// The next event of this type, skipping others.
-    pub async fn next_of(&mut self, kind: &str) -> Option<Event> {
+    pub(crate) async fn next_of(&mut self, kind: &str) -> Option<Event> {
         loop {
             let event = self.next().await?;
             if event.kind() == kind {
@@ -55,7 +55,7 @@ impl Live {
     }
 
     /// All that is left.
-    pub async fn rest(mut self) -> Vec<Event> {
+    pub(crate) async fn rest(mut self) -> Vec<Event> {
         let mut rest = Vec::new();
         while let Some(event) = self.next().await {
             rest.push(event);
@@ -65,13 +65,13 @@ impl Live {
 }
 
 /// Opens a connection to a daemon at `base`.
-pub async fn connect(base: &str) -> TcpStream {
+pub(crate) async fn connect(base: &str) -> TcpStream {
     TcpStream::connect(base.trim_start_matches("http://")).await.unwrap()
 }
 
 /// Sends bytes as they are and returns everything that came back until the connection closed. Ask with
 /// `Connection: close`.
-pub async fn exchange(base: &str, request: &[u8]) -> String {
+pub(crate) async fn exchange(base: &str, request: &[u8]) -> String {
     let mut socket = connect(base).await;
     // A server that has seen enough may close before everything is written.
     let _ = socket.write_all(request).await;
@@ -90,7 +90,7 @@ pub async fn exchange(base: &str, request: &[u8]) -> String {
 }
 
 /// Looks again and again until there is something, for at most `within`.
-pub async fn eventually<T>(what: &str, within: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn eventually<T>(what: &str, within: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + within;
     loop {
         if let Some(found) = look().await {

@@ -14,7 +14,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 const MOST_KEPT: usize = 10_000;
 const LONGEST_LINE: u64 = 64 << 10;
 const LONGEST_MAIL: usize = 4 << 20;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How the server behaves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

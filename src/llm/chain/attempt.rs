@@ -18,7 +18,7 @@ use crate::writer::Writer;
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// A key that was refused is not tried again before this.
-const UNAUTHORIZED_REST: Duration = Duration::from_secs(60);
+const UNAUTHORIZED_REST: Duration = Duration::from_mins(1);
 
 /// The longest answer that is read, in bytes; more is no answer to a chat message.
 const LONGEST_ANSWER: usize = 32 << 10;

@@ -11,7 +11,7 @@ const WINDOW: u32 = 10;
 const WINDOW_MASK: u32 = (1 << WINDOW) - 1;
 
 const FIRST_REST: Duration = Duration::from_secs(5);
-const LONGEST_REST: Duration = Duration::from_secs(60);
+const LONGEST_REST: Duration = Duration::from_mins(1);
 
 /// What is known of a model's health.
 #[derive(Debug)]

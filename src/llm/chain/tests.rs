@@ -256,7 +256,7 @@ async fn little_time_means_no_model() {
     assert_eq!(ask(&chain(&[("a", &model)]), &asked).await.model, "extractive");
     assert_eq!(model.counts().chats, 0);
     asked.asked.deadline = tokio::time::Instant::now() + Duration::from_secs(4);
-    model.follow(Script { first_token: Duration::from_secs(60), ..Script::default() });
+    model.follow(Script { first_token: Duration::from_mins(1), ..Script::default() });
     let began = tokio::time::Instant::now();
     ask(&chain(&[("a", &model)]), &asked).await;
     assert!(began.elapsed() < Duration::from_secs(3));

@@ -175,6 +175,3 @@ fn marked(words: &str, passage: usize) -> String {
 
 #[cfg(test)]
 mod tests;
-
-#[cfg(test)]
-mod look;

@@ -14,6 +14,8 @@ pub(crate) enum Kind {
     Age,
     /// A duration.
     Duration,
+    /// How often something is done.
+    Frequency,
     /// A temperature.
     Temperature,
     /// A count ("how many dives").
@@ -44,6 +46,7 @@ impl Kind {
         match self {
             Self::Depth => &[Unit::Metre, Unit::Foot],
             Self::Age => &[Unit::Year],
+            Self::Frequency => &[Unit::Day, Unit::Week, Unit::Month, Unit::Year],
             Self::Duration => &[Unit::Minute, Unit::Hour, Unit::Day, Unit::Week, Unit::Month, Unit::Year],
             Self::Temperature => &[Unit::Celsius, Unit::Fahrenheit],
             _ => &[],
@@ -56,6 +59,7 @@ impl Kind {
             Self::Depth => &["depth", "deep", "maximum", "limit"],
             Self::Age => &["age", "old", "minimum", "junior", "younger"],
             Self::Duration => &["take", "last", "durat", "wait", "minimum", "interv"],
+            Self::Frequency => &["everi", "annual", "year", "yearli", "once", "twice", "interv"],
             Self::Temperature => &["temperatur", "water", "degre", "warm", "cold"],
             Self::Count => &["least", "number", "dive", "log"],
             Self::When => &[
@@ -74,7 +78,7 @@ impl Kind {
 
     /// Whether one or two facts answer, or a fuller picture is wanted.
     pub(crate) const fn wants_a_fact(self) -> bool {
-        matches!(self, Self::Depth | Self::Age | Self::Duration | Self::Temperature | Self::Count | Self::When | Self::Where)
+        matches!(self, Self::Depth | Self::Age | Self::Duration | Self::Frequency | Self::Temperature | Self::Count | Self::When | Self::Where)
     }
 }
 
@@ -167,6 +171,7 @@ const PATTERNS: &[(Kind, &[&str])] = &[
     (Kind::Depth, &["how deep", "what depth", "max depth", "maximum depth", "depth limit", "how far down", "deepest", "wie tief", "profondeur", "qué profund", "profundidad", "profundidade", "quanto fundo", "profondità", "seberapa dalam", "kedalaman", "どのくらい深", "何メートル", "深度", "水深", "多深", "ลึก", "عمق"]),
     (Kind::Age, &["how old", "what age", "minimum age", "youngest", "age limit", "too old", "too young", "wie alt", "mindestalter", "quel âge", "edad", "idade", "età", "umur", "usia", "何歳", "年齢", "多大", "几岁", "年龄", "อายุ", "عمر"]),
     (Kind::Temperature, &["temperature", "how warm", "how cold", "wie warm", "wie kalt", "temperatur", "température", "suhu", "水温", "อุณหภูมิ", "حرارة"]),
+    (Kind::Frequency, &["how often", "how frequently", "wie oft", "tous les combien", "cada cuánto", "com que frequência", "ogni quanto", "seberapa sering", "どのくらいの頻度", "多久一次", "บ่อยแค่ไหน", "كم مرة"]),
     (Kind::Comparison, &["difference", " vs", "versus", "compare", "better", "unterschied", "différence", "diferencia", "diferença", "differenza", "perbedaan", "違い", "区别", "差別", "ต่างกัน", "الفرق"]),
     (Kind::Duration, &["how long", "how many days", "how many hours", "how soon", "how many minutes", "how much time", "surface interval", "wie lange", "combien de temps", "cuánto tiempo", "quanto tempo", "berapa lama", "どのくらいの時間", "何時間", "何日", "多久", "多长时间", "นานแค่ไหน", "كم من الوقت", "كم ساعة"]),
     (Kind::Count, &["how many", "how much", "wie viele", "combien", "cuántos", "cuántas", "quantos", "quantas", "quanti", "berapa banyak", "いくつ", "何本", "多少", "กี่", "كم عدد"]),

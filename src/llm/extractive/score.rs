@@ -18,6 +18,8 @@ pub(crate) struct Scores {
     pub(crate) held: Vec<Vec<f32>>,
     /// The weight of each question term; they add up to 1.
     pub(crate) weights: Vec<f32>,
+    /// Which candidates are about another place than the one asked about.
+    pub(crate) beside: Vec<bool>,
 }
 
 /// Rates every candidate.
@@ -30,9 +32,11 @@ pub(crate) fn rate(
     let weights = term_weights(question, tells);
     let headings: Vec<(HashSet<String>, HashSet<String>)> =
         passages.iter().map(|p| (terms::term_set(&p.title), terms::term_set(&p.section))).collect();
+    let subject = subject(question, passages, &headings);
+    let rivals = Rivals::of(question);
     let best = passages.iter().map(|p| p.score).fold(f32::EPSILON, f32::max);
     let mut scores =
-        Scores { relevance: Vec::new(), coverage: Vec::new(), held: Vec::new(), weights: weights.clone() };
+        Scores { relevance: Vec::new(), coverage: Vec::new(), held: Vec::new(), weights: weights.clone(), beside: Vec::new() };
     for candidate in candidates {
         let held: Vec<f32> = question.terms.iter().map(|(term, _)| question.holds(term, &candidate.terms)).collect();
         let around: Vec<f32> = question.terms.iter().map(|(term, _)| heading_holds(question, term, headings.get(candidate.passage))).collect();
@@ -40,18 +44,81 @@ pub(crate) fn rate(
             weights.iter().zip(held.iter().zip(&around)).map(|(weight, (own, head))| weight * own.max(head * 0.65)).sum();
         let own: f32 = weights.iter().zip(&held).map(|(weight, own)| weight * own).sum();
         let passage = passages.get(candidate.passage).map_or(0.0, |p| p.score / best);
+        let beside = subject.iter().any(|at| {
+            held.get(*at).is_some_and(|own| *own <= 0.0) && around.get(*at).is_some_and(|head| *head <= 0.0)
+        });
         let relevance = coverage * 0.6
             + own * 0.4
-            + fit(question.kind, candidate)
+            + fit(question, candidate)
             + position(candidate)
             + passage * 0.25
             + rank(candidate.passage)
-            - penalties(candidate);
+            - penalties(candidate)
+            - if beside { BESIDE_THE_SUBJECT } else { 0.0 }
+            - if rivals.speak_in(candidate, headings.get(candidate.passage)) { RIVAL } else { 0.0 };
         scores.relevance.push(relevance);
         scores.coverage.push(coverage);
         scores.held.push(held);
+        scores.beside.push(beside);
     }
     scores
+}
+
+/// What a sentence about another subject loses.
+const BESIDE_THE_SUBJECT: f32 = 0.5;
+
+/// What a sentence about another agency or level loses.
+const RIVAL: f32 = 0.25;
+
+/// Names that exclude one another: who asks for one of them does not ask for its neighbours.
+const RIVALS: &[&[&[&str]]] = &[
+    &[&["padi"], &["ssi"], &["naui"], &["sdi", "tdi"], &["cmas"], &["bsac"], &["raid"], &["gue"]],
+    &[&["open", "ow", "owd"], &["advanc", "aow", "aowd"], &["rescu"], &["divemast", "dm"], &["instructor"], &["junior"], &["discov", "try"]],
+];
+
+/// The names a question asks for, and their neighbours.
+struct Rivals {
+    asked: Vec<&'static str>,
+    others: Vec<&'static str>,
+}
+
+impl Rivals {
+    fn of(question: &Question) -> Self {
+        let mut rivals = Self { asked: Vec::new(), others: Vec::new() };
+        if question.kind == Kind::Comparison {
+            return rivals;
+        }
+        for group in RIVALS {
+            let asks = |names: &[&str]| question.terms.iter().any(|(term, _)| names.contains(&term.as_str()));
+            if group.iter().any(|names| asks(names)) {
+                for names in *group {
+                    if asks(names) { &mut rivals.asked } else { &mut rivals.others }.extend(names.iter());
+                }
+            }
+        }
+        rivals
+    }
+
+    /// Whether a sentence is about a neighbour: its title says so, or it names one and not what is asked.
+    fn speak_in(&self, candidate: &Candidate, heading: Option<&(HashSet<String>, HashSet<String>)>) -> bool {
+        let in_title = |names: &[&str]| heading.is_some_and(|(title, _)| names.iter().any(|n| title.contains(*n)));
+        let in_text = |names: &[&str]| names.iter().any(|n| candidate.terms.contains(*n));
+        in_title(&self.others) || (in_text(&self.others) && !in_text(&self.asked) && !in_title(&self.asked))
+    }
+}
+
+/// The terms of the question that name a place some of the passages are about, but not all.
+fn subject(question: &Question, passages: &[Passage], headings: &[(HashSet<String>, HashSet<String>)]) -> Vec<usize> {
+    const NO_NAMES: &[&str] = &["island", "reef", "rock", "bay", "point", "wreck", "sea", "water", "marin", "north", "south", "great"];
+    let names_a_place = |term: &str| {
+        let mut places = passages.iter().zip(headings).filter(|(p, _)| matches!(p.doc_type.as_str(), "destination" | "dive_site"));
+        !NO_NAMES.contains(&term) && places.any(|(_, (title, _))| title.contains(term))
+    };
+    if question.kind == Kind::Comparison {
+        return Vec::new();
+    }
+    let terms = question.terms.iter().enumerate();
+    terms.filter(|(_, (term, weight))| *weight >= 1.0 && names_a_place(term)).map(|(at, _)| at).collect()
 }
 
 fn term_weights(question: &Question, tells: &HashMap<String, f32>) -> Vec<f32> {
@@ -69,7 +136,8 @@ fn heading_holds(question: &Question, term: &str, heading: Option<&(HashSet<Stri
 }
 
 /// The bonus of a sentence that has the kind of fact asked for.
-fn fit(kind: Kind, candidate: &Candidate) -> f32 {
+fn fit(question: &Question, candidate: &Candidate) -> f32 {
+    let kind = question.kind;
     let units = kind.units();
     let cue = kind.cues().iter().any(|cue| candidate.terms.contains(*cue));
     if !units.is_empty() {
@@ -84,7 +152,7 @@ fn fit(kind: Kind, candidate: &Candidate) -> f32 {
     match kind {
         Kind::Count if !candidate.quantities.is_empty() => 0.3,
         Kind::When if month(candidate) => 0.4,
-        Kind::Definition if defines(&candidate.text) => 0.2,
+        Kind::Definition if defines(question, &candidate.text) => 0.2,
         Kind::Allowed if permits(&candidate.text) => 0.2,
         _ if cue => 0.15,
         _ => 0.0,
@@ -96,13 +164,19 @@ fn month(candidate: &Candidate) -> bool {
     months.iter().any(|m| candidate.terms.contains(*m)) || candidate.text.contains("May")
 }
 
-fn defines(text: &str) -> bool {
-    text.split_whitespace().take(9).any(|w| matches!(w, "is" | "are" | "means" | "describes" | "refers"))
+/// "X is …", with X from the question.
+fn defines(question: &Question, text: &str) -> bool {
+    let words: Vec<&str> = text.split_whitespace().take(9).collect();
+    let Some(verb) = words.iter().position(|w| matches!(*w, "is" | "are" | "means" | "describes" | "shows")) else {
+        return false;
+    };
+    let before = terms::term_set(&words.get(..verb).unwrap_or(&[]).join(" "));
+    question.terms.iter().any(|(term, weight)| *weight >= 1.0 && before.contains(term))
 }
 
 fn permits(text: &str) -> bool {
     let words: HashSet<String> = text.split(|c: char| !c.is_alphabetic()).map(str::to_lowercase).collect();
-    ["may", "can", "cannot", "should", "must", "allow", "allows", "require", "requires", "need", "need", "not", "minimum"]
+    ["may", "can", "cannot", "should", "must", "allow", "allows", "require", "requires", "need", "not", "minimum"]
         .iter()
         .any(|w| words.contains(*w))
 }

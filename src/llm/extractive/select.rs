@@ -60,6 +60,8 @@ fn words_of(candidates: &[Candidate], at: usize) -> usize {
 
 fn best_next(candidates: &[Candidate], scores: &Scores, chosen: &[usize], words: usize) -> Option<usize> {
     let first = chosen.first().and_then(|at| scores.relevance.get(*at)).copied();
+    let beside = |at: usize| scores.beside.get(at).copied().unwrap_or(false);
+    let on_subject = chosen.first().is_some_and(|at| !beside(*at));
     let value = |at: usize, candidate: &Candidate| -> f32 {
         let own = scores.relevance.get(at).copied().unwrap_or(0.0);
         let alike = chosen
@@ -74,11 +76,11 @@ fn best_next(candidates: &[Candidate], scores: &Scores, chosen: &[usize], words:
         .iter()
         .enumerate()
         .filter(|(at, c)| !chosen.contains(at) && (chosen.is_empty() || words + c.words <= MOST_WORDS))
-        .filter(|(_, c)| !repeats(candidates, chosen, c))
+        .filter(|(at, c)| !repeats(candidates, chosen, c) && !(on_subject && beside(*at)))
         .map(|(at, c)| (at, value(at, c)))
         .max_by(|a, b| a.1.total_cmp(&b.1))?;
     // What comes after the best sentence has to be worth reading beside it.
-    let enough = first.is_none_or(|first| value >= (first * 0.55).max(0.4));
+    let enough = first.is_none_or(|first| value >= (first * 0.6).max(0.42));
     enough.then_some(at)
 }
 

@@ -26,10 +26,15 @@ impl Leak {
         Self { spans, canaries, squeezed: squeeze(system), known: squeeze(open) }
     }
 
-    /// Whether the sentence repeats a long span or a secret-looking word of the instructions.
+    /// Whether the sentence has a secret-looking word of the instructions.
+    pub(crate) fn names_a_secret(&self, sentence: &str) -> bool {
+        words(sentence).iter().any(|word| self.canaries.contains(word))
+    }
+
+    /// Whether the sentence repeats a long span of the instructions.
     pub(crate) fn shows_in(&self, sentence: &str) -> bool {
         let words = words(sentence);
-        if words.iter().any(|word| self.canaries.contains(word)) || spans(&words).any(|span| self.spans.contains(&span)) {
+        if spans(&words).any(|span| self.spans.contains(&span)) {
             return true;
         }
         let spaced = sentence.chars().filter(|c| !c.is_ascii()).count() * 2 < sentence.chars().count();
@@ -78,7 +83,7 @@ mod tests {
             "Divers go to 18 m with Open Water, says the page.",
         );
         assert!(leak.shows_in("My rules: answer only from the passages given below and never from memory."));
-        assert!(leak.shows_in("canary-7F3A91"));
+        assert!(leak.names_a_secret("it is canary-7F3A91"));
         assert!(!leak.shows_in("Divers go to 18 m with Open Water, says the page."));
         assert!(!leak.shows_in("You answer only briefly."));
     }

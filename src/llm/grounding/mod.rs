@@ -5,6 +5,7 @@ mod leak;
 mod links;
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 
 use dovvybuddy_core::agent::Brief;
 use dovvybuddy_core::lang::Lang;
@@ -83,6 +84,9 @@ pub(crate) struct Grounding {
 /// A cited English sentence shares at least this much of its words with what it cites.
 const CITED_SHARE: f32 = 0.4;
 
+/// From this share on a sentence is the passage's own.
+const FACT_SHARE: f32 = 0.75;
+
 /// An uncited one shares this much with all passages together.
 const UNCITED_SHARE: f32 = 0.6;
 
@@ -128,13 +132,13 @@ impl Grounding {
         if links::find(sentence).iter().any(|link| !self.links.contains(link)) {
             return Err(Fault::Link);
         }
-        if self.leak.shows_in(sentence) {
+        let (text, cited, dropped) = marks::normalise(sentence, self.grounds.len());
+        if self.leak.names_a_secret(sentence) || (self.leak.shows_in(sentence) && !self.is_cited_fact(sentence, &cited)) {
             return Err(Fault::Leak);
         }
         if reserved(sentence) {
             return Err(Fault::Reserved);
         }
-        let (text, cited, dropped) = marks::normalise(sentence, self.grounds.len());
         if dropped && cited.is_empty() {
             return Err(Fault::Mark);
         }
@@ -147,6 +151,13 @@ impl Grounding {
             return Err(Fault::Unsupported);
         }
         Ok(Checked { text: tidy(&text), leads_in })
+    }
+
+    /// Instructions may hold a fact of diving in a passage's words; saying it with its source is no leak.
+    fn is_cited_fact(&self, sentence: &str, cited: &[usize]) -> bool {
+        let said = terms::term_set(&marks::strip(sentence));
+        let grounds = cited.iter().filter_map(|n| self.grounds.get(n.checked_sub(1)?));
+        grounds.into_iter().any(|ground| terms::share(&said, &ground.terms) >= FACT_SHARE)
     }
 
     fn numbers_stand(&self, words: &str) -> bool {
@@ -190,7 +201,8 @@ fn asked(brief: &Brief) -> String {
     }
     let profile = &brief.asked.session.profile;
     for dives in [profile.dives, brief.route.learned.dives].into_iter().flatten() {
-        text.push_str(&format!("{dives} dives\n"));
+        // Writing to a String can't fail.
+        let _ = writeln!(text, "{dives} dives");
     }
     text
 }

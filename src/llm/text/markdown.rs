@@ -49,15 +49,13 @@ pub(crate) fn plain_sentences(markdown: &str) -> Vec<String> {
 /// "Divers bring:" and its items become one sentence.
 fn close_listing(out: &mut Vec<String>, listing: Option<(String, Vec<String>)>) {
     let Some((lead, items)) = listing else { return };
-    let Some((last, head)) = items.split_last() else { return };
-    let lead = lead.trim_end_matches(':');
+    let Some((last, others)) = items.split_last() else { return };
     let bare = |item: &String| item.trim_end_matches(['.', ';', ',']).to_owned();
-    let list = if head.is_empty() {
-        bare(last)
-    } else {
-        format!("{} and {}", head.iter().map(bare).collect::<Vec<_>>().join(", "), bare(last))
-    };
-    out.push(format!("{lead}: {list}."));
+    let mut all = bare(last);
+    if !others.is_empty() {
+        all = format!("{} and {all}", others.iter().map(bare).collect::<Vec<_>>().join(", "));
+    }
+    out.push(format!("{}: {all}.", lead.trim_end_matches(':')));
 }
 
 fn short(item: &str) -> bool {

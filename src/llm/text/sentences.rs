@@ -27,13 +27,14 @@ pub(crate) enum Gap {
 }
 
 impl Gap {
-    /// The gap that a run of white space makes.
-    fn of(space: &str) -> Self {
-        match space.matches('\n').count() {
-            0 if space.is_empty() => Self::None,
-            0 => Self::Space,
-            1 => Self::Line,
-            _ => Self::Paragraph,
+    /// This gap with more white space after it.
+    fn and(self, space: &str) -> Self {
+        let lines = space.matches('\n').count();
+        match (self, lines) {
+            (Self::Paragraph, _) | (_, 2..) | (Self::Line, 1) => Self::Paragraph,
+            (Self::Line, _) | (_, 1) => Self::Line,
+            (Self::None, 0) if space.is_empty() => Self::None,
+            _ => Self::Space,
         }
     }
 
@@ -84,7 +85,7 @@ impl Segmenter {
         let words = self.buffer.trim_start();
         let space = self.buffer.len() - words.len();
         if space > 0 {
-            self.gap = self.gap.max(Gap::of(self.buffer.get(..space).unwrap_or("")));
+            self.gap = self.gap.and(self.buffer.get(..space).unwrap_or(""));
             self.buffer.drain(..space);
         }
         let end = boundary(&self.buffer, over)?;
@@ -177,13 +178,12 @@ fn latin_stop(text: &str, at: usize, c: char, after: usize, over: bool) -> Verdi
     let rest = text.get(end..).unwrap_or("");
     let follows = rest.trim_start();
     match follows.chars().next() {
-        None => Verdict::End(end),
         // Glued to what follows ("a.)b"), or going on in small letters ("approx. five").
         Some(_) if rest.len() == follows.len() && !text.get(..end).unwrap_or("").ends_with([']', '】']) => Verdict::No,
         Some(next) if next.is_lowercase() && !rest.get(..rest.len() - follows.len()).unwrap_or("").contains('\n') => {
             Verdict::No
         }
-        Some(_) => Verdict::End(end),
+        _ => Verdict::End(end),
     }
 }
 

@@ -10,9 +10,9 @@ use crate::fault::Outcome;
 use crate::store::SqliteStore;
 
 /// Event ids are kept at least as long as any platform repeats an event.
-const EVENT_IDS: Duration = Duration::from_secs(8 * 24 * 60 * 60);
+const EVENT_IDS: Duration = Duration::from_hours(8 * 24);
 /// Vectors of words that no passage holds any more.
-const ORPHANED_VECTORS: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+const ORPHANED_VECTORS: Duration = Duration::from_hours(90 * 24);
 /// How many rows one write removes, so that messages never wait for a long clean-up.
 const CHUNK: i64 = 500;
 

@@ -1,9 +1,10 @@
 //! The store contract, on a file.
+#![allow(clippy::expect_used, reason = "a test's way to fail")]
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use dovvybuddy_core::store::{Store, Upkeep};
+use dovvybuddy_core::store::{Store, Upkeep as _};
 use dovvybuddy_core::testkit::clock::ManualClock;
 use dovvybuddy_core::testkit::store_contract::{Lab, MOST_WAITING, Stop};
 use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore};

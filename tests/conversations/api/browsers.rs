@@ -11,7 +11,10 @@ const OURS: &str = "https://shop.example";
 fn assert_strict(response: &reqwest::Response, page: &str) {
     let policy = header(response, "content-security-policy");
     assert!(policy.contains("default-src"), "{page}: {policy}");
-    assert!(!policy.contains("unsafe-inline") && !policy.contains("unsafe-eval") && !policy.contains('*'), "{page}: {policy}");
+    let lax = |directive: &str| directive.contains("unsafe-inline") || directive.contains("unsafe-eval") || directive.contains('*');
+    // Swagger UI sets styles from its script; on our own pages nothing is inline.
+    let excused = |directive: &str| page == "/docs" && directive.trim().starts_with("style-src");
+    assert!(policy.split(';').all(|directive| !lax(directive) || excused(directive)), "{page}: {policy}");
     assert!(policy.contains("frame-ancestors") || header(response, "x-frame-options") != "", "{page}");
     assert_eq!(header(response, "x-content-type-options"), "nosniff", "{page}");
     assert_ne!(header(response, "referrer-policy"), "", "{page}");

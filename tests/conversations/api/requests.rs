@@ -210,7 +210,9 @@ async fn naughty_strings_are_answered_like_any_other() {
             let message = answer["message"].as_str().unwrap();
             assert!(!message.is_empty() && !message.contains("evil.example"), "{text:?}: {message}");
             let said = &daemon.history(answer["sessionId"].as_str().unwrap()).await[0].1;
-            assert_eq!(said, text.trim(), "the history holds what was said");
+            // A NUL can't be kept everywhere; a mark in its place says that something stood there.
+            let replaced = text.trim().replace('\0', "\u{fffd}");
+            assert!(said == text.trim() || *said == replaced, "the history holds what was said: {said:?} for {text:?}");
         }
     }
     daemon.kill().await;

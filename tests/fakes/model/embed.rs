@@ -17,7 +17,9 @@ pub(super) fn vector(text: &str, dimension: usize) -> Vec<f32> {
     }
     let length = out.iter().map(|x| x * x).sum::<f32>().sqrt();
     if length > 0.0 {
-        out.iter_mut().for_each(|x| *x /= length);
+        for x in &mut out {
+            *x /= length;
+        }
     } else if let Some(first) = out.first_mut() {
         *first = 1.0;
     }

@@ -29,18 +29,26 @@ fn messages(request: &Value) -> impl Iterator<Item = (&str, &str)> {
     list.iter().filter_map(|message| Some((message["role"].as_str()?, message["content"].as_str()?)))
 }
 
-/// The first two sentences behind `[1]` in the prompt, and one behind `[2]`.
+/// The first two sentences of the first passage in the prompt, and one of the second.
 fn quote(request: &Value) -> String {
-    let all: String = messages(request).map(|(_, text)| format!("{text}\n")).collect();
+    let all = messages(request).map(|(_, text)| text).collect::<Vec<_>>().join("\n");
     let mut out = Vec::new();
-    for (mark, most) in [("[1]", 2), ("[2]", 1)] {
-        let Some((_, after)) = all.rsplit_once(mark) else { continue };
-        let words = after.lines().map(str::trim).filter(|line| !line.starts_with(['#', '<', '`', '=', '-']));
-        let prose: String = words.take(12).collect::<Vec<_>>().join(" ");
+    for (n, most) in [(1, 2), (2, 1)] {
+        let Some(passage) = passage(&all, n) else { continue };
+        let words = passage.lines().map(str::trim).filter(|line| !line.starts_with(['#', '<', '`', '=', '-', '|']));
+        let prose = format!("{} ", words.take(12).collect::<Vec<_>>().join(" "));
         let sentences = prose.split_inclusive(". ").map(str::trim).filter(|s| s.ends_with('.') && s.len() > 20).take(most);
-        out.extend(sentences.map(|s| format!("{} {mark}.", s.trim_end_matches('.'))));
+        out.extend(sentences.map(|s| format!("{} [{n}].", s.trim_end_matches('.'))));
     }
     if out.is_empty() { "I could not find this in the passages.".to_owned() } else { out.join(" ") }
+}
+
+/// The words of the n-th passage: between tags, or behind its mark.
+fn passage(prompt: &str, n: usize) -> Option<&str> {
+    if let Some((_, after)) = prompt.rsplit_once(&format!("<passage n=\"{n}\"")) {
+        return Some(after.split_once('>')?.1.split("</passage>").next().unwrap_or(""));
+    }
+    Some(prompt.rsplit_once(&format!("[{n}]"))?.1)
 }
 
 /// Follows every sentence that asks for something, wherever it stands.

@@ -1,4 +1,11 @@
 //! The web channel through real sockets: whole conversations, every status, every way to fail.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
 #![allow(unreachable_pub, reason = "one test program of several files")]
 
 mod browser;

@@ -71,6 +71,8 @@ async fn a_stream_is_taken_up_again_at_every_place() {
     assert_eq!(events(&resume(&server, turn, Some("nonsense")).await.text), all);
     let by_query = server.get(&format!("/api/turns/{turn}/events?lastEventId={turn}/1/8")).await;
     assert_eq!(events(&by_query.text), &all[8..]);
+    let odd = server.get(&format!("/api/turns/{turn}/events?lastEventId=%ff&lastEventId=x&%")).await;
+    assert_eq!(events(&odd.text), all);
 }
 
 #[tokio::test]

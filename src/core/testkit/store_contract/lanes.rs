@@ -145,14 +145,14 @@ pub async fn a_command_after_a_burst_does_not_wait_for_it(lab: &mut dyn Lab) {
 pub async fn a_waiter_is_woken_by_an_event(lab: &mut dyn Lab) {
     let store = lab.store();
     let waiting = Arc::clone(&store);
-    let waiter = tokio::spawn(async move { waiting.wait_for_work(later(0), Duration::from_secs(60)).await });
+    let waiter = tokio::spawn(async move { waiting.wait_for_work(later(0), Duration::from_mins(1)).await });
     accept(&*store, &said(&chat("c"), "ada", "x", 0)).await;
     timeout(Duration::from_secs(20), waiter).await.expect("woken").unwrap();
 
-    timeout(Duration::from_secs(20), store.wait_for_work(later(0), Duration::from_secs(60))).await.expect("work is there");
+    timeout(Duration::from_secs(20), store.wait_for_work(later(0), Duration::from_mins(1))).await.expect("work is there");
     claim(&*store, 0).await;
     accept(&*store, &burst(&chat("b"), "x", 0, 50)).await;
-    timeout(Duration::from_secs(20), store.wait_for_work(later(0), Duration::from_secs(60))).await.expect("settled");
+    timeout(Duration::from_secs(20), store.wait_for_work(later(0), Duration::from_mins(1))).await.expect("settled");
 }
 
 /// And returns after `at_most` otherwise.

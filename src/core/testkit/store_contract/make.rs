@@ -18,7 +18,7 @@ use crate::testkit::clock::{START, numbered};
 /// The moment the rules begin at.
 pub(super) const NOW: Timestamp = START;
 /// A lease nobody outlives by accident.
-pub(super) const LEASE: Duration = Duration::from_secs(60);
+pub(super) const LEASE: Duration = Duration::from_mins(1);
 
 static NEXT: AtomicU64 = AtomicU64::new(1_000_000);
 

@@ -198,13 +198,13 @@ pub async fn an_alarms_parts_go_first(lab: &mut dyn Lab) {
 pub async fn a_waiter_for_parts_is_woken(lab: &mut dyn Lab) {
     let store = lab.store();
     let waiting = Arc::clone(&store);
-    let waiter = tokio::spawn(async move { waiting.wait_for_parts(later(0), Duration::from_secs(60)).await });
+    let waiter = tokio::spawn(async move { waiting.wait_for_parts(later(0), Duration::from_mins(1)).await });
     exchange(&*store, &said(&chat("c"), "ada", "x", 0), "ok", &["one"]).await;
     timeout(Duration::from_secs(20), waiter).await.expect("woken").unwrap();
-    timeout(Duration::from_secs(20), store.wait_for_parts(later(0), Duration::from_secs(60))).await.expect("due");
+    timeout(Duration::from_secs(20), store.wait_for_parts(later(0), Duration::from_mins(1))).await.expect("due");
     let part = due(&*store, 1).await.remove(0);
     store.settle(part.id, &retry(60, false)).await.unwrap();
-    timeout(Duration::from_secs(20), store.wait_for_parts(later(1), Duration::from_secs(60))).await.expect("due soon");
+    timeout(Duration::from_secs(20), store.wait_for_parts(later(1), Duration::from_mins(1))).await.expect("due soon");
 }
 
 /// Parts are written with their turn and stay until they are sent.

@@ -189,7 +189,7 @@ pub async fn leads_go_only_if_asked(lab: &mut dyn Lab) {
     assert_eq!(store.due(later(1), 9).await.unwrap(), []);
 }
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 fn keep(days: u32) -> Retention {
     Retention { sessions: DAY * days, event_ids: DAY * days, outbox: DAY * days, leads: DAY * days, usage: DAY * days }

@@ -1,0 +1,203 @@
+//! Searching a small corpus the way the daemon does, with and without vectors.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use dovvybuddy_core::clock::SystemClock;
+use dovvybuddy_core::knowledge::{Found, Query, Retriever as _};
+use dovvybuddy_core::store::KnowledgeBase;
+use dovvybuddy_knowledge::embed::{EmbedError, Embedder, Urgency};
+use dovvybuddy_knowledge::{Embeddings, Knowledge, KnowledgeConfig, MemoryKnowledgeBase, Silent};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+const OPEN_WATER: &str = "---\ndoc_type: certification_limits\ntitle: PADI Open Water Diver\nkeywords: [owd]\nlast_updated: 2026-05-01\nsources: [{title: Standards, publisher: PADI}]\n---\n# PADI Open Water Diver\n\n## How deep\nA PADI Open Water Diver may dive to 18 m (60 ft).\n\n## Minimum age\nStudents are at least 10 years old.\n";
+const NO_FLY: &str = "---\ndoc_type: safety\ntitle: Flying after diving\n---\n# Flying after diving\n\n## How long to wait\nDivers wait at least 18 hours before flying after several dives.\n";
+const COPY: &str = "---\ndoc_type: safety\ntitle: Flying home\n---\n# Flying home\n\n## How long to wait\nDivers wait at least 18 hours before flying after several dives.\n";
+const SIABA: &str = "---\ndoc_type: dive_site\ntitle: Siaba Besar\nsite_id: siaba\ndestination: komodo\nmin_certification: open_water\ndepth_range_m: [3, 16]\nbest_months: [4, 5, 6]\nsite_type: [reef]\n---\n# Siaba Besar\n\n## What it is like\nSiaba Besar is a sheltered reef with turtles in Komodo.\n";
+const CASTLE: &str = "---\ndoc_type: dive_site\ntitle: Castle Rock\nsite_id: castle\ndestination: komodo\nmin_certification: advanced\ndepth_range_m: [15, 40]\nbest_months: [4, 5, 6]\nsite_type: [pinnacle]\n---\n# Castle Rock\n\n## What it is like\nCastle Rock is a reef pinnacle with sharks in Komodo, for dives in strong current.\n";
+const KOMODO: &str = "---\ndoc_type: destination\ntitle: Diving in Komodo\ndestination_id: komodo\ncountry: Indonesia\n---\n# Diving in Komodo\n\n## When to go\nThe Komodo season runs from April to November.\n";
+
+/// Counts a few words; texts about the same of them are near.
+struct ByTopic {
+    fails: AtomicBool,
+}
+
+const TOPICS: [&str; 8] = ["deep", "18", "age", "fly", "wait", "reef", "komodo", "pizza"];
+
+#[async_trait]
+impl Embedder for ByTopic {
+    fn model(&self) -> &'static str {
+        "by-topic"
+    }
+
+    fn dimension(&self) -> usize {
+        TOPICS.len()
+    }
+
+    async fn embed(&self, texts: &[String], _: Urgency) -> Result<Vec<Vec<f32>>, EmbedError> {
+        if self.fails.load(Ordering::SeqCst) {
+            return Err(EmbedError::Provider("down".into()));
+        }
+        let vector = |text: &String| {
+            let text = text.to_lowercase();
+            let counts: Vec<f32> = TOPICS.iter().map(|topic| if text.contains(topic) { 1.0 } else { 0.0 }).collect();
+            let length = counts.iter().sum::<f32>().sqrt().max(1.0);
+            counts.iter().map(|count| count / length).collect()
+        };
+        Ok(texts.iter().map(vector).collect())
+    }
+}
+
+struct World {
+    folder: TempDir,
+    store: Arc<MemoryKnowledgeBase>,
+    knowledge: Arc<Knowledge>,
+    embedder: Arc<ByTopic>,
+    stop: CancellationToken,
+}
+
+impl World {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(MemoryKnowledgeBase::new());
+        let embedder = Arc::new(ByTopic { fails: AtomicBool::new(false) });
+        let config = KnowledgeConfig::new(vec![folder.path().to_owned()], folder.path().join("data"), Embeddings::None);
+        let (base, model) = (Arc::clone(&store), Arc::clone(&embedder));
+        let knowledge = Knowledge::open_with(config, base, Arc::new(SystemClock), model).await.unwrap();
+        let world = Self { folder, store, knowledge, embedder, stop: CancellationToken::new() };
+        world.write("certifications/padi/open-water.md", OPEN_WATER);
+        world.write("safety/flying.md", NO_FLY);
+        world.write("safety/flying-home.md", COPY);
+        world.write("destinations/komodo/overview.md", KOMODO);
+        world.write("destinations/komodo/siaba-besar.md", SIABA);
+        world.write("destinations/komodo/castle-rock.md", CASTLE);
+        world.ingest().await;
+        world
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let file = self.folder.path().join(path);
+        fs::create_dir_all(file.parent().unwrap_or(Path::new("."))).unwrap();
+        fs::write(file, text).unwrap();
+    }
+
+    async fn ingest(&self) {
+        let report = self.knowledge.ingest(false, &Silent, &self.stop).await.unwrap();
+        assert!(report.skipped.is_empty() && report.warnings.is_empty(), "{report:?}");
+    }
+
+    async fn embed(&self) -> usize {
+        self.knowledge.embed_missing(&Silent, &self.stop).await.unwrap()
+    }
+
+    async fn ask(&self, text: &str) -> Found {
+        self.knowledge.search(&Query { text: text.into(), ..Query::default() }).await
+    }
+}
+
+fn sources(found: &Found) -> Vec<&str> {
+    found.passages.iter().map(|passage| passage.source.as_str()).collect()
+}
+
+#[tokio::test]
+async fn search_works_by_words_at_once_and_by_meaning_once_vectors_are_there() {
+    let world = World::new().await;
+    let question = "how deep can a padi open water diver go";
+    let early = world.ask(question).await;
+    assert!(early.lexical_only);
+    assert_eq!(sources(&early)[0], "certifications/padi/open-water.md");
+    assert_eq!(world.embed().await, 7);
+    let later = world.ask(question).await;
+    assert!(!later.lexical_only);
+    let best = &later.passages[0];
+    assert_eq!((best.section.as_str(), best.publisher.as_str(), best.updated.as_str()), ("How deep", "PADI", "2026-05-01"));
+    assert!(best.text.contains("18 m") && !best.text.contains('#'));
+    assert!((0.0..=1.0).contains(&best.score));
+}
+
+#[tokio::test]
+async fn what_the_content_does_not_cover_finds_nothing() {
+    let world = World::new().await;
+    assert!(world.ask("where is the best pizza in town").await.passages.is_empty());
+    world.embed().await;
+    assert!(world.ask("where is the best pizza in town").await.passages.is_empty());
+    assert!(world.ask("   ").await.passages.is_empty());
+}
+
+#[tokio::test]
+async fn document_types_filter_by_prefix() {
+    let world = World::new().await;
+    world.embed().await;
+    let ask = |doc_type: &str| Query { text: "how deep is 18 m".into(), doc_types: vec![doc_type.into()], ..Query::default() };
+    let found = world.knowledge.search(&ask("certification")).await;
+    assert_eq!(sources(&found), ["certifications/padi/open-water.md"]);
+    assert!(world.knowledge.search(&ask("equipment")).await.passages.is_empty());
+}
+
+#[tokio::test]
+async fn the_same_words_are_given_once() {
+    let world = World::new().await;
+    world.embed().await;
+    let found = world.ask("how long to wait before flying after diving").await;
+    let flying = sources(&found).into_iter().filter(|source| source.contains("flying")).count();
+    assert_eq!(flying, 1, "{found:?}");
+}
+
+#[tokio::test]
+async fn conditions_put_the_fitting_site_first() {
+    let world = World::new().await;
+    for embedded in [false, true] {
+        if embedded {
+            world.embed().await;
+        }
+        let found = world.ask("reef dives above 18 m in Komodo in May").await;
+        let found = sources(&found);
+        let place = |name: &str| found.iter().position(|source| source.contains(name)).unwrap_or(usize::MAX);
+        assert!(place("siaba") < place("castle"), "{found:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_embedder_that_fails_leaves_the_search_by_words() {
+    let world = World::new().await;
+    world.embed().await;
+    world.embedder.fails.store(true, Ordering::SeqCst);
+    let found = world.ask("minimum age of open water students").await;
+    assert!(found.lexical_only);
+    assert_eq!(found.passages[0].section, "Minimum age");
+}
+
+#[tokio::test]
+async fn a_change_by_another_process_is_noticed_and_equal_words_are_not_embedded_again() {
+    let world = World::new().await;
+    world.embed().await;
+    let before = world.knowledge.version();
+    assert!(!world.knowledge.reload().await.unwrap(), "nothing changed");
+    world.store.remove_documents(&["safety/flying.md".to_owned()]).await.unwrap();
+    assert!(world.knowledge.reload().await.unwrap());
+    assert_ne!(world.knowledge.version(), before);
+    let status = world.knowledge.status().await.unwrap();
+    assert_eq!((status.documents, status.embedded, status.passages), (5, 6, 6));
+    assert_eq!(status.stale, ["safety/flying.md"]);
+    world.ingest().await;
+    assert_eq!(world.embed().await, 0, "the words were embedded before");
+    assert_eq!(world.knowledge.version(), before);
+}
+
+#[tokio::test]
+async fn keep_embedded_embeds_what_comes_and_ends_when_told() {
+    let world = World::new().await;
+    let (knowledge, stop) = (Arc::clone(&world.knowledge), world.stop.clone());
+    let task = tokio::spawn(async move { knowledge.keep_embedded(&Silent, &stop).await });
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(5);
+    while world.knowledge.status().await.unwrap().embedded < 7 {
+        assert!(tokio::time::Instant::now() < deadline, "nothing was embedded");
+        tokio::task::yield_now().await;
+    }
+    world.stop.cancel();
+    tokio::time::timeout(std::time::Duration::from_secs(5), task).await.unwrap().unwrap();
+}

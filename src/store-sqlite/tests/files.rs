@@ -1,0 +1,214 @@
+//! The database as a file: opening, refusing, copying, moving between versions and processes.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test's way to fail")]
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use dovvybuddy_core::session::Session;
+use dovvybuddy_core::store::{ApiKey, Keys, Sessions, StoreError, Upkeep};
+use dovvybuddy_core::testkit::clock::{ManualClock, START, numbered};
+use dovvybuddy_core::{BotId, ChannelId, ConversationKey, DiverKey, SessionId};
+use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore, known_version, restore};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
+
+fn options(path: &Path, dispatch: bool) -> OpenOptions {
+    OpenOptions {
+        url_or_path: path.display().to_string(),
+        dispatch,
+        max_waiting: 10,
+        migrate: true,
+        clock: Arc::new(ManualClock::default()),
+    }
+}
+
+async fn open(path: &Path) -> SqliteStore {
+    SqliteStore::open(options(path, true)).await.expect("open")
+}
+
+fn conversation(name: &str) -> ConversationKey {
+    ConversationKey {
+        bot: BotId::default(),
+        channel: ChannelId::new("web"),
+        account: String::new(),
+        conversation: name.into(),
+    }
+}
+
+async fn remember(store: &SqliteStore, name: &str, number: u64) {
+    let session = Session::open(SessionId(numbered(number)), conversation(name), START);
+    store.open_session(&session).await.expect("stored");
+}
+
+async fn knows(store: &SqliteStore, name: &str) -> bool {
+    let diver = DiverKey { bot: BotId::default(), channel: ChannelId::new("web"), account: String::new(), user: "u".into() };
+    store.session(&conversation(name), &diver, 1).await.expect("readable").is_some()
+}
+
+async fn raw(path: &Path, sql: &'static str) {
+    let mut conn = SqliteConnectOptions::new().filename(path).create_if_missing(true).connect().await.expect("connect");
+    sqlx::raw_sql(sql).execute(&mut conn).await.expect("executed");
+    conn.close().await.expect("closed");
+}
+
+/// The demo mode leaves nothing behind.
+#[tokio::test]
+async fn a_store_in_memory_is_removed_at_drop() {
+    let memory = OpenOptions { url_or_path: "sqlite::memory:".into(), ..options(Path::new(""), true) };
+    let store = SqliteStore::open(memory).await.expect("open");
+    remember(&store, "a", 1).await;
+    let path = store.path().to_owned();
+    assert!(path.exists());
+    store.close().await.expect("closed");
+    drop(store);
+    assert!(!path.exists() && !path.parent().is_some_and(Path::exists));
+}
+
+#[tokio::test]
+async fn a_url_is_understood() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("deep/er/x.db");
+    for url in [format!("sqlite://{}", path.display()), format!("sqlite:{}?mode=rwc", path.display())] {
+        let store = SqliteStore::open(OpenOptions { url_or_path: url, ..options(&path, true) }).await.expect("open");
+        assert_eq!(store.path(), path);
+        store.close().await.expect("closed");
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_another_program_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("other.db");
+    raw(&path, "CREATE TABLE theirs (x); PRAGMA application_id = 7").await;
+    let before = fs::read(&path).unwrap();
+    assert!(matches!(SqliteStore::open(options(&path, true)).await, Err(StoreError::Corrupt(_))));
+    let text = dir.path().join("text.db");
+    fs::write(&text, "no database at all, but long enough to be looked at".repeat(50)).unwrap();
+    assert!(matches!(SqliteStore::open(options(&text, true)).await, Err(StoreError::Corrupt(_))));
+    assert_eq!(fs::read(&path).unwrap().len(), before.len());
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.db");
+    open(&path).await.close().await.expect("closed");
+    raw(
+        &path,
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (9001, 'from the future', 1, x'00', 0)",
+    )
+    .await;
+    let known = known_version();
+    match SqliteStore::open(options(&path, true)).await {
+        Err(StoreError::NewerSchema { found: 9001, known: k }) => assert_eq!(k, known),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn without_leave_to_migrate_an_older_schema_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.db");
+    let refused = SqliteStore::open(OpenOptions { migrate: false, ..options(&path, true) }).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(ref why)) if why.to_string().contains("migrate")), "{refused:?}");
+    open(&path).await.close().await.expect("closed");
+    SqliteStore::open(OpenOptions { migrate: false, ..options(&path, true) }).await.expect("up to date");
+}
+
+/// Two commands started at the same moment on a fresh machine.
+#[tokio::test]
+async fn two_processes_may_create_the_schema_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.db");
+    let opened = futures::future::join_all((0..4).map(|_| SqliteStore::open(options(&path, false)))).await;
+    for store in opened {
+        assert_eq!(store.expect("open").schema_version().await.expect("readable"), known_version());
+    }
+}
+
+/// What an earlier version stored is there after every migration since. The fixture is the first
+/// schema's own SQL, filled by hand; a new migration is tested by adding its number here.
+#[tokio::test]
+async fn rows_of_the_first_version_survive_migration() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.db");
+    let first = sqlx::migrate::Migrator::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations/sqlite"))
+        .await
+        .expect("the folder");
+    let mut conn = SqliteConnectOptions::new().filename(&path).create_if_missing(true).connect().await.expect("connect");
+    first.run_to(1, &mut conn).await.expect("the first schema");
+    sqlx::raw_sql(include_str!("fixtures/0001.sql")).execute(&mut conn).await.expect("the rows");
+    conn.close().await.expect("closed");
+
+    let store = open(&path).await;
+    assert_eq!(store.schema_version().await.expect("readable"), known_version());
+    assert!(knows(&store, "abc").await);
+    assert_eq!(store.keys().await.expect("readable").len(), 1);
+}
+
+/// One process hands out the lanes; others may open the store beside it, and it notices what they do.
+#[tokio::test]
+async fn a_second_process_works_beside_the_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.db");
+    let serve = open(&path).await;
+    assert!(!serve.changed().await.expect("first look"));
+    remember(&serve, "own", 1).await;
+    assert!(!serve.changed().await.expect("own writes are no news"));
+
+    let refused = SqliteStore::open(options(&path, true)).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(ref why)) if why.to_string().contains("another process")), "{refused:?}");
+    let command = SqliteStore::open(options(&path, false)).await.expect("beside it");
+    let key = ApiKey { id: "k".into(), name: "n".into(), scope: "s".into(), created_at: START, revoked_at: None };
+    command.add_key(&key, "h").await.expect("stored");
+    assert!(serve.changed().await.expect("looked"));
+    assert!(!serve.changed().await.expect("looked"));
+    assert_eq!(serve.keys().await.expect("readable"), [key]);
+}
+
+#[tokio::test]
+async fn a_backup_is_taken_while_serving_and_put_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, copy) = (dir.path().join("x.db"), dir.path().join("copy.db"));
+    let store = open(&path).await;
+    remember(&store, "before", 1).await;
+    store.backup(&copy).await.expect("copied");
+    assert!(store.backup(&copy).await.is_err(), "an existing backup is not overwritten");
+    remember(&store, "after", 2).await;
+    assert!(restore(&copy, &path).await.is_err(), "refused while served");
+    store.close().await.expect("closed");
+    drop(store);
+
+    restore(&copy, &path).await.expect("put back");
+    let store = open(&path).await;
+    assert!(knows(&store, "before").await);
+    assert!(!knows(&store, "after").await);
+}
+
+#[tokio::test]
+async fn only_a_whole_backup_of_ours_is_put_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, copy) = (dir.path().join("x.db"), dir.path().join("copy.db"));
+    let store = open(&path).await;
+    for number in 0..200 {
+        remember(&store, &format!("session {number}"), number).await;
+    }
+    store.backup(&copy).await.expect("copied");
+    store.close().await.expect("closed");
+    drop(store);
+    let mut bytes = fs::read(&copy).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..].fill(0xAB);
+    fs::write(&copy, bytes).unwrap();
+    let foreign = dir.path().join("foreign.db");
+    raw(&foreign, "CREATE TABLE theirs (x)").await;
+    let empty = dir.path().join("empty.db");
+    fs::write(&empty, "").unwrap();
+    for bad in [&copy, &foreign, &empty, &dir.path().join("missing.db")] {
+        assert!(restore(bad, &path).await.is_err(), "{}", bad.display());
+    }
+    let store = open(&path).await;
+    assert!(knows(&store, "session 199").await, "the database is as it was");
+}
