@@ -60,8 +60,12 @@ pub struct Plan {
     /// Each message tells another certification, so that the search can't remember its results while
     /// the embeddings of the questions come from the cache.
     pub fresh_searches: bool,
+    /// What every answer must hold, such as the model's name; one without it is worthless.
+    pub expects: Option<&'static str>,
     /// The server's process, whose CPU time is read at both ends of the counted time.
     pub pid: Option<u32>,
+    /// The other processes that work for a turn, such as the model; this one always counts as such.
+    pub helpers: Vec<u32>,
 }
 
 /// What a round gave.
@@ -75,12 +79,14 @@ pub struct Round {
     pub latency: Summary,
     /// Requests without a good answer, the warm-up's included.
     pub errors: usize,
-    /// Answers that had to do without something; they make a round worthless.
+    /// Answers that had to do without something, or lack what was expected; they make a round worthless.
     pub degraded: usize,
     /// The first error, for a person to read.
     pub first_error: Option<String>,
     /// The server's CPU milliseconds per turn.
     pub cpu_ms: Option<f64>,
+    /// The CPU milliseconds per turn of server, helpers and generator together.
+    pub cpu_in_all_ms: Option<f64>,
 }
 
 /// What one conversation saw.
@@ -115,9 +121,9 @@ pub async fn run(plan: &Plan) -> Round {
         conversations.spawn(converse(plan.clone(), number, begin, end));
     }
     sleep_until(begin).await;
-    let cpu_before = plan.pid.and_then(process::cpu_seconds);
+    let before = Cpu::read(plan);
     sleep_until(end).await;
-    let cpu_after = plan.pid.and_then(process::cpu_seconds);
+    let after = Cpu::read(plan);
 
     let mut all = Tally::default();
     while let Some(ended) = conversations.join_next().await {
@@ -129,7 +135,7 @@ pub async fn run(plan: &Plan) -> Round {
     let turns = all.latencies.len();
     #[expect(clippy::cast_precision_loss, reason = "a round has far fewer than 2^52 turns")]
     let count = turns as f64;
-    let cpu = cpu_before.zip(cpu_after).map(|(before, after)| (after - before) * 1000.0 / count.max(1.0));
+    let each = |before: Option<f64>, after: Option<f64>| Some((after? - before?) * 1000.0 / count.max(1.0));
     Round {
         turns,
         per_second: count / plan.duration.as_secs_f64(),
@@ -137,7 +143,22 @@ pub async fn run(plan: &Plan) -> Round {
         errors: all.errors,
         degraded: all.degraded,
         first_error: all.first_error,
-        cpu_ms: cpu,
+        cpu_ms: each(before.server, after.server),
+        cpu_in_all_ms: each(before.all, after.all),
+    }
+}
+
+/// CPU seconds so far.
+struct Cpu {
+    server: Option<f64>,
+    all: Option<f64>,
+}
+
+impl Cpu {
+    fn read(plan: &Plan) -> Self {
+        let server = plan.pid.and_then(process::cpu_seconds);
+        let others = plan.helpers.iter().copied().chain([std::process::id()]).map(process::cpu_seconds);
+        Self { server, all: server.and_then(|server| Some(server + others.sum::<Option<f64>>()?)) }
     }
 }
 
@@ -153,12 +174,12 @@ async fn converse(plan: Plan, number: usize, begin: Instant, end: Instant) -> Ta
         let question = plan.questions.get(next % plan.questions.len().max(1)).map_or("", String::as_str);
         let level = plan.fresh_searches.then(|| format!("bench {number}.{next}"));
         next += 1;
-        let began = Instant::now();
+        let asked_at = Instant::now();
         match timeout(PATIENCE, asker.turn(&plan, question, level)).await {
             Ok(Ok(stopped)) => {
-                tally.degraded += usize::from(asker.degraded());
+                tally.degraded += usize::from(asker.degraded(plan.expects));
                 if stopped >= begin && stopped <= end {
-                    tally.latencies.add(stopped - began);
+                    tally.latencies.add(stopped - asked_at);
                 }
             }
             Ok(Err(error)) => {
@@ -231,8 +252,9 @@ impl Asker {
         Ok(stopped)
     }
 
-    fn degraded(&self) -> bool {
-        holds(&self.answer, b"\"degraded\":[\"")
+    fn degraded(&self, expects: Option<&str>) -> bool {
+        let lacks = expects.is_some_and(|expected| !holds(&self.answer, expected.as_bytes()));
+        lacks || holds(&self.answer, b"\"degraded\":[\"")
     }
 
     fn shown(&self) -> String {
@@ -319,7 +341,9 @@ mod tests {
             stagger: Duration::ZERO,
             questions: vec!["How deep?".to_owned()].into(),
             fresh_searches: true,
-            pid: None,
+            expects: Some("sessionId"),
+            pid: Some(std::process::id()),
+            helpers: Vec::new(),
         }
     }
 
@@ -329,6 +353,9 @@ mod tests {
         let round = run(&plan(addr, Ask::Chat)).await;
         assert_eq!((fresh.load(Ordering::Relaxed), round.errors), (4, 0));
         assert!(round.turns > 0 && round.degraded >= round.turns, "{round:?}");
+        // Server and generator are one process here, counted once as each.
+        let doubled = round.cpu_ms.unwrap() * 2.0;
+        assert!((round.cpu_in_all_ms.unwrap() - doubled).abs() < 0.5 + doubled / 2.0, "{round:?}");
     }
 
     #[tokio::test]

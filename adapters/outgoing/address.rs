@@ -77,19 +77,18 @@ fn is_public_v4(ip: Ipv4Addr) -> bool {
 }
 
 fn is_public_v6(ip: Ipv6Addr) -> bool {
-    let [a, b, ..] = ip.segments();
     // Ways to write an IPv4 address: the translation prefix and 6to4 lead where the inner one leads.
+    let inner = |shift: u32| is_public_v4(Ipv4Addr::from_bits((ip.to_bits() >> shift & 0xffff_ffff) as u32));
     if ip.to_bits() >> 32 == 0x0064_ff9b_u128 << 64 {
-        let [.., c, d, e, f] = ip.octets();
-        return is_public_v4(Ipv4Addr::new(c, d, e, f));
+        return inner(0);
     }
-    if a == 0x2002 {
-        let [_, _, c, d, e, f, ..] = ip.octets();
-        return is_public_v4(Ipv4Addr::new(c, d, e, f));
+    let [first, second, ..] = ip.segments();
+    if first == 0x2002 {
+        return inner(80);
     }
-    let global_unicast = a & 0xe000 == 0x2000;
-    let protocols = a == 0x2001 && b < 0x0200;
-    let documentation = (a == 0x2001 && b == 0x0db8) || (a == 0x3fff && b < 0x1000);
+    let global_unicast = first & 0xe000 == 0x2000;
+    let protocols = first == 0x2001 && second < 0x0200;
+    let documentation = (first == 0x2001 && second == 0x0db8) || (first == 0x3fff && second < 0x1000);
     global_unicast && !protocols && !documentation
 }
 

@@ -96,7 +96,7 @@ fn written(lead: &Lead) -> LeadMail {
         text.push_str(&known);
     }
     text.push_str("\nAnswer this mail to write to the diver.\n");
-    text.push_str(&format!("Lead {}, received {}.\n", lead.id, lead.created_at.to_rfc3339()));
+    text.extend(["Lead ", &lead.id.to_string(), ", received ", &lead.created_at.to_rfc3339(), ".\n"]);
     LeadMail {
         lead: lead.id.to_string(),
         subject: one_line(&format!("Lead ({}): {}", lead.kind.as_str(), field("name"))),

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use dovvybuddy_core::channel::{DeliveryKey, OutboundPart, Outlet, Receipt, SendError};
 use dovvybuddy_core::{ChannelId, Clock};
 use lettre::message::{Mailbox, Mailboxes, header::ContentType};
-use lettre::transport::smtp::Error as SmtpError;
+use lettre::transport::smtp::{Error as SmtpError, PoolConfig};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
@@ -15,8 +15,13 @@ use url::Url;
 use crate::error::ConfigError;
 use crate::lead::{LeadMail, MAIL};
 
-/// How long each step of a delivery may take; the outbox bounds the whole.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long connecting may take.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long the whole attempt may take.
+const TIMEOUT: Duration = Duration::from_secs(25);
+/// Connections at once, and how long an idle one is kept: leads are rare, and servers hang up.
+const CONNECTIONS: u32 = 4;
+const IDLE: Duration = Duration::from_secs(5);
 /// SMTP replies that mean our credentials: "authentication required", "too weak", "credentials
 /// invalid", "encryption required".
 const CREDENTIALS: [&str; 4] = ["530", "534", "535", "538"];
@@ -55,7 +60,8 @@ impl MailOutlet {
         let url = smtp_url(config.smtp_url.expose_secret()).ok_or_else(wrong_url)?;
         let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.as_str()).map_err(|_| wrong_url())?;
         let from = sender(config, &url, &to)?;
-        Ok(Self { transport: builder.timeout(Some(TIMEOUT)).build(), from, to, clock })
+        let pool = PoolConfig::new().max_size(CONNECTIONS).idle_timeout(IDLE);
+        Ok(Self { transport: builder.timeout(Some(CONNECT)).pool_config(pool).build(), from, to, clock })
     }
 
     fn message(&self, mail: LeadMail, key: &DeliveryKey) -> Result<Message, SendError> {
@@ -88,7 +94,9 @@ impl Outlet for MailOutlet {
         let mail: LeadMail = serde_json::from_value(part.payload.clone())
             .map_err(|_| SendError::Rejected("the stored lead can't be read".to_owned()))?;
         let message = self.message(mail, key)?;
-        let response = self.transport.send(message).await.map_err(|error| judge(error))?;
+        // The library bounds connecting only; a server that falls silent later is given up here.
+        let sent = tokio::time::timeout(TIMEOUT, self.transport.send(message)).await;
+        let response = sent.map_err(|late| SendError::Uncertain(Box::new(late)))?.map_err(judge)?;
         Ok(Receipt(Some(response.code().to_string())))
     }
 }
@@ -99,10 +107,9 @@ fn judge(error: SmtpError) -> SendError {
     match status {
         Some(code) if CREDENTIALS.contains(&&*code) => SendError::Unauthorized,
         Some(code) if error.is_permanent() => SendError::Rejected(format!("the mail server answered {code}")),
-        // "Try again later": the mail was not taken.
-        Some(_) => SendError::Transport(Box::new(error)),
         None if error.is_timeout() => SendError::Uncertain(Box::new(error)),
-        None => SendError::Transport(Box::new(error)),
+        // No connection, or the server said "try again later": the mail was not taken.
+        _ => SendError::Transport(Box::new(error)),
     }
 }
 
@@ -114,9 +121,8 @@ fn smtp_url(text: &str) -> Option<Url> {
     let tls = match (url.scheme(), chosen.as_deref()) {
         ("smtps", None) | ("smtp", Some("none")) => None,
         ("smtp", Some("required")) => Some("required"),
-        ("smtp", Some("opportunistic")) => Some("opportunistic"),
         ("smtp", None) if url.password().is_some() && !is_loopback(&url) => Some("required"),
-        ("smtp", None) => Some("opportunistic"),
+        ("smtp", None | Some("opportunistic")) => Some("opportunistic"),
         _ => return None,
     };
     url.set_query(tls.map(|tls| format!("tls={tls}")).as_deref());

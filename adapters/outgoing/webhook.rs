@@ -101,7 +101,7 @@ impl Outlet for LeadWebhookOutlet {
             .header("webhook-signature", signature)
             .body(event.body);
         // Of the answer only the head is read.
-        let response = request.send().await.map_err(|error| lost(error))?;
+        let response = request.send().await.map_err(lost)?;
         judge(&response)?;
         Ok(Receipt(Some(id)))
     }

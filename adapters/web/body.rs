@@ -127,7 +127,24 @@ async fn collect(body: Body, capacity: usize) -> Result<Bytes, ApiError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::request::ChatRequest;
+
+    proptest! {
+        #[test]
+        fn whatever_arrives_is_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in ".{0,2100}") {
+            let _ = parse(&bytes).and_then(ChatRequest::read);
+            let trimmed = text.trim();
+            let taken = parse(serde_json::json!({"message": text}).to_string().as_bytes()).and_then(ChatRequest::read);
+            let fits = (1..=2000).contains(&trimmed.chars().count());
+            prop_assert_eq!(taken.is_ok(), fits);
+            if let Ok(request) = taken {
+                prop_assert_eq!(request.message, trimmed.replace('\0', "\u{fffd}"));
+            }
+        }
+    }
 
     #[test]
     fn no_nul_gets_past() {

@@ -63,7 +63,22 @@ pub(crate) fn limit_key(ip: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_a_client_writes_itself_never_counts(forged in "[ -~]{0,60}", seen: [u8; 4]) {
+            let seen = IpAddr::from(seen);
+            let proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
+            prop_assume!(!proxies.trusts(seen));
+            let mut headers = HeaderMap::new();
+            headers.append("x-forwarded-for", format!("{forged}, {seen}").parse().unwrap());
+            prop_assert_eq!(proxies.client("10.0.0.1".parse().unwrap(), &headers), seen);
+            prop_assert_eq!(proxies.client(seen, &headers), seen);
+        }
+    }
 
     fn client(trusted: &[&str], peer: &str, forwarded: &[&str]) -> String {
         let proxies = TrustedProxies::new(trusted.iter().map(|net| net.parse().unwrap()).collect());

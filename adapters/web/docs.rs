@@ -19,17 +19,46 @@ pub(crate) const DOCUMENT: &str = "/openapi.json";
     paths(
         chat::chat, stream::chat_stream, stream::resume, ws::socket,
         sessions::open, sessions::read, sessions::remove, leads::leads, feedback::feedback,
+        operation::health, operation::ready, operation::status, operation::metrics,
     ),
     tags(
         (name = "chat", description = "Asking and being answered"),
         (name = "sessions", description = "Conversations"),
         (name = "leads", description = "Being put in touch with a professional"),
         (name = "feedback", description = "Whether an answer helped"),
+        (name = "operation", description = "For those who run the daemon"),
     )
 )]
 struct Api;
 
-/// The OpenAPI 3.1 description of the web channel.
+/// What the daemon itself answers beside the web channel, described so that one document has it all.
+mod operation {
+    #![expect(dead_code, reason = "only their descriptions are used")]
+
+    /// Whether the process lives.
+    #[utoipa::path(get, path = "/health", tag = "operation",
+        responses((status = 200, description = "`{\"status\":\"healthy\",\"version\"}`", body = Object)))]
+    pub(super) fn health() {}
+
+    /// Whether this replica can serve: the database answers and the dispatch loop moves.
+    #[utoipa::path(get, path = "/ready", tag = "operation",
+        responses(
+            (status = 200, description = "`{\"status\":\"ready\",\"version\",\"checks\"}`", body = Object),
+            (status = 503, description = "`{\"status\":\"not_ready\",\"version\",\"checks\"}`", body = Object)))]
+    pub(super) fn ready() {}
+
+    /// Each channel's progress, queue ages, models, content age.
+    #[utoipa::path(get, path = "/status", tag = "operation",
+        responses((status = 200, description = "The state of each part", body = Object)))]
+    pub(super) fn status() {}
+
+    /// Figures for Prometheus.
+    #[utoipa::path(get, path = "/metrics", tag = "operation",
+        responses((status = 200, description = "Prometheus text", body = String, content_type = "text/plain")))]
+    pub(super) fn metrics() {}
+}
+
+/// The OpenAPI 3.1 description of the web channel, and of what the daemon answers beside it.
 pub fn openapi() -> Document {
     Api::openapi()
 }
@@ -52,6 +81,10 @@ mod tests {
             ("/api/sessions/{id}", "delete"),
             ("/api/leads", "post"),
             ("/api/feedback", "post"),
+            ("/health", "get"),
+            ("/ready", "get"),
+            ("/status", "get"),
+            ("/metrics", "get"),
         ] {
             assert!(document["paths"][path][method].is_object(), "{method} {path}");
         }

@@ -103,6 +103,7 @@ pub(crate) async fn resume(
         let rest: Vec<_> = events_of(&stored).into_iter().filter(fresh).collect();
         return Ok(if rest.is_empty() { StatusCode::NO_CONTENT.into_response() } else { whole(&rest) });
     }
+    let room = Arc::clone(&state.streams).try_acquire_owned().map_err(|_| ApiError::Overloaded)?;
     let mut events = state.intake.follow(turn, seen);
     let first = if state.turns.contains_key(&turn) {
         None
@@ -110,7 +111,6 @@ pub(crate) async fn resume(
         let deadline = Instant::now() + SHOW_ITSELF;
         Some(events.next(deadline).await.ok_or(ApiError::TurnNotFound)?)
     };
-    let room = Arc::clone(&state.streams).try_acquire_owned().map_err(|_| ApiError::Overloaded)?;
     Ok(match first {
         Some(first) if first.event.ends() => whole(&[first]),
         Some(first) => {
@@ -205,7 +205,19 @@ fn respond(body: Body) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_place_is_read_back_and_nothing_else_panics(attempt: u32, n: u32, noise in ".{0,80}") {
+            let turn = TurnId::parse("6f9619ff-8b86-4d01-b42d-00cf4fc964ff").unwrap();
+            prop_assert_eq!(cursor(turn, &format!("{turn}/{attempt}/{n}")), Some(Cursor { attempt, n }));
+            prop_assert_eq!(cursor(turn, &noise), None);
+            let _ = last_event_id(&noise);
+        }
+    }
 
     #[test]
     fn a_place_belongs_to_its_turn() {

@@ -1,6 +1,6 @@
 //! `GET /api/ws`: the same conversation over a WebSocket.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,6 +74,7 @@ pub(crate) async fn socket(
         steps: FuturesUnordered::new(),
         waiting: VecDeque::new(),
         admitting: false,
+        lines: HashMap::new(),
         heard: Instant::now(),
         asked: Instant::now(),
         _room: room,
@@ -96,6 +97,9 @@ struct Talk {
     /// Messages that wait for the one before them to be taken in, so that they keep their order.
     waiting: VecDeque<Ask>,
     admitting: bool,
+    /// Turns that are told when the one before them in their session was: the followed one is not in
+    /// its line, but its session has one.
+    lines: HashMap<SessionId, VecDeque<(TurnId, Follower)>>,
     /// When the client was last heard of, its pongs included.
     heard: Instant,
     /// When it last asked something.
@@ -108,7 +112,7 @@ enum Step {
     /// A message was taken in, or not. `in_order`: the next one may follow.
     Admitted { result: Result<Admission, ApiError>, in_order: bool },
     /// A turn told something, or nothing for too long.
-    Told { turn: TurnId, events: Follower, event: Option<NumberedEvent> },
+    Told { session: SessionId, turn: TurnId, events: Follower, event: Option<NumberedEvent> },
 }
 
 /// Goes on, or ends with a close frame.
@@ -170,7 +174,8 @@ impl Talk {
     /// Reads a frame and charges the address for it.
     fn read(&self, bytes: &[u8]) -> Result<Ask, ApiError> {
         let limited = self.state.limits.all.check(self.client.ip).err().map(ApiError::RateLimited);
-        let crowded = (self.waiting.len() + self.steps.len() >= AT_ONCE).then_some(ApiError::Overloaded);
+        let queued: usize = self.lines.values().map(VecDeque::len).sum();
+        let crowded = (self.waiting.len() + self.steps.len() + queued >= AT_ONCE).then_some(ApiError::Overloaded);
         let unless_emergency = limited.or(crowded);
         let read = || {
             let mut form = parse(bytes)?;
@@ -221,8 +226,8 @@ impl Talk {
                     self.admit_next();
                 }
                 match result {
-                    Ok(Admission { turn, answer: Coming::Later(events), .. }) => {
-                        self.follow(turn, events);
+                    Ok(Admission { turn, session, answer: Coming::Later(events), .. }) => {
+                        self.line_up(session, turn, events);
                         ControlFlow::Continue(())
                     }
                     Ok(Admission { turn, session, answer: Coming::Ready(reply), .. }) => {
@@ -234,20 +239,44 @@ impl Talk {
                     Err(error) => send(socket, &refusal(&error, None)).await,
                 }
             }
-            Step::Told { turn, events, event: Some(event) } => {
-                if !event.event.ends() {
-                    self.follow(turn, events);
+            Step::Told { session, turn, events, event: Some(event) } => {
+                if event.event.ends() {
+                    self.follow_next(session);
+                } else {
+                    self.follow(session, turn, events);
                 }
                 send(socket, &framed(&event)).await
             }
-            Step::Told { turn, event: None, .. } => send(socket, &refusal(&ApiError::Overloaded, Some(turn))).await,
+            Step::Told { session, turn, event: None, .. } => {
+                self.follow_next(session);
+                send(socket, &refusal(&ApiError::Overloaded, Some(turn))).await
+            }
         }
     }
 
-    fn follow(&mut self, turn: TurnId, mut events: Follower) {
+    /// Turns of one session are told in their order; sessions do not wait for each other.
+    fn line_up(&mut self, session: SessionId, turn: TurnId, events: Follower) {
+        if let Some(line) = self.lines.get_mut(&session) {
+            line.push_back((turn, events));
+        } else {
+            self.lines.insert(session, VecDeque::new());
+            self.follow(session, turn, events);
+        }
+    }
+
+    fn follow_next(&mut self, session: SessionId) {
+        match self.lines.get_mut(&session).and_then(VecDeque::pop_front) {
+            Some((turn, events)) => self.follow(session, turn, events),
+            None => {
+                self.lines.remove(&session);
+            }
+        }
+    }
+
+    fn follow(&mut self, session: SessionId, turn: TurnId, mut events: Follower) {
         self.steps.push(Box::pin(async move {
             let event = events.next(Instant::now() + LONGEST_SILENCE).await;
-            Step::Told { turn, events, event }
+            Step::Told { session, turn, events, event }
         }));
     }
 

@@ -96,7 +96,9 @@ async fn ask(ask: Ask, load: Load) -> Result<bool, BoxError> {
         stagger: Duration::from_millis(200),
         questions: corpus::questions(500).into(),
         fresh_searches: load.fresh_searches,
+        expects: None,
         pid: load.pid,
+        helpers: Vec::new(),
     };
     let round = generator::run(&plan).await;
     let latency = round.latency;

@@ -6,7 +6,7 @@ use dovvybuddy_bench::generator::Ask;
 use crate::Bench;
 use crate::daemon::{Daemon, Embeddings};
 use crate::report::{Goal, Report};
-use crate::rounds::{Rounds, Runner, alternate};
+use crate::rounds::{BY_MODEL, Rounds, Runner, alternate};
 use crate::servers::{Floor, ModelPace, floor, model};
 
 const SECTION: &str = "Added to a model of 200 ms";
@@ -32,9 +32,10 @@ pub(crate) async fn measure(bench: &Bench, daemon: Option<&Daemon>, report: &mut
         Runner::chat("floor", &whole),
     ];
     if let Some(full) = &full {
-        let turn = Runner { fresh_searches: true, ..Runner::chat("whole answer", full) };
+        let turn = Runner { fresh_searches: true, expects: BY_MODEL, ..Runner::chat("whole answer", full) };
         runners.push(turn);
-        runners.push(Runner { ask: Ask::Stream, fresh_searches: true, ..Runner::chat("first sentence", full) });
+        let stream = Runner::chat("first sentence", full);
+        runners.push(Runner { ask: Ask::Stream, fresh_searches: true, expects: BY_MODEL, ..stream });
     }
     for (load, p50, p99) in LOADS {
         let rounds = alternate(bench, &runners, load, report).await?;

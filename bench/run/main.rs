@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use dovvybuddy_bench::BoxError;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::daemon::Daemon;
 use crate::report::Report;
@@ -80,12 +81,28 @@ struct Bench {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(Args::parse()).await {
+    let ended = tokio::select! {
+        ended = run(Args::parse()) => ended,
+        // Dropping the run ends its servers and removes its databases.
+        () = interrupted() => Err("interrupted".into()),
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench-run: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+async fn interrupted() {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
     }
 }
 
@@ -106,7 +123,6 @@ async fn run(args: Args) -> Result<(), BoxError> {
     report.print();
     report.write(&args.json)?;
     println!("\nwritten to {}", args.json.display());
-    bench.places.clean();
     measured
 }
 

@@ -71,7 +71,7 @@ impl Report {
         round: &Round,
     ) -> Result<(), BoxError> {
         if round.errors > 0 || round.degraded > 0 {
-            let why = round.first_error.as_deref().unwrap_or("the model or the embeddings were missing");
+            let why = round.first_error.as_deref().unwrap_or("an answer was not what it should be: model or embeddings missing, or refused as out of scope");
             self.note(format!(
                 "{server} at {conversations}, round {number}: {} errors, {} degraded ({why})",
                 round.errors, round.degraded
@@ -91,12 +91,23 @@ impl Report {
     /// Prints the table.
     pub(crate) fn print(&self) {
         let width = self.figures.iter().map(|figure| figure.name.chars().count()).max().unwrap_or(0);
-        let mut section = "";
+        let mut sections: Vec<&str> = Vec::new();
         for figure in &self.figures {
-            if figure.section != section {
-                section = figure.section;
-                println!("\n{section}");
+            if !sections.contains(&figure.section) {
+                sections.push(figure.section);
             }
+        }
+        for section in sections {
+            println!("\n{section}");
+            self.print_section(section, width);
+        }
+        for note in &self.notes {
+            println!("\nnote: {note}");
+        }
+    }
+
+    fn print_section(&self, section: &str, width: usize) {
+        for figure in self.figures.iter().filter(|figure| figure.section == section) {
             let verdict = match (figure.goal, figure.met) {
                 (Goal::AtLeast(least), Some(met)) => format!("≥ {least} {}", tick(met)),
                 (Goal::AtMost(most), Some(met)) => format!("≤ {most} {}", tick(met)),
@@ -104,9 +115,6 @@ impl Report {
             };
             let line = format!("  {:width$}  {:>10} {:12} {verdict}", figure.name, shown(figure.value), figure.unit);
             println!("{}", line.trim_end());
-        }
-        for note in &self.notes {
-            println!("\nnote: {note}");
         }
     }
 

@@ -20,13 +20,26 @@ pub(crate) struct Runner<'a> {
     pub(crate) name: &'static str,
     pub(crate) server: &'a Server,
     pub(crate) ask: Ask,
+    /// The model's process, if the server calls it.
+    pub(crate) model: Option<&'a Server>,
     /// Whether every message makes the search work.
     pub(crate) fresh_searches: bool,
+    /// What every answer must hold.
+    pub(crate) expects: Option<&'static str>,
 }
+
+/// An answer that the fake model wrote, and one composed without it.
+pub(crate) const BY_MODEL: Option<&str> = Some("\"model\":\"bench\"");
+pub(crate) const BY_EXTRACTION: Option<&str> = Some("\"model\":\"extractive\"");
 
 impl<'a> Runner<'a> {
     pub(crate) fn chat(name: &'static str, server: &'a Server) -> Self {
-        Self { name, server, ask: Ask::Chat, fresh_searches: false }
+        Self { name, server, ask: Ask::Chat, model: None, fresh_searches: false, expects: None }
+    }
+
+    /// The same, calling this model.
+    pub(crate) fn calling(self, model: &'a Server) -> Self {
+        Self { model: Some(model), ..self }
     }
 }
 
@@ -45,6 +58,13 @@ impl Rounds {
 
     pub(crate) fn cpu_ms(&self) -> f64 {
         self.median(|round| round.cpu_ms.unwrap_or_default())
+    }
+
+    /// How many turns the same CPU time would give, compared with another server: what the ratio of
+    /// turns a second comes to when CPU is all that is scarce. Other load on the machine hardly moves it.
+    pub(crate) fn thrift_to(&self, other: &Self) -> f64 {
+        let all = |round: &Round| round.cpu_in_all_ms.unwrap_or_default();
+        other.median(all) / self.median(all).max(f64::MIN_POSITIVE)
     }
 
     /// The median of the ratios of rounds that followed one another.
@@ -74,12 +94,21 @@ pub(crate) async fn alternate(
                 stagger: Duration::from_millis(200),
                 questions: Arc::clone(&questions),
                 fresh_searches: runner.fresh_searches,
+                expects: runner.expects,
                 pid: Some(runner.server.pid()),
+                helpers: runner.model.map(Server::pid).into_iter().collect(),
             };
             let round = generator::run(&plan).await;
             eprintln!(
-                "  {} at {conversations}, round {number}: {:.0}/s, p50 {:.2} p99 {:.2} ms, {} errors, {} degraded",
-                runner.name, round.per_second, round.latency.p50, round.latency.p99, round.errors, round.degraded
+                "  {} at {conversations}, round {number}: {:.0}/s, p50 {:.2} p99 {:.2} ms, CPU {:.3} of {:.3} ms, {} errors, {} degraded",
+                runner.name,
+                round.per_second,
+                round.latency.p50,
+                round.latency.p99,
+                round.cpu_ms.unwrap_or_default(),
+                round.cpu_in_all_ms.unwrap_or_default(),
+                round.errors,
+                round.degraded
             );
             report.round(runner.name, conversations, number, &round)?;
             if round.turns == 0 {

@@ -46,8 +46,10 @@ impl Places {
         }
         self.work.join(format!("{name}.db"))
     }
+}
 
-    pub(crate) fn clean(&self) {
+impl Drop for Places {
+    fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.work) {
             eprintln!("{} could not be removed: {error}", self.work.display());
         }

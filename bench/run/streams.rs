@@ -35,7 +35,9 @@ pub(crate) async fn measure(bench: &Bench, daemon: Option<&Daemon>, report: &mut
         stagger: Duration::ZERO,
         questions: corpus::questions(1).into(),
         fresh_searches: false,
+        expects: None,
         pid: None,
+        helpers: Vec::new(),
     };
     generator::run(&warm).await;
     // Each stream here also holds a connection to the model.

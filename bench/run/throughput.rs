@@ -5,7 +5,7 @@ use dovvybuddy_bench::BoxError;
 use crate::Bench;
 use crate::daemon::{Daemon, Embeddings};
 use crate::report::{Goal, Report};
-use crate::rounds::{Rounds, Runner, alternate};
+use crate::rounds::{BY_EXTRACTION, BY_MODEL, Rounds, Runner, alternate};
 use crate::servers::{Floor, ModelPace, Server, floor, model, spine};
 
 const LOADS: [usize; 2] = [50, 256];
@@ -25,13 +25,13 @@ pub(crate) async fn measure(bench: &Bench, daemon: Option<&Daemon>, report: &mut
         None => None,
     };
     let mut runners = vec![
-        Runner::chat("floor", &whole),
-        Runner::chat("floor, streaming model", &streaming),
+        Runner::chat("floor", &whole).calling(&fake),
+        Runner::chat("floor, streaming model", &streaming).calling(&fake),
         Runner::chat("bare floor", &bare),
         Runner::chat("spine", &ours),
     ];
     if let Some(full) = &full {
-        runners.push(Runner { fresh_searches: true, ..Runner::chat("full turn", full) });
+        runners.push(Runner { fresh_searches: true, expects: BY_MODEL, ..Runner::chat("full turn", full).calling(&fake) });
     }
     let mut cpu_of_full = None;
     for load in LOADS {
@@ -59,6 +59,7 @@ fn tell(runners: &[Runner<'_>], rounds: &[Rounds], load: usize, report: &mut Rep
     let [floor, streaming, bare, spine, rest @ ..] = rounds else { return };
     let mut ratio = |name: &str, of: &Rounds, to: &Rounds, goal| {
         report.figure(SECTION, format!("{name} at {load}"), of.ratio_to(to), "of it", goal);
+        report.figure(SECTION, format!("{name} at {load}, by CPU of all"), of.thrift_to(to), "of it", Goal::None);
     };
     ratio("spine ÷ floor", spine, floor, Goal::AtLeast(0.6));
     ratio("spine ÷ bare floor", spine, bare, Goal::None);
@@ -78,11 +79,14 @@ async fn stages(
     cpu_of_full: f64,
     report: &mut Report,
 ) -> Result<(), BoxError> {
-    let remembered = alternate(bench, &[Runner::chat("full turn, search remembered", &full)], LOADS[0], report).await?;
+    let runner = Runner { expects: BY_MODEL, ..Runner::chat("full turn, search remembered", &full) };
+    let remembered = alternate(bench, &[runner], LOADS[0], report).await?;
     full.stop().await?;
     let extracting = daemon.start(&bench.places, Embeddings::Fake, None).await?;
-    let runners =
-        [Runner { fresh_searches: true, ..Runner::chat("extracting", &extracting) }, Runner::chat("spine again", spine)];
+    let runners = [
+        Runner { fresh_searches: true, expects: BY_EXTRACTION, ..Runner::chat("extracting", &extracting) },
+        Runner::chat("spine again", spine),
+    ];
     let rounds = alternate(bench, &runners, LOADS[0], report).await?;
     let ([remembered], [extracting, spine]) = (remembered.as_slice(), rounds.as_slice()) else { return Ok(()) };
     let search = cpu_of_full - remembered.cpu_ms();

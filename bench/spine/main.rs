@@ -98,7 +98,7 @@ async fn serve(args: Args) -> Result<(), BoxError> {
 
 /// The same constructor calls as the daemon's, with the echo in place of everything that thinks.
 fn compose(store: Arc<SqliteStore>, clock: Arc<dyn Clock>, echo: Echo) -> Result<(Arc<Lanes>, WebState), BoxError> {
-    let adapter: Arc<dyn ChannelAdapter> = Arc::new(WebAdapter::default());
+    let adapter: Arc<dyn ChannelAdapter> = Arc::new(WebAdapter);
     let channels = HashMap::from([(adapter.id(), adapter)]);
     let sessions: Arc<dyn Sessions> = store.clone();
     let store: Arc<dyn Store> = store;

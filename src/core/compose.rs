@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::time::Instant;
+
 use crate::agent::{Answer, Brief, Phrase, Release, Voice};
 use crate::events::{TurnEvent, TurnLog};
 use crate::ids::{AgentId, SessionId};
@@ -21,6 +23,7 @@ struct Released {
     text: String,
     pieces: Vec<u32>,
     routed: bool,
+    first: Option<Instant>,
 }
 
 /// What a reply is composed from.
@@ -40,6 +43,7 @@ impl Release for Composer<'_> {
         }
         {
             let mut released = self.released();
+            released.first.get_or_insert_with(Instant::now);
             released.text.push_str(text);
             released.pieces.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
         }
@@ -60,6 +64,11 @@ impl<'a> Composer<'a> {
             self.log.push(TurnEvent::Route { agent: agent.clone(), confidence, session: self.session });
             self.log.push(TurnEvent::Safety(safety));
         }
+    }
+
+    /// When the first piece was released.
+    pub(crate) fn first_piece(&self) -> Option<Instant> {
+        self.released().first
     }
 
     /// A reply of fixed words. Words released before stand, and these follow them.

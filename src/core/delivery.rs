@@ -87,6 +87,9 @@ impl Deliveries {
             PartResult::Dead { .. } => "dead",
         };
         metrics::counter!("dovvybuddy_parts_total", "outlet" => part.outlet.to_string(), "outcome" => outcome).increment(1);
+        if let PartResult::Sent { at, .. } = &result {
+            metrics::histogram!("dovvybuddy_delivery_seconds").record(at.since(part.created_at));
+        }
         if part.uncertain {
             metrics::counter!("dovvybuddy_possible_duplicates_total", "outlet" => part.outlet.to_string()).increment(1);
         }

@@ -105,13 +105,17 @@ impl Turns {
         }
         let Some((mut session, restarted)) = self.open_session(claim).await else { return };
         let composer = Composer::new(&*self.voice, log, session.id);
+        let (began, waited) = (Instant::now(), self.waited(claim));
 
-        let spoken = tokio::select! {
+        let mut spoken = tokio::select! {
             biased;
             () = cut.cancelled() => self.cut_short(&composer, &session),
             spoken = self.speak(claim, &mut session, &composer) => spoken,
         };
         failpoint::reached("answered");
+        spoken.usage.waited_ms = millis(waited);
+        spoken.usage.first_piece_ms =
+            millis(waited + composer.first_piece().map_or(Duration::ZERO, |at| at.saturating_duration_since(began)));
         self.finish(claim, session, restarted, spoken).await;
     }
 
@@ -404,9 +408,13 @@ impl Turns {
         session.profile.language.or_else(|| Lang::from_locale(locale?)).unwrap_or_default()
     }
 
+    /// How long the claim's first message has been here.
+    fn waited(&self, claim: &Claim) -> Duration {
+        claim.events.first().map_or(Duration::ZERO, |event| self.clock.now().since(event.received_at))
+    }
+
     fn deadline(&self, claim: &Claim) -> Instant {
-        let waited = claim.events.first().map_or(Duration::ZERO, |e| self.clock.now().since(e.received_at));
-        Instant::now() + self.settings.budget.saturating_sub(waited).max(self.settings.least)
+        Instant::now() + self.settings.budget.saturating_sub(self.waited(claim)).max(self.settings.least)
     }
 }
 
@@ -429,7 +437,9 @@ fn report(claim: &Claim, turn: &FinishedTurn) {
         passages = turn.reply.context_chunks,
         tokens = turn.usage.tokens,
         route_ms = turn.usage.route_ms,
+        waited_ms = turn.usage.waited_ms,
         search_ms = turn.usage.search_ms,
+        first_piece_ms = turn.usage.first_piece_ms,
         total_ms = turn.usage.total_ms,
         "turn finished"
     );
@@ -439,8 +449,12 @@ fn report(claim: &Claim, turn: &FinishedTurn) {
         ("outcome", turn.outcome.as_str().to_owned()),
     ];
     metrics::counter!("dovvybuddy_turns_total", &labels).increment(1);
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a turn are far below 2^52")]
-    metrics::histogram!("dovvybuddy_turn_seconds").record(turn.usage.total_ms as f64 / 1000.0);
-    #[expect(clippy::cast_precision_loss, reason = "as above")]
-    metrics::histogram!("dovvybuddy_retrieval_seconds").record(turn.usage.search_ms as f64 / 1000.0);
+    let timings = [
+        ("dovvybuddy_turn_seconds", turn.usage.total_ms),
+        ("dovvybuddy_first_token_seconds", turn.usage.first_piece_ms),
+        ("dovvybuddy_retrieval_seconds", turn.usage.search_ms),
+    ];
+    for (name, millis) in timings {
+        metrics::histogram!(name).record(Duration::from_millis(millis));
+    }
 }

@@ -19,6 +19,7 @@ use dovvybuddy_core::turn::{TurnSettings, Turns};
 use dovvybuddy_core::{BotId, ChannelId, Clock, SystemClock};
 use dovvybuddy_knowledge::{Embeddings, Knowledge, KnowledgeConfig};
 use dovvybuddy_llm::{Chain, Extractive, Member, Spending};
+use dovvybuddy_outgoing::{Allowed, LeadWebhookOutlet, MailOutlet};
 use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore};
 use dovvybuddy_web::{WebAdapter, WebConfig, WebParts, WebState};
 
@@ -52,6 +53,9 @@ pub(crate) enum ComposeError {
     /// The web channel.
     #[error("http: {0}")]
     Web(#[from] dovvybuddy_web::ConfigError),
+    /// An outlet for leads.
+    #[error("leads: {0}")]
+    Outlet(#[from] dovvybuddy_outgoing::ConfigError),
 }
 
 /// What speaks and decides, apart from any conversation.
@@ -262,13 +266,23 @@ pub(crate) fn channels() -> HashMap<ChannelId, Arc<dyn ChannelAdapter>> {
 }
 
 /// The outlets of the configured lead deliveries.
-pub(crate) fn outlets(_config: &Config) -> Result<HashMap<ChannelId, Arc<dyn Outlet>>, ComposeError> {
-    Ok(HashMap::new())
+pub(crate) fn outlets(config: &Config) -> Result<HashMap<ChannelId, Arc<dyn Outlet>>, ComposeError> {
+    let mut outlets: HashMap<ChannelId, Arc<dyn Outlet>> = HashMap::new();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    if let Some(mail) = config.leads.mail() {
+        let mail: Arc<dyn Outlet> = Arc::new(MailOutlet::new(&mail, Arc::clone(&clock))?);
+        outlets.insert(mail.id(), mail);
+    }
+    if let Some(webhook) = config.leads.webhook(Allowed::parse(&config.outgoing.allow)?) {
+        let webhook: Arc<dyn Outlet> = Arc::new(LeadWebhookOutlet::new(&webhook, clock)?);
+        outlets.insert(webhook.id(), webhook);
+    }
+    Ok(outlets)
 }
 
 /// The deliveries of a lead: one per configured outlet.
-pub(crate) fn lead_notices(_config: &Config, _lead: &Lead) -> Vec<Notice> {
-    Vec::new()
+pub(crate) fn lead_notices(config: &Config, lead: &Lead) -> Vec<Notice> {
+    dovvybuddy_outgoing::lead_notices(lead, config.leads.by_mail(), config.leads.by_webhook())
 }
 
 /// The outbox worker.

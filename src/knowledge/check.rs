@@ -80,7 +80,8 @@ pub fn check(roots: &[PathBuf], clock: &dyn Clock) -> Result<CheckReport, Knowle
         findings.extend(checker.file(file));
     }
     findings.extend(checker.across());
-    findings.sort_by(|left, right| (&left.file, left.line, &left.message).cmp(&(&right.file, right.line, &right.message)));
+    findings
+        .sort_by(|left, right| (&left.file, left.line, &left.message).cmp(&(&right.file, right.line, &right.message)));
     Ok(CheckReport { documents, findings })
 }
 
@@ -265,7 +266,10 @@ mod tests {
     fn each_fault_is_named_with_its_line() {
         let cases = [
             (with("doc_type: safety\n", ""), "a.md:1: the key `doc_type` is missing"),
-            (with("compiled", "perfect"), "a.md:8: data_quality `perfect` is none of verified, compiled, anecdotal, draft"),
+            (
+                with("compiled", "perfect"),
+                "a.md:8: data_quality `perfect` is none of verified, compiled, anecdotal, draft",
+            ),
             (with("2026-11-01", "2026-12-01"), "a.md:7: last_updated 2026-12-01 lies in the future"),
             (with("2026-11-01", "November"), "a.md:7: last_updated must be a day such as 2026-05-01"),
             (with("tags: [flying]", "tags: flying"), "a.md:5: tags must be a list"),
@@ -274,7 +278,10 @@ mod tests {
             (with("## How long", "#### How long"), "a.md:17: a heading of level 4 follows one of level 1"),
             (with("Divers wait", "<b>Divers</b> wait"), "a.md:18: raw HTML `<b>`"),
             (with("Divers wait", "[x](missing.md) wait"), "a.md:18: the link `missing.md` leads nowhere"),
-            (with("Divers wait", "[x](javascript:alert) wait"), "a.md:18: the link `javascript:alert` is neither http(s), mailto nor tel"),
+            (
+                with("Divers wait", "[x](javascript:alert) wait"),
+                "a.md:18: the link `javascript:alert` is neither http(s), mailto nor tel",
+            ),
             (with("tags: [flying]", "tags: [flying"), "a.md:"),
         ];
         for (text, expected) in cases {
@@ -285,14 +292,23 @@ mod tests {
 
     #[test]
     fn an_empty_section_and_an_unknown_type_are_warnings() {
-        let findings = run(&[("a.md", &with("doc_type: safety", "doc_type: recipe")), ("b.md", &(with("No-fly times", "Other") + "\n## Empty\n"))]);
+        let findings = run(&[
+            ("a.md", &with("doc_type: safety", "doc_type: recipe")),
+            ("b.md", &(with("No-fly times", "Other") + "\n## Empty\n")),
+        ]);
         assert!(findings.iter().any(|f| f.starts_with("a.md:2: warning: unknown doc_type `recipe`")), "{findings:#?}");
-        assert!(findings.iter().any(|f| f.starts_with("b.md:20: warning: the section `Empty` is empty")), "{findings:#?}");
+        assert!(
+            findings.iter().any(|f| f.starts_with("b.md:20: warning: the section `Empty` is empty")),
+            "{findings:#?}"
+        );
     }
 
     #[test]
     fn what_must_be_unique_or_exist_is_compared_across_files() {
-        let site = with("doc_type: safety", "doc_type: dive_site\nsite_id: a\ndestination: komodo\nmin_certification: deep\ndifficulty: easy\ndepth_range_m: [30, 5]");
+        let site = with(
+            "doc_type: safety",
+            "doc_type: dive_site\nsite_id: a\ndestination: komodo\nmin_certification: deep\ndifficulty: easy\ndepth_range_m: [30, 5]",
+        );
         let findings = run(&[("a.md", &site), ("b.md", &site)]);
         let all = findings.join("\n");
         assert!(all.contains("a.md:4: no document has destination_id `komodo`"), "{all}");

@@ -78,7 +78,8 @@ impl Section<'_> {
 }
 
 fn same_words(left: &str, right: &str) -> bool {
-    let plain = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+    let plain =
+        |text: &str| text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
     plain(left) == plain(right)
 }
 
@@ -112,7 +113,12 @@ pub(crate) fn headings(body: &str) -> Vec<Heading> {
     for (event, range) in Parser::new_ext(body, markdown_options()).into_offset_iter() {
         match event {
             Event::Start(Tag::Heading { level, .. }) => {
-                open = Some(Heading { level: level_number(level), text: String::new(), start: range.start, end: range.end });
+                open = Some(Heading {
+                    level: level_number(level),
+                    text: String::new(),
+                    start: range.start,
+                    end: range.end,
+                });
             }
             Event::End(pulldown_cmark::TagEnd::Heading(_)) => all.extend(open.take()),
             Event::Text(words) | Event::Code(words) => {

@@ -245,7 +245,9 @@ fn source(value: &Value) -> Option<Source> {
             let publisher = host.map(|host| host.trim_start_matches("www.").to_owned()).unwrap_or_default();
             Some(Source { title: text.clone(), publisher, year: None, url: Some(text.clone()) })
         }
-        Value::String(text) => Some(Source { title: text.trim().to_owned(), publisher: text.trim().to_owned(), ..Source::default() }),
+        Value::String(text) => {
+            Some(Source { title: text.trim().to_owned(), publisher: text.trim().to_owned(), ..Source::default() })
+        }
         Value::Object(map) => Some(Source {
             title: text_of(map, "title").or_else(|| text_of(map, "name")).unwrap_or_default(),
             publisher: text_of(map, "publisher").or_else(|| text_of(map, "organization")).unwrap_or_default(),

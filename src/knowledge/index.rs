@@ -120,8 +120,7 @@ impl About {
 pub(crate) async fn digest(store: &dyn KnowledgeBase) -> Result<String, StoreError> {
     let mut documents = store.documents().await?;
     documents.sort_by(|left, right| left.path.cmp(&right.path));
-    let parts: Vec<&[u8]> =
-        documents.iter().flat_map(|state| [state.path.as_bytes(), state.hash.as_bytes()]).collect();
+    let parts: Vec<&[u8]> = documents.iter().flat_map(|state| [state.path.as_bytes(), state.hash.as_bytes()]).collect();
     let mut digest = if parts.is_empty() { sha256_hex(&[b"", b""]) } else { sha256_hex(&parts) };
     digest.truncate(12);
     Ok(digest)

@@ -205,8 +205,7 @@ impl Knowledge {
         progress: &dyn Progress,
         stop: &CancellationToken,
     ) -> Result<IngestReport, KnowledgeError> {
-        let report =
-            ingest::ingest(&*self.store, &self.config.roots, full, &*self.clock, progress, stop).await?;
+        let report = ingest::ingest(&*self.store, &self.config.roots, full, &*self.clock, progress, stop).await?;
         if report.changed_anything() {
             self.reload().await?;
         }

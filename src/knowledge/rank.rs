@@ -14,13 +14,15 @@ pub struct Fusion {
     pub depth: usize,
     /// The least confidence of the best passage; below it the search abstains.
     pub least: f32,
+    /// The same while words alone are searched; shared words say less than shared meaning.
+    pub least_by_words: f32,
     /// A passage less confident than this share of the best one is left out.
     pub relative: f32,
 }
 
 impl Default for Fusion {
     fn default() -> Self {
-        Self { meaning: 0.6, depth: 200, least: 0.35, relative: 0.5 }
+        Self { meaning: 0.6, depth: 200, least: 0.35, least_by_words: 0.47, relative: 0.5 }
     }
 }
 
@@ -62,9 +64,8 @@ pub(crate) fn rank(
     let words: Vec<f32> = numbers.iter().map(|number| scores.get(*number as usize).copied().unwrap_or(0.0)).collect();
     let meaning = vectors.map(|vectors| likeness(vectors, &numbers, &coverage));
     let mut candidates = fuse(&query, &numbers, &words, &coverage, meaning.as_deref(), fusion);
-    candidates.sort_unstable_by(|left, right| {
-        right.fused.total_cmp(&left.fused).then(left.passage.cmp(&right.passage))
-    });
+    candidates
+        .sort_unstable_by(|left, right| right.fused.total_cmp(&left.fused).then(left.passage.cmp(&right.passage)));
     candidates
 }
 
@@ -79,11 +80,7 @@ fn best_by_words(scores: &[f32], allowed: &dyn Fn(u32) -> bool, depth: usize) ->
 fn likeness((vectors, query): (&Vectors, &[f32]), numbers: &[u32], coverage: &[f32]) -> Vec<f32> {
     let cosine = |(number, covered): (&u32, &f32)| {
         let at = *number as usize;
-        if vectors.known.get(at).copied().unwrap_or(false) {
-            vectors.index.cosine(at, query)
-        } else {
-            covered * 0.6
-        }
+        if vectors.known.get(at).copied().unwrap_or(false) { vectors.index.cosine(at, query) } else { covered * 0.6 }
     };
     numbers.iter().zip(coverage).map(cosine).collect()
 }
@@ -104,9 +101,7 @@ fn fuse(
             let by_words = words_scale.place(*score);
             let cosine = meaning.and_then(|meaning| meaning.get(at).copied());
             let fused = match (cosine, meaning_scale) {
-                (Some(cosine), Some(scale)) => {
-                    fusion.meaning * scale.place(cosine) + (1.0 - fusion.meaning) * by_words
-                }
+                (Some(cosine), Some(scale)) => fusion.meaning * scale.place(cosine) + (1.0 - fusion.meaning) * by_words,
                 _ => by_words,
             };
             let confidence = confidence(query, *covered, cosine);

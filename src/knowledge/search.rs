@@ -28,8 +28,7 @@ pub(crate) fn search(snapshot: &Snapshot, query: &Query, vector: Option<&[f32]>,
     };
     let selection = content.sites.select(&query.text, &query.profile);
     let analyzer = Analyzer::default();
-    let mut candidates =
-        rank::rank(content, vectors, &analyzer, &query.text, &allowed, &selection.passages, fusion);
+    let mut candidates = rank::rank(content, vectors, &analyzer, &query.text, &allowed, &selection.passages, fusion);
     if !selection.boosts.is_empty() {
         for candidate in &mut candidates {
             let path = content.passages.get(candidate.passage as usize).map(|passage| passage.stored.path.as_str());
@@ -42,16 +41,17 @@ pub(crate) fn search(snapshot: &Snapshot, query: &Query, vector: Option<&[f32]>,
         candidates.sort_by(|left, right| right.fused.total_cmp(&left.fused));
     }
     let limit = if query.limit == 0 { DEFAULT_LIMIT } else { query.limit.min(MOST_PASSAGES) };
-    let passages = choose(content, candidates, limit, fusion);
+    let least = if lexical_only { fusion.least_by_words } else { fusion.least };
+    let passages = choose(content, candidates, limit, least, fusion.relative);
     Found { passages, lexical_only }
 }
 
-fn choose(content: &Content, candidates: Vec<Candidate>, limit: usize, fusion: &Fusion) -> Vec<Passage> {
+fn choose(content: &Content, candidates: Vec<Candidate>, limit: usize, least: f32, relative: f32) -> Vec<Passage> {
     let best = candidates.iter().take(limit).map(|candidate| candidate.confidence).fold(0.0, f32::max);
-    if best < fusion.least {
+    if best < least {
         return Vec::new();
     }
-    let floor = (best * fusion.relative).max(fusion.least * 0.8);
+    let floor = (best * relative).max(least * 0.8);
     let believed: Vec<Candidate> = candidates.into_iter().filter(|candidate| candidate.confidence >= floor).collect();
     let groups = diverse(content, believed, limit);
     let mut passages: Vec<Passage> = Vec::with_capacity(groups.len());
@@ -73,9 +73,10 @@ fn diverse(content: &Content, mut rest: Vec<Candidate>, limit: usize) -> Vec<Vec
             let path = content.passages.get(candidate.passage as usize).map_or("", |p| p.stored.path.as_str());
             candidate.fused * SAME_DOCUMENT.powi(taken.get(path).copied().unwrap_or(0))
         };
-        let best = rest.iter().enumerate().max_by(|(at, left), (bt, right)| {
-            weight(left).total_cmp(&weight(right)).then(bt.cmp(at))
-        });
+        let best = rest
+            .iter()
+            .enumerate()
+            .max_by(|(at, left), (bt, right)| weight(left).total_cmp(&weight(right)).then(bt.cmp(at)));
         let Some(at) = best.map(|(at, _)| at) else { break };
         let candidate = rest.remove(at);
         let Some(passage) = content.passages.get(candidate.passage as usize) else { continue };
@@ -85,7 +86,9 @@ fn diverse(content: &Content, mut rest: Vec<Candidate>, limit: usize) -> Vec<Vec
         }
         seen.push(words);
         *taken.entry(passage.stored.path.as_str()).or_default() += 1;
-        if let Some(group) = groups.iter_mut().find(|group| group.iter().any(|other| adjacent(content, other, &candidate))) {
+        if let Some(group) =
+            groups.iter_mut().find(|group| group.iter().any(|other| adjacent(content, other, &candidate)))
+        {
             group.push(candidate);
         } else {
             groups.push(vec![candidate]);

@@ -11,7 +11,17 @@ use crate::index::Indexed;
 use crate::text;
 
 const MONTHS: [&str; 12] = [
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
     "december",
 ];
 const SITE_TYPES: [&str; 13] = [
@@ -20,8 +30,22 @@ const SITE_TYPES: [&str; 13] = [
 ];
 /// Words that show that a place to dive is sought.
 const SEEKING: [&str; 16] = [
-    "where", "site", "sites", "destination", "destinations", "spot", "spots", "trip", "dives", "place", "places",
-    "visit", "holiday", "travel", "liveaboard", "which",
+    "where",
+    "site",
+    "sites",
+    "destination",
+    "destinations",
+    "spot",
+    "spots",
+    "trip",
+    "dives",
+    "place",
+    "places",
+    "visit",
+    "holiday",
+    "travel",
+    "liveaboard",
+    "which",
 ];
 /// Places and sites whose passages are added to the candidates.
 const MOST_ADDED: usize = 48;
@@ -96,8 +120,7 @@ impl Sites {
             return Selection::default();
         }
         let named_sites: Vec<&str> = named.iter().filter(|row| row.is_site).map(|row| row.path.as_str()).collect();
-        let places: Vec<&str> =
-            named.iter().filter(|row| !row.is_site).map(|row| row.destination.as_str()).collect();
+        let places: Vec<&str> = named.iter().filter(|row| !row.is_site).map(|row| row.destination.as_str()).collect();
         if conditions.seeking && conditions.level.is_none() {
             conditions.level = profile.cert_level.as_deref().and_then(level_of_card);
         }
@@ -159,7 +182,9 @@ impl Row {
             path: text_of(row, "path").unwrap_or_default(),
             is_site: true,
             // One common word ("Canyon") would match too much.
-            names: distinct(own.into_iter().filter(|name| name.len() > 1 || name.iter().any(|word| word.len() > 6)).collect()),
+            names: distinct(
+                own.into_iter().filter(|name| name.len() > 1 || name.iter().any(|word| word.len() > 6)).collect(),
+            ),
             months: months(row),
             depth,
             level: text_of(row, "min_certification").and_then(|level| level_of_word(&level)),
@@ -239,14 +264,21 @@ impl Conditions {
 
 fn months(row: &Map<String, Value>) -> Vec<u8> {
     let Some(Value::Array(months)) = row.get("best_months") else { return Vec::new() };
-    months.iter().filter_map(|month| u8::try_from(month.as_u64()?).ok()).filter(|month| (1..=12).contains(month)).collect()
+    months
+        .iter()
+        .filter_map(|month| u8::try_from(month.as_u64()?).ok())
+        .filter(|month| (1..=12).contains(month))
+        .collect()
 }
 
 fn month(word: &str, before: &str) -> Option<u8> {
     let number = MONTHS.iter().position(|name| *name == word || (word.len() == 3 && name.starts_with(word)))?;
     // "may" and "mar" are also other words: only after a word that leads to a time.
     let ambiguous = matches!(word, "may" | "march" | "mar" | "dec" | "jan");
-    let led = matches!(before, "in" | "during" | "early" | "late" | "mid" | "of" | "until" | "from" | "to" | "and" | "or" | "this" | "next");
+    let led = matches!(
+        before,
+        "in" | "during" | "early" | "late" | "mid" | "of" | "until" | "from" | "to" | "and" | "or" | "this" | "next"
+    );
     if ambiguous && !led {
         return None;
     }
@@ -267,7 +299,21 @@ fn depth_limit(words: &[String]) -> Option<f32> {
         let before = words.get(start..at).unwrap_or_default();
         let after = words.get(at + 2..(at + 4).min(words.len())).unwrap_or_default();
         let limits = |word: &String| {
-            matches!(word.as_str(), "above" | "under" | "below" | "max" | "maximum" | "within" | "than" | "to" | "shallower" | "less" | "limit" | "deep")
+            matches!(
+                word.as_str(),
+                "above"
+                    | "under"
+                    | "below"
+                    | "max"
+                    | "maximum"
+                    | "within"
+                    | "than"
+                    | "to"
+                    | "shallower"
+                    | "less"
+                    | "limit"
+                    | "deep"
+            )
         };
         let shallow = |word: &String| matches!(word.as_str(), "max" | "maximum" | "shallower");
         (before.iter().any(limits) || after.iter().any(shallow)).then_some(metres)

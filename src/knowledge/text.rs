@@ -6,21 +6,20 @@ use unicode_normalization::UnicodeNormalization as _;
 /// Words that carry no subject.
 const STOP_WORDS: [&str; 132] = [
     "a", "about", "after", "again", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "because",
-    "been", "being", "but", "by", "can", "cannot", "could", "did", "do", "does", "doing", "don", "down", "each",
-    "for", "from", "get", "go", "going", "had", "has", "have", "having", "he", "her", "here", "hers", "him", "his",
-    "how", "i", "if", "in", "into", "is", "it", "its", "just", "ll", "m", "may", "me", "might", "more", "most",
-    "much", "must", "my", "no", "nor", "not", "of", "off", "on", "once", "only", "or", "other", "our", "ours",
-    "out", "over", "own", "please", "re", "s", "same", "shall", "she", "should", "so", "some", "such", "t", "tell",
-    "than", "that", "the", "their", "theirs", "them", "then", "there", "these", "they", "this", "those", "through",
-    "to", "too", "under", "until", "up", "ve", "very", "was", "we", "were", "what", "when", "where", "which",
-    "while", "who", "whom", "why", "will", "with", "would", "you", "your", "yours", "yourself", "am", "oh", "ok",
-    "okay",
+    "been", "being", "but", "by", "can", "cannot", "could", "did", "do", "does", "doing", "don", "down", "each", "for",
+    "from", "get", "go", "going", "had", "has", "have", "having", "he", "her", "here", "hers", "him", "his", "how",
+    "i", "if", "in", "into", "is", "it", "its", "just", "ll", "m", "may", "me", "might", "more", "most", "much",
+    "must", "my", "no", "nor", "not", "of", "off", "on", "once", "only", "or", "other", "our", "ours", "out", "over",
+    "own", "please", "re", "s", "same", "shall", "she", "should", "so", "some", "such", "t", "tell", "than", "that",
+    "the", "their", "theirs", "them", "then", "there", "these", "they", "this", "those", "through", "to", "too",
+    "under", "until", "up", "ve", "very", "was", "we", "were", "what", "when", "where", "which", "while", "who",
+    "whom", "why", "will", "with", "would", "you", "your", "yours", "yourself", "am", "oh", "ok", "okay",
 ];
 
 /// Units that people write on to the number: `18m` is `18 m`.
 const UNITS: [&str; 20] = [
-    "m", "mt", "mtr", "meter", "meters", "metre", "metres", "ft", "feet", "foot", "bar", "psi", "kg", "lb", "lbs",
-    "l", "mm", "c", "f", "hrs",
+    "m", "mt", "mtr", "meter", "meters", "metre", "metres", "ft", "feet", "foot", "bar", "psi", "kg", "lb", "lbs", "l",
+    "mm", "c", "f", "hrs",
 ];
 
 /// Turns text into terms: Unicode-normalised, lower-cased, without accents, stemmed as English.
@@ -71,12 +70,8 @@ pub fn words(text: &str, mut each: impl FnMut(&str)) {
         split(&lower, &mut each);
         return;
     }
-    let folded: String = text
-        .nfkd()
-        .filter(|c| !('\u{300}'..='\u{36f}').contains(c))
-        .nfc()
-        .flat_map(char::to_lowercase)
-        .collect();
+    let folded: String =
+        text.nfkd().filter(|c| !('\u{300}'..='\u{36f}').contains(c)).nfc().flat_map(char::to_lowercase).collect();
     split(&folded, &mut each);
 }
 
@@ -104,7 +99,8 @@ fn split(text: &str, each: &mut impl FnMut(&str)) {
 
 fn is_word_character(c: char) -> bool {
     // Thai and Arabic vowel signs are marks, not letters, and belong to their words.
-    c.is_alphanumeric() || matches!(c, '\u{0e31}' | '\u{0e34}'..='\u{0e3a}' | '\u{0e47}'..='\u{0e4e}' | '\u{064b}'..='\u{0652}')
+    c.is_alphanumeric()
+        || matches!(c, '\u{0e31}' | '\u{0e34}'..='\u{0e3a}' | '\u{0e47}'..='\u{0e4e}' | '\u{064b}'..='\u{0652}')
 }
 
 fn emit(run: &str, dense: bool, each: &mut impl FnMut(&str)) {

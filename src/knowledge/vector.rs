@@ -82,8 +82,7 @@ impl VectorIndex {
         let mut rough = vec![0.0_f32; self.len()];
         scan(&self.bytes, &self.scales, &wide, &mut rough);
 
-        let mut candidates: Vec<(u32, f32)> = (0_u32..).zip(rough).filter(|(number, _)| allowed(*number)).collect();
-        keep_largest(&mut candidates, count.max(RESCORED));
+        let mut candidates = largest(&rough, count.max(RESCORED), allowed);
         for (number, score) in &mut candidates {
             *score = self.cosine(*number as usize, query);
         }
@@ -91,6 +90,23 @@ impl VectorIndex {
         candidates.sort_unstable_by(|left, right| right.1.total_cmp(&left.1).then(left.0.cmp(&right.0)));
         candidates
     }
+}
+
+/// The `count` largest of the allowed scores, in no order. Most scores only meet the rising floor.
+fn largest(scores: &[f32], count: usize, allowed: impl Fn(u32) -> bool) -> Vec<(u32, f32)> {
+    let mut kept: Vec<(u32, f32)> = Vec::with_capacity(count * 2);
+    let mut floor = f32::NEG_INFINITY;
+    for (number, score) in (0_u32..).zip(scores) {
+        if *score > floor && allowed(number) {
+            kept.push((number, *score));
+            if kept.len() == count * 2 {
+                keep_largest(&mut kept, count);
+                floor = kept.iter().fold(f32::INFINITY, |least, (_, score)| least.min(*score));
+            }
+        }
+    }
+    keep_largest(&mut kept, count);
+    kept
 }
 
 /// Keeps the `count` entries with the largest scores, in no order.
@@ -177,6 +193,14 @@ mod tests {
         let mut index = index(&[vec![1.0, 0.0]]);
         index.push(&[1.0, 0.0, 0.0]);
         assert_eq!((index.len(), index.cosine(1, &[1.0, 0.0])), (2, 0.0));
+    }
+
+    #[test]
+    fn the_largest_are_kept_however_many_there_are() {
+        let scores: Vec<f32> = (0..1_000_u16).map(|x| f32::from((x * 7) % 1_000)).collect();
+        let mut kept: Vec<f32> = largest(&scores, 10, |_| true).into_iter().map(|(_, score)| score).collect();
+        kept.sort_by(f32::total_cmp);
+        assert_eq!(kept, (990..1_000_u16).map(f32::from).collect::<Vec<_>>());
     }
 
     proptest! {

@@ -135,17 +135,17 @@ impl ModelConfig {
         }
         let key = match (&self.api_key, &self.api_key_env) {
             (Some(key), _) => Some(key.clone()),
-            (None, Some(wanted)) => Some(SecretString::from(variable(wanted).ok_or_else(|| {
-                ConfigError::KeyMissing { name: name(), variable: wanted.clone() }
-            })?)),
+            (None, Some(wanted)) => Some(SecretString::from(
+                variable(wanted).ok_or_else(|| ConfigError::KeyMissing { name: name(), variable: wanted.clone() })?,
+            )),
             (None, None) => None,
         };
         let model = OpenAiModel::new(self, key.as_ref(), client.clone())?;
-        Ok(Member::new(self.name.clone(), std::sync::Arc::new(model), Limits {
-            max_concurrency: self.max_concurrency,
-            price_in: self.price_in,
-            price_out: self.price_out,
-        }))
+        Ok(Member::new(
+            self.name.clone(),
+            std::sync::Arc::new(model),
+            Limits { max_concurrency: self.max_concurrency, price_in: self.price_in, price_out: self.price_out },
+        ))
     }
 
     pub(crate) fn address(&self) -> Result<Url, ConfigError> {

@@ -28,14 +28,19 @@ impl Frame {
 }
 
 /// Whether the intent is about fitness or medicines.
-pub(crate) fn is_medical(intent: &str) -> bool {
-    ["medic", "fitness", "health", "physician", "condition"].iter().any(|word| intent.contains(word))
-        && !intent.contains("conditions")
+fn is_medical(intent: &str) -> bool {
+    matches!(intent, "medical" | "medicine" | "fitness")
 }
 
 /// Whether the intent asks for the operator's own facts.
-pub(crate) fn is_operator_business(intent: &str) -> bool {
-    ["operator", "price", "booking", "opening", "hours", "business"].iter().any(|word| intent.contains(word))
+fn is_operator_business(intent: &str) -> bool {
+    matches!(intent, "price" | "hours" | "operator")
+}
+
+/// Whether only the operator could answer: the question is theirs, and no content of theirs was found.
+/// Whatever else was found would answer another question, and perhaps with a wrong number.
+pub(crate) fn only_the_operator_knows(brief: &Brief) -> bool {
+    is_operator_business(&brief.route.intent) && !brief.passages.iter().any(|p| p.doc_type.starts_with("faq"))
 }
 
 /// Whether the safety agent's words belong to an answer that another agent leads.

@@ -13,9 +13,9 @@ mod citations;
 mod extractive;
 mod frame;
 mod grounding;
-mod text;
 #[cfg(test)]
 mod testing;
+mod text;
 mod writer;
 
 pub use chain::{Chain, Limits, Member, Spending};

@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use dovvybuddy_core::Timestamp;
 use dovvybuddy_core::agent::{AgentSpec, Agents, Asked, Brief, Destination, Phrase, Release, Route, Voice};
 use dovvybuddy_core::ids::{AgentId, BotId, ChannelId, ConversationKey, DiverKey, SessionId};
 use dovvybuddy_core::knowledge::Passage;
 use dovvybuddy_core::lang::Lang;
 use dovvybuddy_core::model::Prompt;
 use dovvybuddy_core::session::{DiverProfile, Role, Session};
-use dovvybuddy_core::Timestamp;
 use serde_json::Map;
 
 /// Says `<key>` for each phrase.
@@ -52,7 +52,8 @@ impl Agents for Canary {
 
 fn spec(id: &str) -> Arc<AgentSpec> {
     let mut follow_ups = Map::new();
-    follow_ups.insert("en".into(), serde_json::json!(["Which certification do you hold?", "When do you want to dive?"]));
+    follow_ups
+        .insert("en".into(), serde_json::json!(["Which certification do you hold?", "When do you want to dive?"]));
     Arc::new(AgentSpec {
         id: AgentId::new(id),
         purpose: String::new(),
@@ -84,7 +85,8 @@ pub(crate) fn brief(text: &str, passages: Vec<Passage>) -> Brief {
         account: String::new(),
         conversation: "c".into(),
     };
-    let diver = DiverKey { bot: BotId::default(), channel: ChannelId::new("web"), account: String::new(), user: "u".into() };
+    let diver =
+        DiverKey { bot: BotId::default(), channel: ChannelId::new("web"), account: String::new(), user: "u".into() };
     let now = Timestamp::from_millis(1_795_161_600_000);
     Brief {
         asked: Asked {
@@ -127,7 +129,12 @@ pub(crate) fn limits() -> Vec<Passage> {
             "An SSI Open Water Diver is certified to 18 m (60 ft). The minimum age is 10 years.",
             0.7,
         ),
-        passage("Nitrox", "What nitrox is", "Enriched air holds 22 % to 40 % oxygen and gives longer no-stop times. See https://dan.org for more.", 0.3),
+        passage(
+            "Nitrox",
+            "What nitrox is",
+            "Enriched air holds 22 % to 40 % oxygen and gives longer no-stop times. See https://dan.org for more.",
+            0.3,
+        ),
     ]
 }
 

@@ -46,7 +46,11 @@ impl From<sqlx::Error> for Fault {
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => true,
             _ => false,
         };
-        if corrupt { Self(StoreError::Corrupt(Box::new(error))) } else { Self(StoreError::Unavailable(Box::new(error))) }
+        if corrupt {
+            Self(StoreError::Corrupt(Box::new(error)))
+        } else {
+            Self(StoreError::Unavailable(Box::new(error)))
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The one write that ends a turn.
 
-use dovvybuddy_core::store::{FinishedTurn, StoreError};
+use dovvybuddy_core::store::{self as turn, FinishedTurn, StoreError};
 use dovvybuddy_core::{ConversationKey, Timestamp};
 use sqlx::sqlite::SqliteConnection;
 
@@ -144,7 +144,9 @@ impl Finish {
     pub(crate) async fn cover(&self, conn: &mut SqliteConnection, session: &str, sequence: &[i64]) -> Outcome<()> {
         let last = sequence.last().copied().unwrap_or(i64::MAX);
         let covered = serde_json::to_string(sequence)?;
-        self.write(conn, session, last, 0, &covered).await
+        // Of other turns the session's emergency is not taken: it may be older than one raised meanwhile.
+        let raised = if self.outcome == turn::Outcome::Emergency.as_str() { last } else { 0 };
+        self.write(conn, session, last, raised, &covered).await
     }
 
     /// Writes a turn whose event `seq` was stored covered: an emergency.

@@ -211,9 +211,7 @@ fn refusal(charge: Option<&Charge>, arrival: Option<Timestamp>, now: Timestamp) 
 
 fn accepted(took: Took, charge: Option<&Charge>, now: Timestamp) -> Accepted {
     match took {
-        Took::New { session, arrival, .. } => {
-            Accepted::New { session, allowance: allowance(charge, arrival, now) }
-        }
+        Took::New { session, arrival, .. } => Accepted::New { session, allowance: allowance(charge, arrival, now) },
         Took::Known { turn, session, fingerprint } => Accepted::Duplicate { turn, session, fingerprint },
         Took::Refused { arrival } => Accepted::Limited { retry_after: refusal(charge, arrival, now) },
     }

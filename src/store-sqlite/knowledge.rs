@@ -181,9 +181,8 @@ impl SqliteStore {
     async fn all_passages(&self) -> Outcome<Vec<StoredPassage>> {
         // One snapshot for both: a document must not change between its front matter and its passages.
         let mut reading = self.readers().begin().await?;
-        let found = sqlx::query("SELECT path, title, doc_type, front_matter FROM documents")
-            .fetch_all(&mut *reading)
-            .await?;
+        let found =
+            sqlx::query("SELECT path, title, doc_type, front_matter FROM documents").fetch_all(&mut *reading).await?;
         let mut documents: HashMap<String, About> = HashMap::new();
         for row in &found {
             let about = (row.try_get(1)?, row.try_get(2)?, Arc::new(rows::json(row, 3)?));

@@ -87,11 +87,8 @@ async fn deliveries(pool: &SqlitePool, leads: &[Lead]) -> Outcome<HashMap<String
 
 async fn newest(pool: &SqlitePool, bot: &BotId, limit: usize) -> Outcome<Vec<LeadRecord>> {
     let sql = sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM leads WHERE bot = $1 ORDER BY number DESC LIMIT $2"));
-    let found = sqlx::query(sql)
-        .bind(bot.as_str())
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(pool)
-        .await?;
+    let found =
+        sqlx::query(sql).bind(bot.as_str()).bind(i64::try_from(limit).unwrap_or(i64::MAX)).fetch_all(pool).await?;
     let leads = found.iter().map(lead).collect::<Outcome<Vec<_>>>()?;
     let mut by_lead = deliveries(pool, &leads).await?;
     Ok(leads

@@ -1,8 +1,8 @@
 //! Opening the store: lock, connections, schema, and what a crash left behind.
 
 use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
 use std::hash::{BuildHasher as _, RandomState};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
@@ -88,6 +88,8 @@ pub(crate) fn connect_options(path: &Path, durable: bool) -> SqliteConnectOption
         .pragma("secure_delete", "ON")
         .pragma("journal_size_limit", "16777216")
         .pragma("temp_store", "MEMORY")
+        // 16 MB of pages per connection, where the default of 2 MB makes every other write read first.
+        .pragma("cache_size", "-16384")
         .statement_cache_capacity(200)
         .disable_statement_logging()
 }

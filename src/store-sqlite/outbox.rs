@@ -24,14 +24,9 @@ macro_rules! eligible {
     };
 }
 
-const ANY_DUE: &str = concat!(
-    "SELECT EXISTS (SELECT 1 FROM outbox o WHERE o.next_at <= $1 AND ",
-    eligible!(),
-    ")"
-);
+const ANY_DUE: &str = concat!("SELECT EXISTS (SELECT 1 FROM outbox o WHERE o.next_at <= $1 AND ", eligible!(), ")");
 
-const NEXT: &str =
-    concat!("SELECT o.next_at FROM outbox o WHERE ", eligible!(), " ORDER BY o.next_at LIMIT 1");
+const NEXT: &str = concat!("SELECT o.next_at FROM outbox o WHERE ", eligible!(), " ORDER BY o.next_at LIMIT 1");
 
 const TAKE: &str = concat!(
     "UPDATE outbox SET state = 'send_started', attempts = attempts + 1
@@ -174,10 +169,7 @@ impl Outbox for SqliteStore {
 
 impl SqliteStore {
     async fn dead(&self, limit: usize) -> Outcome<Vec<DuePart>> {
-        let found = sqlx::query(DEAD)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(self.readers())
-            .await?;
+        let found = sqlx::query(DEAD).bind(i64::try_from(limit).unwrap_or(i64::MAX)).fetch_all(self.readers()).await?;
         found.iter().map(part).collect()
     }
 

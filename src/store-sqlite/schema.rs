@@ -4,9 +4,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use dovvybuddy_core::store::StoreError;
+use sqlx::Row;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::Row;
 
 use crate::fault::{Fault, Outcome};
 
@@ -35,7 +35,7 @@ pub(crate) async fn standing(conn: &mut SqliteConnection) -> Outcome<Standing> {
     let found = sqlx::query(
         "BEGIN;
          SELECT (SELECT application_id FROM pragma_application_id),
-                (SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE '\\_sqlx%' ESCAPE '\\'),
+                (SELECT count(*) FROM sqlite_schema WHERE tbl_name NOT LIKE '\\_sqlx%' ESCAPE '\\'),
                 (SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations');
          COMMIT",
     )
@@ -58,7 +58,8 @@ pub(crate) async fn standing(conn: &mut SqliteConnection) -> Outcome<Standing> {
 }
 
 pub(crate) async fn version(conn: &mut SqliteConnection) -> Outcome<i64> {
-    let row = sqlx::query("SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success").fetch_one(conn).await?;
+    let row =
+        sqlx::query("SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success").fetch_one(conn).await?;
     Ok(row.try_get(0)?)
 }
 
@@ -73,10 +74,7 @@ pub(crate) async fn migrate(conn: &mut SqliteConnection, path: &Path) -> Outcome
     .await
     .map_err(|_| Fault::unavailable("the migration lock can't be taken"))??;
     // Another process may have done it while we waited; then there is nothing left to do.
-    MIGRATIONS
-        .run_direct(None, conn, false)
-        .await
-        .map_err(|error| Fault(StoreError::Unavailable(Box::new(error))))
+    MIGRATIONS.run_direct(None, conn, false).await.map_err(|error| Fault(StoreError::Unavailable(Box::new(error))))
 }
 
 /// The database's path with something behind its name.

@@ -4,57 +4,48 @@ use async_trait::async_trait;
 use dovvybuddy_core::session::{Message, Role, Session, StoredTurn};
 use dovvybuddy_core::store::{Sessions, StoreError};
 use dovvybuddy_core::{BotId, ConversationKey, DiverKey, SessionId, Timestamp, TurnId};
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::SqliteConnection;
 use sqlx::{Row, SqlitePool};
 
 use crate::fault::{Fault, Outcome};
 use crate::rows;
 use crate::store::SqliteStore;
 
-/// One hop: the session's row, then its newest messages of this epoch.
-const BY_CONVERSATION: &str = "
-SELECT s.id, s.conversation, s.state, s.emergency, s.created_at, s.updated_at, d.profile
-FROM sessions s LEFT JOIN divers d ON d.key = $2
-WHERE s.conversation = $1;
+/// The session with its newest messages of this epoch as one row: each row costs a hop between threads.
+macro_rules! session_where {
+    ($diver:literal, $condition:literal) => {
+        concat!(
+            "SELECT s.id, s.conversation, s.state, s.emergency, s.created_at, s.updated_at, d.profile,
+                (SELECT json_group_array(json_array(role, content, created_at)) FROM
+                    (SELECT m.role, m.content, m.created_at FROM messages m
+                     WHERE m.conversation = s.conversation AND m.epoch = s.epoch ORDER BY m.id DESC LIMIT $3))
+             FROM sessions s LEFT JOIN divers d ON d.key = ",
+            $diver,
+            " WHERE ",
+            $condition
+        )
+    };
+}
 
-SELECT m.role, m.content, m.created_at
-FROM sessions s JOIN messages m ON m.conversation = s.conversation AND m.epoch = s.epoch
-WHERE s.conversation = $1 ORDER BY m.id DESC LIMIT $3";
-
-const BY_ID: &str = "
-SELECT s.id, s.conversation, s.state, s.emergency, s.created_at, s.updated_at, d.profile
-FROM sessions s LEFT JOIN divers d ON d.key = s.diver
-WHERE s.id = $1 AND s.bot = $2;
-
-SELECT m.role, m.content, m.created_at
-FROM sessions s JOIN messages m ON m.conversation = s.conversation AND m.epoch = s.epoch
-WHERE s.id = $1 AND s.bot = $2 ORDER BY m.id DESC LIMIT $3";
+const BY_CONVERSATION: &str = session_where!("$2", "s.conversation = $1");
+const BY_ID: &str = session_where!("s.diver", "s.id = $1 AND s.bot = $2");
 
 async fn read(pool: &SqlitePool, sql: &'static str, one: &str, two: &str, window: usize) -> Outcome<Option<Session>> {
     let window = i64::try_from(window).unwrap_or(i64::MAX);
-    let found = sqlx::query(sql).bind(one).bind(two).bind(window).fetch_all(pool).await?;
-    let Some((head, messages)) = found.split_first() else { return Ok(None) };
-    let mut session = Session {
-        id: rows::session_id(head.try_get(0)?)?,
-        conversation: rows::conversation(head.try_get(1)?)?,
-        profile: rows::json_or(head, 6)?.unwrap_or_default(),
-        state: rows::json(head, 2)?,
-        emergency: rows::json_or(head, 3)?,
-        history: messages.iter().map(message).collect::<Outcome<_>>()?,
-        created_at: Timestamp::from_millis(head.try_get(4)?),
-        updated_at: Timestamp::from_millis(head.try_get(5)?),
-    };
-    session.history.reverse();
-    Ok(Some(session))
-}
-
-fn message(row: &SqliteRow) -> Outcome<Message> {
-    let role = match row.try_get::<&str, _>(0)? {
-        "user" => Role::User,
-        "assistant" => Role::Assistant,
-        _ => return Err(Fault::corrupt("a message's role")),
-    };
-    Ok(Message { role, content: row.try_get(1)?, created_at: Timestamp::from_millis(row.try_get(2)?) })
+    let found = sqlx::query(sql).bind(one).bind(two).bind(window).fetch_optional(pool).await?;
+    let Some(row) = found else { return Ok(None) };
+    let messages: Vec<(Role, String, i64)> = rows::json(&row, 7)?;
+    let message = |(role, content, at)| Message { role, content, created_at: Timestamp::from_millis(at) };
+    Ok(Some(Session {
+        id: rows::session_id(row.try_get(0)?)?,
+        conversation: rows::conversation(row.try_get(1)?)?,
+        profile: rows::json_or(&row, 6)?.unwrap_or_default(),
+        state: rows::json(&row, 2)?,
+        emergency: rows::json_or(&row, 3)?,
+        history: messages.into_iter().rev().map(message).collect(),
+        created_at: Timestamp::from_millis(row.try_get(4)?),
+        updated_at: Timestamp::from_millis(row.try_get(5)?),
+    }))
 }
 
 #[async_trait]

@@ -62,7 +62,7 @@ impl SqliteStore {
             .await
     }
 
-    async fn set_meta(&self, name: &'static str, value: i64) -> Outcome<()> {
+    pub(crate) async fn set_meta(&self, name: &'static str, value: i64) -> Outcome<()> {
         self.writer()
             .write(async move |conn: &mut SqliteConnection| {
                 sqlx::query(

@@ -260,13 +260,12 @@ impl<K> Thread<K> {
     }
 
     async fn connection(&mut self) -> Outcome<&mut SqliteConnection> {
-        let conn = match self.conn.take() {
-            Some(conn) => conn,
-            None => {
-                let mut conn = self.options.connect().await?;
-                install(&mut conn).await?;
-                conn
-            }
+        let conn = if let Some(conn) = self.conn.take() {
+            conn
+        } else {
+            let mut conn = self.options.connect().await?;
+            install(&mut conn).await?;
+            conn
         };
         Ok(self.conn.insert(conn))
     }

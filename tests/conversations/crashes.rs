@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Daemon, Setup};
 
+#[cfg(feature = "failpoints")]
 const POINTS: [&str; 4] = ["accepted", "claimed", "answered", "finished"];
 
 async fn send(daemon: &Daemon, session: &str, key: &str, message: &str) -> Option<(StatusCode, Value)> {

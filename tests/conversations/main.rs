@@ -4,6 +4,13 @@
 //! directory, so that tests run side by side.
 
 #![allow(missing_docs, reason = "tests describe themselves by their names")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what was not expected ends the test"
+)]
 
 mod api;
 mod configuration;

@@ -82,7 +82,8 @@ async fn a_broken_document_is_skipped_and_named_and_the_rest_goes_in() {
 
 #[tokio::test]
 async fn a_database_that_cannot_be_used_is_told_clearly() {
-    let broken: [(&str, &dyn Fn(&Path)); 4] = [
+    type Damage = dyn Fn(&Path);
+    let broken: [(&str, &Damage); 4] = [
         ("garbage", &|db| std::fs::write(db, "no database at all ".repeat(4000)).unwrap()),
         ("half a database", &|db| {
             let whole = std::fs::read(db).unwrap();

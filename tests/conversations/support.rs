@@ -134,7 +134,7 @@ impl Setup {
     /// Runs a command to its end and returns its exit code, output and error output.
     pub(crate) async fn run(&self, arguments: &[&str]) -> (i32, String, String) {
         let run = self.command().args(arguments).stdin(Stdio::null()).output();
-        let output = tokio::time::timeout(Duration::from_secs(60), run).await.expect("ends in time").unwrap();
+        let output = tokio::time::timeout(Duration::from_secs(50), run).await.expect("ends in time").unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
     }

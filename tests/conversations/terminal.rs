@@ -106,7 +106,7 @@ async fn a_conversation_of_ten_turns_goes_through_a_pipe() {
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(lines.join("\n").as_bytes()).await.unwrap();
     drop(stdin);
-    let output = tokio::time::timeout(Duration::from_secs(60), child.wait_with_output()).await.expect("it ends with its input").unwrap();
+    let output = tokio::time::timeout(Duration::from_secs(50), child.wait_with_output()).await.expect("it ends with its input").unwrap();
     let out = String::from_utf8(output.stdout).unwrap();
     let err = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{out}{err}");

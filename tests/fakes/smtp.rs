@@ -204,3 +204,45 @@ async fn data(socket: &mut BufReader<TcpStream>) -> io::Result<String> {
     }
     Err(io::ErrorKind::UnexpectedEof.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    async fn send(server: &Smtp) -> Vec<String> {
+        let mut socket = BufReader::new(TcpStream::connect(server.addr).await.unwrap());
+        let mut answers = vec![line(&mut socket).await.unwrap().unwrap_or_default()];
+        for said in
+            ["MAIL FROM:<a@b.example>", "RCPT TO:<c@d.example>", "DATA", "Subject: hi\r\n\r\n..dot\r\n.", "QUIT"]
+        {
+            if socket.write_all(format!("{said}\r\n").as_bytes()).await.is_err() {
+                break;
+            }
+            match line(&mut socket).await {
+                Ok(Some(answer)) if answer.starts_with(['2', '3']) => answers.push(answer),
+                Ok(Some(answer)) => return vec![answer],
+                _ => break,
+            }
+        }
+        answers
+    }
+
+    #[tokio::test]
+    async fn it_greylists_rejects_and_then_takes_the_mail() {
+        let server = start((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
+        server.be(Mood::Greylist(1));
+        assert!(send(&server).await[0].starts_with("451"));
+        assert!(send(&server).await.last().unwrap().starts_with("221"));
+        server.be(Mood::Reject);
+        assert!(send(&server).await[0].starts_with("550"));
+        server.be(Mood::Down);
+        assert_eq!(send(&server).await, [""]);
+        let mails = server.mails();
+        assert_eq!(mails.len(), 1);
+        assert_eq!(mails[0].to, ["c@d.example"]);
+        assert_eq!(mails[0].data, "Subject: hi\r\n\r\n.dot\r\n");
+        assert_eq!(server.connections(), 4);
+    }
+}

@@ -194,10 +194,12 @@ impl MailServer {
         let kept = mails.clone();
         let mut task = JoinSet::new();
         task.spawn(async move {
+            let mut conversations = JoinSet::new();
             loop {
                 let (socket, _) = listener.accept().await.unwrap();
+                let kept = kept.clone();
                 // A client that hangs up ends its conversation, not the server.
-                let _ = converse(socket, refusals, &kept).await;
+                conversations.spawn(async move { converse(socket, refusals, &kept).await.ok() });
             }
         });
         Self { addr, mails, _task: task }

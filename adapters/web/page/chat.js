@@ -10,6 +10,7 @@ const welcome = byId('welcome');
 const field = byId('message');
 const sendButton = byId('send');
 const MOST = 2000;
+const SOURCES_LINE = /\n\n[^\n[\]]{1,24}: \[\d+\] [^\n]*$/;
 
 let session = document.body.dataset.session || null;
 let running = null;
@@ -103,7 +104,8 @@ class Answer {
 
   paint() {
     const citations = new Map(this.citations.map((c) => [c.n, this.prefix + c.n]));
-    const text = this.citations.length ? this.text.replace(/\n\n[^\n]*\[1\][^\n]*$/, (line) => (/^\n\n[^\n[]{1,24}: ?\[/.test(line) ? '' : line)) : this.text;
+    // The list of sources below says more than the line of sources in the text.
+    const text = this.citations.length ? this.text.replace(SOURCES_LINE, '') : this.text;
     render(this.body, text, { citations, phones: this.article.classList.contains('emergency') });
   }
 
@@ -161,8 +163,8 @@ class Answer {
 
   rating(turn) {
     const holder = node('p', 'rating after');
-    for (const [rating, sign, label] of [['up', '👍', 'This helped'], ['down', '👎', 'This did not help']]) {
-      const button = node('button', 'quiet', sign);
+    for (const [rating, words, label] of [['up', 'Helpful', 'This answer helped'], ['down', 'Not helpful', 'This answer did not help']]) {
+      const button = node('button', 'quiet', words);
       button.type = 'button';
       button.setAttribute('aria-label', label);
       button.setAttribute('aria-pressed', 'false');

@@ -19,8 +19,8 @@ function link(target, text) {
   return node;
 }
 
-/** Telephone numbers in an emergency reply become links; years, depths and times do not. */
-const PHONE = /(\+\d[\d\s().-]{5,18}\d|\b(?:112|911|999|000|111|119|118|120|191|192|193|1669|1155|988|116 ?123)\b)/g;
+/** Telephone numbers in an emergency reply become links; depths, times and shares do not. */
+const PHONE = /\+\d[\d\s().-]{5,18}\d|\b\d{3,4}[ -]\d{3}[ -]\d{3,4}\b|\b(?:000|1\d\d|9\d\d|1\d{3}|116 ?123)\b(?!\s*(?:%|m\b|ft\b|bar\b|psi\b|min|metres|meters|hours?\b|h\b|kg\b|l\b))/g;
 
 function phones(parent, text) {
   let last = 0;
@@ -180,7 +180,7 @@ export function render(parent, text, options = {}) {
       into.append(node);
     } else {
       const node = element('p');
-      for (let first = true; i < lines.length && lines[i].trim() && (first || !BLOCK.test(lines[i])); i++, first = false) {
+      for (let first = true; i < lines.length && lines[i].trim() && (first || !(BLOCK.test(lines[i]) || isTable(lines, i))); i++, first = false) {
         if (!first) node.append(element('br'));
         inline(node, lines[i].trim(), options);
       }

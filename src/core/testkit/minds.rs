@@ -6,7 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Map;
 
-use crate::agent::{Agents, AgentSpec, Answer, Answerer, Asked, Brief, Destination, Phrase, Release, Route, Router, Voice};
+use crate::agent::{
+    AgentSpec, Agents, Answer, Answerer, Asked, Brief, Destination, Phrase, Release, Route, Router, Voice,
+};
 use crate::guard::{Alarm, Assessment, EmergencyGuard, EmergencyKind, Heard, StandingEmergency};
 use crate::ids::AgentId;
 use crate::knowledge::{Found, Query, Retriever};
@@ -28,7 +30,11 @@ impl EmergencyGuard for ScriptedGuard {
         if message.contains("mayday") || standing.is_some() {
             let replies = standing.map_or(0, |s| s.replies) + 1;
             let standing = StandingEmergency { kind: EmergencyKind::DecompressionIllness, replies };
-            return Assessment::Emergency(Alarm { text: format!("Get help now. ({replies})"), lang: Lang::En, standing });
+            return Assessment::Emergency(Alarm {
+                text: format!("Get help now. ({replies})"),
+                lang: Lang::En,
+                standing,
+            });
         }
         Assessment::Calm
     }
@@ -77,7 +83,12 @@ impl Agents for OneAgent {
     }
 
     fn prompt(&self, brief: &Brief) -> Prompt {
-        Prompt { system: String::new(), messages: vec![(crate::session::Role::User, brief.asked.text.clone())], temperature: 0.0, max_tokens: 100 }
+        Prompt {
+            system: String::new(),
+            messages: vec![(crate::session::Role::User, brief.asked.text.clone())],
+            temperature: 0.0,
+            max_tokens: 100,
+        }
     }
 
     fn version(&self) -> String {

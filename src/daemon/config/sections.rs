@@ -7,6 +7,7 @@ use std::time::Duration;
 use dovvybuddy_core::limit::Quota;
 use dovvybuddy_core::store::Retention;
 use dovvybuddy_knowledge::embed::OpenAiEmbeddings;
+use dovvybuddy_outgoing::{Allowed, LeadWebhookConfig, MailConfig};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
@@ -41,6 +42,7 @@ pub(crate) struct Config {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Database {
     pub(crate) url: Option<String>,
+    #[allow(dead_code, reason = "read in `sources`; it stands here to be a known key")]
     url_file: Option<PathBuf>,
 }
 
@@ -82,6 +84,7 @@ impl Limits {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Lanes {
+    #[expect(dead_code, reason = "for channels whose divers write in bursts; the web and the terminal have none")]
     pub(crate) settle_ms: u64,
     pub(crate) most_running: usize,
     pub(crate) most_waiting: usize,
@@ -142,6 +145,7 @@ pub(crate) struct Embeddings {
     #[serde(default)]
     pub(crate) api_key: Option<SecretString>,
     #[serde(default)]
+    #[allow(dead_code, reason = "read in `sources`; it stands here to be a known key")]
     api_key_file: Option<PathBuf>,
     #[serde(default)]
     pub(crate) dimension: Option<usize>,
@@ -166,10 +170,36 @@ pub(crate) struct Leads {
     pub(crate) mail_to: Option<String>,
     pub(crate) mail_from: Option<String>,
     pub(crate) smtp_url: Option<SecretString>,
+    #[allow(dead_code, reason = "read in `sources`; it stands here to be a known key")]
     smtp_url_file: Option<PathBuf>,
     pub(crate) webhook_url: Option<String>,
     pub(crate) webhook_secret: Option<SecretString>,
+    #[allow(dead_code, reason = "read in `sources`; it stands here to be a known key")]
     webhook_secret_file: Option<PathBuf>,
+}
+
+impl Leads {
+    /// Whether leads go out by mail.
+    pub(crate) fn by_mail(&self) -> bool {
+        self.mail_to.is_some() && self.smtp_url.is_some()
+    }
+
+    /// Whether leads go out by webhook.
+    pub(crate) fn by_webhook(&self) -> bool {
+        self.webhook_url.is_some() && self.webhook_secret.is_some()
+    }
+
+    /// The mail delivery, if configured.
+    pub(crate) fn mail(&self) -> Option<MailConfig> {
+        let (mail_to, smtp_url) = (self.mail_to.clone()?, self.smtp_url.clone()?);
+        Some(MailConfig { smtp_url, mail_to, mail_from: self.mail_from.clone() })
+    }
+
+    /// The webhook delivery, if configured.
+    pub(crate) fn webhook(&self, allowed: Allowed) -> Option<LeadWebhookConfig> {
+        let (url, secret) = (self.webhook_url.clone()?, self.webhook_secret.clone()?);
+        Some(LeadWebhookConfig { url, secret, allowed })
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -207,6 +237,7 @@ impl RetentionDays {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Metrics {
     pub(crate) token: Option<SecretString>,
+    #[allow(dead_code, reason = "read in `sources`; it stands here to be a known key")]
     token_file: Option<PathBuf>,
     pub(crate) bind: Option<SocketAddr>,
 }
@@ -230,6 +261,7 @@ pub(crate) enum LogFormat {
 pub(crate) struct Telemetry {
     pub(crate) otlp_endpoint: Option<String>,
     pub(crate) sentry_dsn: Option<SecretString>,
+    #[allow(dead_code, reason = "read in `sources`; it stands here to be a known key")]
     sentry_dsn_file: Option<PathBuf>,
 }
 

@@ -82,7 +82,11 @@ fn open(runtime: &Runtime) -> Arc<Knowledge> {
             title: words.text(4),
             doc_type: "safety".into(),
             passages: (0..PASSAGES)
-                .map(|part| NewPassage { section: words.text(4), text: words.text(150), hash: format!("{number}-{part}") })
+                .map(|part| NewPassage {
+                    section: words.text(4),
+                    text: words.text(150),
+                    hash: format!("{number}-{part}"),
+                })
                 .collect(),
             ..Document::default()
         })
@@ -102,9 +106,9 @@ fn hybrid_10_000(bencher: Bencher) {
     let runtime = Runtime::new().unwrap();
     let knowledge = open(&runtime);
     let mut words = Words(99);
-    bencher.with_inputs(|| Query { text: words.text(9), limit: 5, ..Query::default() }).bench_local_values(|query| {
-        black_box(runtime.block_on(knowledge.search(&query)))
-    });
+    bencher
+        .with_inputs(|| Query { text: words.text(9), limit: 5, ..Query::default() })
+        .bench_local_values(|query| black_box(runtime.block_on(knowledge.search(&query))));
 }
 
 fn texts() -> Vec<String> {

@@ -47,8 +47,7 @@ impl Numbers {
 
 fn clustered(size: usize) -> Vec<Vec<f32>> {
     let mut numbers = Numbers(0x9E37_79B9_7F4A_7C15);
-    let centres: Vec<Vec<f32>> =
-        (0..CLUSTERS).map(|_| (0..DIMENSION).map(|_| numbers.normal()).collect()).collect();
+    let centres: Vec<Vec<f32>> = (0..CLUSTERS).map(|_| (0..DIMENSION).map(|_| numbers.normal()).collect()).collect();
     let near = |centre: &Vec<f32>, numbers: &mut Numbers| {
         normalised(centre.iter().map(|x| x + 0.7 * numbers.normal()).collect())
     };
@@ -58,9 +57,7 @@ fn clustered(size: usize) -> Vec<Vec<f32>> {
 fn queries(vectors: &[Vec<f32>], count: usize) -> Vec<Vec<f32>> {
     let mut numbers = Numbers(42);
     let step = vectors.len() / count;
-    (0..count)
-        .map(|at| normalised(vectors[at * step].iter().map(|x| x + 0.02 * numbers.normal()).collect()))
-        .collect()
+    (0..count).map(|at| normalised(vectors[at * step].iter().map(|x| x + 0.02 * numbers.normal()).collect())).collect()
 }
 
 fn normalised(mut vector: Vec<f32>) -> Vec<f32> {

@@ -84,7 +84,9 @@ fn list(map: &Map<String, Value>, key: &str, required: bool, notes: &mut Notes<'
     let line = notes.line_of(key);
     match map.get(key) {
         None if required => notes.error(1, format!("the key `{key}` is missing")),
-        Some(Value::Array(items)) if items.iter().any(|item| item.as_str().is_none_or(|item| item.trim().is_empty())) => {
+        Some(Value::Array(items))
+            if items.iter().any(|item| item.as_str().is_none_or(|item| item.trim().is_empty())) =>
+        {
             notes.error(line, format!("{key} must hold texts only; a number or yes/no needs quotes"));
         }
         None | Some(Value::Array(_)) => {}
@@ -149,7 +151,8 @@ fn range(
 ) {
     let numbers: Option<Vec<f64>> =
         map.get(key).and_then(Value::as_array).and_then(|items| items.iter().map(Value::as_f64).collect());
-    let fits = matches!(numbers.as_deref(), Some([low, high]) if low <= high && bounds.contains(low) && bounds.contains(high));
+    let fits =
+        matches!(numbers.as_deref(), Some([low, high]) if low <= high && bounds.contains(low) && bounds.contains(high));
     if !fits {
         let line = notes.line_of(key);
         notes.error(line, format!("{key} must be {expected}"));

@@ -1,7 +1,10 @@
 //! The loops between the matrix products, written so that the compiler turns them into SIMD for the
 //! processor at hand.
 
-#![allow(clippy::inline_always, reason = "code is compiled for the processor only where it is inlined into the dispatch")]
+#![allow(
+    clippy::inline_always,
+    reason = "code is compiled for the processor only where it is inlined into the dispatch"
+)]
 
 use pulp::Arch;
 
@@ -205,7 +208,12 @@ fn exp(x: f32) -> f32 {
     let whole = (scaled + ROUND) - ROUND;
     let part = (scaled - whole) * std::f32::consts::LN_2;
     let series = 1.0
-        + part * (1.0 + part * (0.5 + part * (0.166_666_67 + part * (0.041_666_668 + part * (0.008_333_334 + part * 0.001_388_889)))));
+        + part
+            * (1.0
+                + part
+                    * (0.5
+                        + part
+                            * (0.166_666_67 + part * (0.041_666_668 + part * (0.008_333_334 + part * 0.001_388_889)))));
     // The bits of a power of two are its exponent alone.
     let power = f32::from_bits((whole as i32 + 127).cast_unsigned() << 23);
     series * power

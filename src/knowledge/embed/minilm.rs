@@ -56,7 +56,8 @@ struct LayerWeights {
 impl MiniLm {
     /// The tokens of a text, the special ones included.
     pub fn tokens(&self, text: &str) -> Result<Vec<u32>, EmbedError> {
-        let encoding = self.tokenizer.encode_fast(text, true).map_err(|error| EmbedError::Compute(error.to_string()))?;
+        let encoding =
+            self.tokenizer.encode_fast(text, true).map_err(|error| EmbedError::Compute(error.to_string()))?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -212,7 +213,10 @@ fn read_tensors(file: &Path) -> Result<HashMap<String, Tensor>, ModelError> {
     if !file.is_file() {
         return Err(ModelError::Missing(file.to_owned()));
     }
-    let mut reader = Hashing { inner: BufReader::with_capacity(1 << 20, File::open(file).map_err(unreadable)?), hasher: Sha256::new() };
+    let mut reader = Hashing {
+        inner: BufReader::with_capacity(1 << 20, File::open(file).map_err(unreadable)?),
+        hasher: Sha256::new(),
+    };
     let mut length = [0_u8; 8];
     reader.read_exact(&mut length).map_err(unreadable)?;
     let length = u64::from_le_bytes(length);
@@ -237,7 +241,8 @@ fn read_tensors(file: &Path) -> Result<HashMap<String, Tensor>, ModelError> {
         reader.by_ref().take(size).read_to_end(&mut bytes).map_err(unreadable)?;
         if entry.dtype == "F32" {
             let numbers: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|raw| f32::from_le_bytes(*raw)).collect();
-            let tensor = Tensor::from_vec(numbers, entry.shape, &Device::Cpu).map_err(|error| broken(error.to_string()))?;
+            let tensor =
+                Tensor::from_vec(numbers, entry.shape, &Device::Cpu).map_err(|error| broken(error.to_string()))?;
             tensors.insert(name, tensor);
         }
     }

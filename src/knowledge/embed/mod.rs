@@ -13,7 +13,7 @@ pub use cached::CachedEmbedder;
 pub use local::LocalEmbedder;
 pub use minilm::{MiniLm, load as load_minilm};
 pub use model_files::{
-    ModelError, MODEL_DIMENSION, MODEL_NAME, MODEL_SHA256, fetch, fetch_from_file, is_present, model_directory, verify,
+    MODEL_DIMENSION, MODEL_NAME, MODEL_SHA256, ModelError, fetch, fetch_from_file, is_present, model_directory, verify,
 };
 pub use openai::{OpenAiEmbedder, OpenAiEmbeddings};
 

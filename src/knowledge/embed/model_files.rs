@@ -162,7 +162,8 @@ pub fn fetch_from_file(data_dir: &Path, source: &Path, progress: &dyn Progress) 
     if source.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors")) {
         return from_weights(data_dir, source, progress);
     }
-    let broken = |error: zip::result::ZipError| ModelError::Broken { file: source.to_owned(), message: error.to_string() };
+    let broken =
+        |error: zip::result::ZipError| ModelError::Broken { file: source.to_owned(), message: error.to_string() };
     let mut archive = zip::ZipArchive::new(open(source)?).map_err(broken)?;
     let weights = entry(&archive, "", WEIGHTS).ok_or_else(|| not_there(WEIGHTS))?;
     let folder = weights.trim_end_matches(WEIGHTS).to_owned();

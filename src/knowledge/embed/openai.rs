@@ -74,7 +74,8 @@ impl OpenAiEmbedder {
     }
 
     async fn request(&self, input: &[String], timeout: Duration) -> Result<Vec<Vec<f32>>, Failure> {
-        let passing = |error: reqwest::Error| Failure::Passing(EmbedError::Provider(error.without_url().to_string()), None);
+        let passing =
+            |error: reqwest::Error| Failure::Passing(EmbedError::Provider(error.without_url().to_string()), None);
         let body = Request { model: &self.config.model, input, encoding_format: "float" };
         let mut request = self.client.post(&self.address).timeout(timeout).json(&body);
         if let Some(key) = &self.config.api_key {
@@ -201,10 +202,7 @@ mod tests {
         let busy = ResponseTemplate::new(429).insert_header("retry-after", "0");
         Mock::given(method("POST")).respond_with(busy).up_to_n_times(2).mount(&server).await;
         let answer = json!({"data": [{"index": 0, "embedding": [1.0, 0.0]}]});
-        Mock::given(method("POST"))
-            .respond_with(ResponseTemplate::new(200).set_body_json(answer))
-            .mount(&server)
-            .await;
+        Mock::given(method("POST")).respond_with(ResponseTemplate::new(200).set_body_json(answer)).mount(&server).await;
         let embedder = embedder(&server);
         let texts = ["a".to_owned()];
         assert!(embedder.embed(&texts, Urgency::Query).await.is_err());
@@ -215,10 +213,7 @@ mod tests {
     async fn vectors_of_another_length_are_refused() {
         let server = MockServer::start().await;
         let answer = json!({"data": [{"index": 0, "embedding": [1.0, 0.0, 0.0]}]});
-        Mock::given(method("POST"))
-            .respond_with(ResponseTemplate::new(200).set_body_json(answer))
-            .mount(&server)
-            .await;
+        Mock::given(method("POST")).respond_with(ResponseTemplate::new(200).set_body_json(answer)).mount(&server).await;
         let result = embedder(&server).embed(&["a".to_owned()], Urgency::Query).await;
         assert!(matches!(result, Err(EmbedError::Dimension { found: 3, expected: 2 })));
     }

@@ -1,6 +1,8 @@
 //! The local model against figures of the reference implementation. Runs where the model's files are:
 //! `DOVVYBUDDY_DATA_DIR=data cargo test -p dovvybuddy-knowledge -- --ignored`.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop at what it did not expect")]
+
 use std::path::PathBuf;
 
 use dovvybuddy_knowledge::embed::{Embedder as _, LocalEmbedder, Urgency, model_directory};

@@ -1,5 +1,7 @@
 //! Searching a small corpus the way the daemon does, with and without vectors.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop at what it did not expect")]
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -114,7 +116,10 @@ async fn search_works_by_words_at_once_and_by_meaning_once_vectors_are_there() {
     let later = world.ask(question).await;
     assert!(!later.lexical_only);
     let best = &later.passages[0];
-    assert_eq!((best.section.as_str(), best.publisher.as_str(), best.updated.as_str()), ("How deep", "PADI", "2026-05-01"));
+    assert_eq!(
+        (best.section.as_str(), best.publisher.as_str(), best.updated.as_str()),
+        ("How deep", "PADI", "2026-05-01")
+    );
     assert!(best.text.contains("18 m") && !best.text.contains('#'));
     assert!((0.0..=1.0).contains(&best.score));
 }
@@ -132,7 +137,11 @@ async fn what_the_content_does_not_cover_finds_nothing() {
 async fn document_types_filter_by_prefix() {
     let world = World::new().await;
     world.embed().await;
-    let ask = |doc_type: &str| Query { text: "how deep is 18 m".into(), doc_types: vec![doc_type.into()], ..Query::default() };
+    let ask = |doc_type: &str| Query {
+        text: "how deep is 18 m".into(),
+        doc_types: vec![doc_type.into()],
+        ..Query::default()
+    };
     let found = world.knowledge.search(&ask("certification")).await;
     assert_eq!(sources(&found), ["certifications/padi/open-water.md"]);
     assert!(world.knowledge.search(&ask("equipment")).await.passages.is_empty());

@@ -66,8 +66,7 @@ impl Attempt<'_> {
             self.count("busy");
             return Outcome::NOT_ASKED;
         };
-        let reserved =
-            Reservation::make(self.spending, self.clock, self.asked, self.prompt, self.member.limits).await;
+        let reserved = Reservation::make(self.spending, self.clock, self.asked, self.prompt, self.member.limits).await;
         let Ok(reservation) = reserved else {
             self.count("over_budget");
             return Outcome::NOT_ASKED;

@@ -25,7 +25,7 @@ use self::attempt::{Attempt, Ended};
 use self::budget::Budget;
 use crate::citations;
 use crate::extractive::{self, EXTRACTIVE, Extractive};
-use crate::frame::Frame;
+use crate::frame::{self, Frame};
 use crate::grounding::{Gate, Grounding};
 use crate::writer::Writer;
 
@@ -102,7 +102,10 @@ impl Chain {
                 if until.saturating_duration_since(Instant::now()) < WORTH_ASKING {
                     return tally;
                 }
-                let error = match self.call(brief, &prompt, &grounding, frame, member, again, until, writer, &mut tally).await {
+                let error = match self
+                    .call(brief, &prompt, &grounding, frame, member, again, until, writer, &mut tally)
+                    .await
+                {
                     Ended::Answered => {
                         tally.whole = true;
                         return tally;
@@ -113,7 +116,9 @@ impl Chain {
                 // Another model is a better second try than the same one.
                 let Some(delay) = retries.next().filter(|_| last && worth_repeating(&error)) else { break };
                 let delay = if let ModelError::RateLimited(Some(asked)) = error { asked } else { delay };
-                if until.saturating_duration_since(Instant::now()) < delay + WORTH_ASKING || delay > Duration::from_secs(3) {
+                if until.saturating_duration_since(Instant::now()) < delay + WORTH_ASKING
+                    || delay > Duration::from_secs(3)
+                {
                     break;
                 }
                 tokio::time::sleep(delay).await;
@@ -123,7 +128,10 @@ impl Chain {
         tally
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one call needs all of the turn; a struct of them would live three lines")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one call needs all of the turn; a struct of them would live three lines"
+    )]
     async fn call(
         &self,
         brief: &Brief,
@@ -169,7 +177,10 @@ impl Chain {
 
 /// Whether the same model may be asked again for this.
 const fn worth_repeating(error: &ModelError) -> bool {
-    matches!(error, ModelError::Unavailable(_) | ModelError::Incomplete | ModelError::RateLimited(_) | ModelError::Garbled(_))
+    matches!(
+        error,
+        ModelError::Unavailable(_) | ModelError::Incomplete | ModelError::RateLimited(_) | ModelError::Garbled(_)
+    )
 }
 
 /// The prompt that goes on after what was released already.
@@ -181,7 +192,8 @@ fn continued(prompt: &Prompt, said: &str) -> Option<Prompt> {
     prompt.messages.push((Role::Assistant, said.to_owned()));
     prompt.messages.push((
         Role::User,
-        "The answer above was cut off. Write only what comes after it, by the same rules, and repeat nothing.".to_owned(),
+        "The answer above was cut off. Write only what comes after it, by the same rules, and repeat nothing."
+            .to_owned(),
     ));
     Some(prompt)
 }
@@ -190,7 +202,7 @@ fn continued(prompt: &Prompt, said: &str) -> Option<Prompt> {
 impl Answerer for Chain {
     async fn answer(&self, brief: &Brief, release: &dyn Release) -> Answer {
         // Without passages no model may say anything, so none is paid for it.
-        if brief.passages.is_empty() || self.members.is_empty() {
+        if brief.passages.is_empty() || self.members.is_empty() || frame::only_the_operator_knows(brief) {
             return self.extractive.answer(brief, release).await;
         }
         let mut writer = Writer::new(release);

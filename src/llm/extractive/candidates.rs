@@ -29,6 +29,14 @@ pub(crate) struct Candidate {
     pub(crate) words: usize,
 }
 
+impl Candidate {
+    /// Whether the sentence is about money or opening times.
+    pub(crate) fn is_business(&self) -> bool {
+        const WORDS: &[&str] = &["cost", "price", "fee", "expens", "cheap", "pay", "charg", "paid", "permit", "operat"];
+        WORDS.iter().any(|word| self.terms.contains(*word))
+    }
+}
+
 /// All sentences that may be quoted, in source order.
 pub(crate) fn candidates(passages: &[Passage]) -> Vec<Candidate> {
     let mut out = Vec::new();
@@ -59,8 +67,29 @@ fn quotable(sentence: &str) -> bool {
 
 fn leans(sentence: &str) -> bool {
     const LEANING: &[&str] = &[
-        "it", "its", "this", "that", "these", "those", "they", "their", "he", "she", "however", "therefore", "also",
-        "such", "both", "instead", "otherwise", "but", "and", "so", "then", "here", "there",
+        "it",
+        "its",
+        "this",
+        "that",
+        "these",
+        "those",
+        "they",
+        "their",
+        "he",
+        "she",
+        "however",
+        "therefore",
+        "also",
+        "such",
+        "both",
+        "instead",
+        "otherwise",
+        "but",
+        "and",
+        "so",
+        "then",
+        "here",
+        "there",
     ];
     let first = sentence.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("").to_lowercase();
     LEANING.contains(&first.as_str())

@@ -31,8 +31,12 @@ static IMPERIAL: LazyLock<Regex> = LazyLock::new(|| {
 /// The sentence with its measures as the diver wants them. Without a wish it stays as the source has it.
 pub(crate) fn in_units_of(sentence: &str, units: Option<Units>) -> String {
     match units {
-        Some(Units::Imperial) => METRIC.replace_all(sentence, |found: &Captures<'_>| imperial_first(found)).into_owned(),
-        Some(Units::Metric) => IMPERIAL.replace_all(sentence, |found: &Captures<'_>| metric_added(sentence, found)).into_owned(),
+        Some(Units::Imperial) => {
+            METRIC.replace_all(sentence, |found: &Captures<'_>| imperial_first(found)).into_owned()
+        }
+        Some(Units::Metric) => {
+            IMPERIAL.replace_all(sentence, |found: &Captures<'_>| metric_added(sentence, found)).into_owned()
+        }
         None => sentence.to_owned(),
     }
 }
@@ -137,7 +141,10 @@ mod tests {
     fn imperial_divers_read_feet_first() {
         assert_eq!(imperial_of("The limit is 18 m (60 ft)."), "The limit is 60 ft (18 m).");
         assert_eq!(imperial_of("It lies at 5–30 m."), "It lies at 16–98 ft (5–30 m).");
-        assert_eq!(imperial_of("Water is 28 °C, ascend with 50 bar."), "Water is 82 °F (28 °C), ascend with 750 psi (50 bar).");
+        assert_eq!(
+            imperial_of("Water is 28 °C, ascend with 50 bar."),
+            "Water is 82 °F (28 °C), ascend with 750 psi (50 bar)."
+        );
     }
 
     #[test]

@@ -44,20 +44,22 @@ impl Extractive {
         if !continues && let Some(opening) = &frame.opening {
             writer.write(Gap::Paragraph, opening);
         }
+        let ask_operator = frame::only_the_operator_knows(brief);
         let chosen = choose(brief, writer.text());
         let worried = brief.route.worry.is_some();
         let covered = continues || worried || !chosen.runs.is_empty();
         if chosen.runs.is_empty() {
             if !continues && !worried {
-                let phrase =
-                    if frame::is_operator_business(&brief.route.intent) { Phrase::AskOperator } else { Phrase::NotCovered };
-                self.say(brief, phrase, writer);
+                self.say(brief, if ask_operator { Phrase::AskOperator } else { Phrase::NotCovered }, writer);
             }
         } else {
             if brief.route.lang != Lang::En {
                 self.say(brief, Phrase::QuotedInEnglish, writer);
             }
             write_runs(brief, &chosen, writer);
+            if ask_operator {
+                self.say(brief, Phrase::AskOperator, writer);
+            }
         }
         self.close(brief, &frame, writer);
         covered
@@ -138,6 +140,10 @@ fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool) ->
         let said: Vec<_> = sentences.iter().map(|s| crate::text::terms::term_set(&s.text)).collect();
         candidates.retain(|c| !said.iter().any(|s| crate::text::terms::share(&c.terms, s) > 0.7));
     }
+    if strict && frame::only_the_operator_knows(brief) {
+        // A park's fee may be told; a course's days are no answer to what it costs.
+        candidates.retain(Candidate::is_business);
+    }
     let tells = candidates::weights(&candidates);
     let scores = score::rate(&question, passages, &candidates, &tells);
     let best = passages.iter().map(|p| p.score).fold(0.0, f32::max);
@@ -153,7 +159,8 @@ fn write_runs(brief: &Brief, chosen: &Chosen, writer: &mut Writer<'_>) {
         let Some(first) = sentences.first() else { continue };
         let words: Vec<String> = sentences.iter().map(|c| measures::in_units_of(&c.text, units(brief))).collect();
         let words = words.join(" ");
-        let piece = if quoted { format!("“{words}” [{}]", first.passage + 1) } else { marked(&words, first.passage) };
+        let piece =
+            if quoted { format!("“{words}” [{}]", first.passage + 1) } else { marked(&words, first.passage) };
         // The answer and what adds to it from another source read better apart once there are several.
         let gap = if number == 0 || quoted { Gap::Paragraph } else { Gap::Space };
         writer.write(gap, &piece);

@@ -35,18 +35,30 @@ pub(crate) fn rate(
     let subject = subject(question, passages, &headings);
     let rivals = Rivals::of(question);
     let best = passages.iter().map(|p| p.score).fold(f32::EPSILON, f32::max);
-    let mut scores =
-        Scores { relevance: Vec::new(), coverage: Vec::new(), held: Vec::new(), weights: weights.clone(), beside: Vec::new() };
+    let mut scores = Scores {
+        relevance: Vec::new(),
+        coverage: Vec::new(),
+        held: Vec::new(),
+        weights: weights.clone(),
+        beside: Vec::new(),
+    };
     for candidate in candidates {
         let held: Vec<f32> = question.terms.iter().map(|(term, _)| question.holds(term, &candidate.terms)).collect();
-        let around: Vec<f32> = question.terms.iter().map(|(term, _)| heading_holds(question, term, headings.get(candidate.passage))).collect();
-        let coverage: f32 =
-            weights.iter().zip(held.iter().zip(&around)).map(|(weight, (own, head))| weight * own.max(head * 0.65)).sum();
+        let around: Vec<f32> = question
+            .terms
+            .iter()
+            .map(|(term, _)| heading_holds(question, term, headings.get(candidate.passage)))
+            .collect();
+        let coverage: f32 = weights
+            .iter()
+            .zip(held.iter().zip(&around))
+            .map(|(weight, (own, head))| weight * own.max(head * 0.65))
+            .sum();
         let own: f32 = weights.iter().zip(&held).map(|(weight, own)| weight * own).sum();
         let passage = passages.get(candidate.passage).map_or(0.0, |p| p.score / best);
-        let beside = subject.iter().any(|at| {
-            held.get(*at).is_some_and(|own| *own <= 0.0) && around.get(*at).is_some_and(|head| *head <= 0.0)
-        });
+        let beside = subject
+            .iter()
+            .any(|at| held.get(*at).is_some_and(|own| *own <= 0.0) && around.get(*at).is_some_and(|head| *head <= 0.0));
         let relevance = coverage * 0.6
             + own * 0.4
             + fit(question, candidate)
@@ -73,7 +85,15 @@ const RIVAL: f32 = 0.25;
 /// Names that exclude one another: who asks for one of them does not ask for its neighbours.
 const RIVALS: &[&[&[&str]]] = &[
     &[&["padi"], &["ssi"], &["naui"], &["sdi", "tdi"], &["cmas"], &["bsac"], &["raid"], &["gue"]],
-    &[&["open", "ow", "owd"], &["advanc", "aow", "aowd"], &["rescu"], &["divemast", "dm"], &["instructor"], &["junior"], &["discov", "try"]],
+    &[
+        &["open", "ow", "owd"],
+        &["advanc", "aow", "aowd"],
+        &["rescu"],
+        &["divemast", "dm"],
+        &["instructor"],
+        &["junior"],
+        &["discov", "try"],
+    ],
 ];
 
 /// The names a question asks for, and their neighbours.
@@ -109,9 +129,11 @@ impl Rivals {
 
 /// The terms of the question that name a place some of the passages are about, but not all.
 fn subject(question: &Question, passages: &[Passage], headings: &[(HashSet<String>, HashSet<String>)]) -> Vec<usize> {
-    const NO_NAMES: &[&str] = &["island", "reef", "rock", "bay", "point", "wreck", "sea", "water", "marin", "north", "south", "great"];
+    const NO_NAMES: &[&str] =
+        &["island", "reef", "rock", "bay", "point", "wreck", "sea", "water", "marin", "north", "south", "great"];
     let names_a_place = |term: &str| {
-        let mut places = passages.iter().zip(headings).filter(|(p, _)| matches!(p.doc_type.as_str(), "destination" | "dive_site"));
+        let mut places =
+            passages.iter().zip(headings).filter(|(p, _)| matches!(p.doc_type.as_str(), "destination" | "dive_site"));
         !NO_NAMES.contains(&term) && places.any(|(_, (title, _))| title.contains(term))
     };
     if question.kind == Kind::Comparison {

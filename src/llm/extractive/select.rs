@@ -69,14 +69,17 @@ fn best_next(candidates: &[Candidate], scores: &Scores, chosen: &[usize], words:
             .filter_map(|c| candidates.get(*c))
             .map(|c| terms::likeness(&c.terms, &candidate.terms))
             .fold(0.0, f32::max);
-        let follows = chosen.iter().filter_map(|c| candidates.get(*c)).any(|c| c.passage == candidate.passage && c.place + 1 == candidate.place);
+        let follows = chosen
+            .iter()
+            .filter_map(|c| candidates.get(*c))
+            .any(|c| c.passage == candidate.passage && c.place + 1 == candidate.place);
         own - alike * 0.8 + gain(scores, chosen, at) * 0.6 + if follows { 0.12 } else { 0.0 }
     };
     let (at, value) = candidates
         .iter()
         .enumerate()
         .filter(|(at, c)| !chosen.contains(at) && (chosen.is_empty() || words + c.words <= MOST_WORDS))
-        .filter(|(at, c)| !repeats(candidates, chosen, c) && !(on_subject && beside(*at)))
+        .filter(|(at, c)| !(repeats(candidates, chosen, c) || on_subject && beside(*at)))
         .map(|(at, c)| (at, value(at, c)))
         .max_by(|a, b| a.1.total_cmp(&b.1))?;
     // What comes after the best sentence has to be worth reading beside it.
@@ -94,9 +97,12 @@ fn gain(scores: &Scores, chosen: &[usize], at: usize) -> f32 {
     if chosen.is_empty() {
         return 0.0;
     }
-    let of = |candidate: usize, term: usize| scores.held.get(candidate).and_then(|h| h.get(term)).copied().unwrap_or(0.0);
+    let of =
+        |candidate: usize, term: usize| scores.held.get(candidate).and_then(|h| h.get(term)).copied().unwrap_or(0.0);
     let terms = scores.weights.iter().zip(held).enumerate();
-    terms.map(|(term, (weight, own))| weight * (own - chosen.iter().map(|c| of(*c, term)).fold(0.0, f32::max)).max(0.0)).sum()
+    terms
+        .map(|(term, (weight, own))| weight * (own - chosen.iter().map(|c| of(*c, term)).fold(0.0, f32::max)).max(0.0))
+        .sum()
 }
 
 /// A sentence that leans on the one before it brings that one along.

@@ -20,7 +20,8 @@ static LINK: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
-static TARGET: LazyLock<Regex> = LazyLock::new(|| pattern(r"\]\(\s*<?([^)\s>]+)|\]\s?\[[^\]]*[^\]\d][^\]]*\]|^\s*\[[^\]]+\]:\s*(\S+)"));
+static TARGET: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"\]\(\s*<?([^)\s>]+)|\]\s?\[[^\]]*[^\]\d][^\]]*\]|^\s*\[[^\]]+\]:\s*(\S+)"));
 
 static MARKUP: LazyLock<Regex> = LazyLock::new(|| pattern(r"!\[|<[A-Za-z/!?]|&(?:#|lt|gt|[a-z]{2,8});|^\s*\|"));
 
@@ -73,7 +74,9 @@ mod tests {
 
     #[test]
     fn prose_has_no_links() {
-        for text in ["Ascend at 9 m/min.[1][2]", "The limit is 18 m [1]. Then 30 m.", "e.g. nitrox, i.e. EAN32", "Wait.Then go"] {
+        for text in
+            ["Ascend at 9 m/min.[1][2]", "The limit is 18 m [1]. Then 30 m.", "e.g. nitrox, i.e. EAN32", "Wait.Then go"]
+        {
             assert!(find(text).is_empty(), "{text}: {:?}", find(text));
         }
         assert!(!has_markup("depth < 18 m & warm"));

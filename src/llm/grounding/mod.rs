@@ -105,8 +105,10 @@ impl Grounding {
                 if kept.len() == whole {
                     links.extend(links::find(&passage.text));
                 }
-                let heads = [&passage.title, &passage.section].into_iter().filter(|h| !injection::addresses_a_machine(h));
-                let words = heads.map(String::as_str).chain(kept.iter().map(String::as_str)).collect::<Vec<_>>().join("\n");
+                let heads =
+                    [&passage.title, &passage.section].into_iter().filter(|h| !injection::addresses_a_machine(h));
+                let words =
+                    heads.map(String::as_str).chain(kept.iter().map(String::as_str)).collect::<Vec<_>>().join("\n");
                 sources.push_str(&words);
                 sources.push('\n');
                 Ground { terms: terms::term_set(&words), quantities: quantities(&words) }
@@ -133,7 +135,8 @@ impl Grounding {
             return Err(Fault::Link);
         }
         let (text, cited, dropped) = marks::normalise(sentence, self.grounds.len());
-        if self.leak.names_a_secret(sentence) || (self.leak.shows_in(sentence) && !self.is_cited_fact(sentence, &cited)) {
+        if self.leak.names_a_secret(sentence) || (self.leak.shows_in(sentence) && !self.is_cited_fact(sentence, &cited))
+        {
             return Err(Fault::Leak);
         }
         if reserved(sentence) {
@@ -162,9 +165,14 @@ impl Grounding {
 
     fn numbers_stand(&self, words: &str) -> bool {
         let stands = |said: &Quantity| {
-            self.asked_quantities.iter().chain(self.grounds.iter().flat_map(|g| &g.quantities)).any(|have| have.supports(said))
+            self.asked_quantities
+                .iter()
+                .chain(self.grounds.iter().flat_map(|g| &g.quantities))
+                .any(|have| have.supports(said))
         };
-        quantities(words).iter().all(|said| said.unit == Unit::Bare && (said.in_words || counts_words(words, said.value)) || stands(said))
+        quantities(words)
+            .iter()
+            .all(|said| said.unit == Unit::Bare && (said.in_words || counts_words(words, said.value)) || stands(said))
     }
 
     fn supports(&self, words: &str, cited: &[usize]) -> bool {
@@ -177,7 +185,8 @@ impl Grounding {
             return !cited.is_empty() || (said.len() >= 3 && terms::share(&said, &self.every_term) >= UNCITED_SHARE);
         }
         if cited.is_empty() {
-            return said.intersection(&self.every_term).count() >= 3 && terms::share(&said, &self.every_term) >= UNCITED_SHARE;
+            return said.intersection(&self.every_term).count() >= 3
+                && terms::share(&said, &self.every_term) >= UNCITED_SHARE;
         }
         let grounds: Vec<&Ground> = cited.iter().filter_map(|n| self.grounds.get(n.checked_sub(1)?)).collect();
         let held = |term: &String| grounds.iter().any(|ground| ground.terms.contains(term));
@@ -220,9 +229,30 @@ fn without_bullet(words: &str) -> &str {
 /// "2 options": a small count of the answer's own items.
 fn counts_words(words: &str, value: f64) -> bool {
     const ITEMS: &[&str] = &[
-        "option", "options", "way", "ways", "thing", "things", "point", "points", "step", "steps", "question",
-        "questions", "reason", "reasons", "choices", "routes", "parts", "factors", "opciones", "optionen", "möglichkeiten",
-        "opções", "opzioni", "pilihan",
+        "option",
+        "options",
+        "way",
+        "ways",
+        "thing",
+        "things",
+        "point",
+        "points",
+        "step",
+        "steps",
+        "question",
+        "questions",
+        "reason",
+        "reasons",
+        "choices",
+        "routes",
+        "parts",
+        "factors",
+        "opciones",
+        "optionen",
+        "möglichkeiten",
+        "opções",
+        "opzioni",
+        "pilihan",
     ];
     if value > 6.0 || value.fract() != 0.0 {
         return false;
@@ -245,7 +275,9 @@ fn reserved(sentence: &str) -> bool {
     let text = sentence.to_lowercase().replace('’', "'");
     let clears = ["fit", "cleared", "safe", "ok", "okay", "fine", "good", "healthy enough"];
     ["connect you", "recommend a shop"].iter().any(|words| text.contains(words))
-        || ["you are", "you're"].iter().any(|you| clears.iter().any(|word| text.contains(&format!("{you} {word} to dive"))))
+        || ["you are", "you're"]
+            .iter()
+            .any(|you| clears.iter().any(|word| text.contains(&format!("{you} {word} to dive"))))
 }
 
 /// Headings become bold; spaces that a removed mark left go.

@@ -57,7 +57,10 @@ fn a_fact_that_the_instructions_mention_too_may_be_said_with_its_source() {
     let system = "Correct kindly: a PADI Open Water Diver may dive to 18 m with a buddy and not deeper.";
     let grounding = Grounding::new(&brief("How deep?", limits()[1..].to_vec()), system);
     assert_eq!(grounding.check("A PADI Open Water Diver may dive to 18 m with a buddy."), Err(Fault::Leak));
-    let grounding = Grounding::new(&brief("How deep?", vec![passage("PADI", "", "PADI Open Water Divers dive to 18 m with their buddy.", 0.9)]), system);
+    let grounding = Grounding::new(
+        &brief("How deep?", vec![passage("PADI", "", "PADI Open Water Divers dive to 18 m with their buddy.", 0.9)]),
+        system,
+    );
     assert!(grounding.check("A PADI Open Water Diver may dive to 18 m with a buddy [1].").is_ok());
 }
 
@@ -94,10 +97,16 @@ fn through(pieces: &[&str], whole: bool) -> String {
 #[test]
 fn held_back_sentences_leave_no_hole() {
     let text = through(
-        &["A PADI Open Water Diver may dive to 18 m [1]. It is 99 m", " really [1].\n\nNumbers:\n- An SSI Open Water Diver is certified to 18 m [2]\n- 500 m [1]\n\nMore:\n"],
+        &[
+            "A PADI Open Water Diver may dive to 18 m [1]. It is 99 m",
+            " really [1].\n\nNumbers:\n- An SSI Open Water Diver is certified to 18 m [2]\n- 500 m [1]\n\nMore:\n",
+        ],
         true,
     );
-    assert_eq!(text, "Hello.\n\nA PADI Open Water Diver may dive to 18 m [1].\n\nNumbers:\n- An SSI Open Water Diver is certified to 18 m [2]");
+    assert_eq!(
+        text,
+        "Hello.\n\nA PADI Open Water Diver may dive to 18 m [1].\n\nNumbers:\n- An SSI Open Water Diver is certified to 18 m [2]"
+    );
 }
 
 #[test]

@@ -35,7 +35,9 @@ pub(crate) async fn refused(response: reqwest::Response, until: Instant) -> Mode
         _ => {}
     }
     let reason = reason(&body(response, until).await);
-    ModelError::Rejected(reason.map_or_else(|| format!("status {status}"), |reason| format!("status {status}, {reason}")))
+    ModelError::Rejected(
+        reason.map_or_else(|| format!("status {status}"), |reason| format!("status {status}, {reason}")),
+    )
 }
 
 async fn body(response: reqwest::Response, until: Instant) -> Vec<u8> {
@@ -55,7 +57,8 @@ fn reason(body: &[u8]) -> Option<String> {
     let value: serde_json::Value = serde_json::from_slice(body).ok()?;
     let error = value.get("error").unwrap_or(&value);
     let word = ["code", "type", "status"].iter().find_map(|key| error.get(key)?.as_str())?;
-    let plain = word.len() <= LONGEST_REASON && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
+    let plain =
+        word.len() <= LONGEST_REASON && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
     // A key is long and has no underscores between words.
     (plain && !word.starts_with("sk-")).then(|| word.to_owned())
 }
@@ -109,7 +112,10 @@ mod tests {
 
     #[test]
     fn a_reason_is_a_code_and_never_prose() {
-        assert_eq!(reason(br#"{"error":{"code":"model_not_found","message":"key sk-1 at https://x"}}"#).as_deref(), Some("model_not_found"));
+        assert_eq!(
+            reason(br#"{"error":{"code":"model_not_found","message":"key sk-1 at https://x"}}"#).as_deref(),
+            Some("model_not_found")
+        );
         assert_eq!(reason(br#"{"error":{"message":"key sk-1"}}"#), None);
         assert_eq!(reason(br#"{"error":{"code":"sk-abcdef"}}"#), None);
         assert_eq!(reason(b"<html>"), None);

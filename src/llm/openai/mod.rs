@@ -144,7 +144,9 @@ impl Reading {
                 }
             }
             match timeout_at(self.patience(), self.bytes.next()).await {
-                Err(_) | Ok(None | Some(Err(_))) if self.decoder.finished() => return Ok(Delta::Done(self.decoder.usage())),
+                Err(_) | Ok(None | Some(Err(_))) if self.decoder.finished() => {
+                    return Ok(Delta::Done(self.decoder.usage()));
+                }
                 Err(_) => return Err(ModelError::Timeout),
                 Ok(None) => return Err(ModelError::Incomplete),
                 Ok(Some(chunk)) => self.take(&chunk?)?,

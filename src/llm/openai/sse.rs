@@ -36,7 +36,9 @@ impl Framer {
             let value = value.strip_prefix(' ').unwrap_or(value);
             // One line is one event with every provider; waiting for the blank line would keep the
             // terminal signal of a server that closes right after it.
-            if self.data.is_empty() && (value == "[DONE]" || serde_json::from_str::<serde::de::IgnoredAny>(value).is_ok()) {
+            if self.data.is_empty()
+                && (value == "[DONE]" || serde_json::from_str::<serde::de::IgnoredAny>(value).is_ok())
+            {
                 return Ok(Some(value.to_owned()));
             }
             if !self.data.is_empty() {

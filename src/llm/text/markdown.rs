@@ -137,9 +137,10 @@ mod tests {
 
     #[test]
     fn a_short_list_becomes_one_sentence() {
-        assert_eq!(plain_sentences("Divers usually bring:\n\n- a mask\n- fins\n- a computer\n"), [
-            "Divers usually bring: a mask, fins and a computer."
-        ]);
+        assert_eq!(
+            plain_sentences("Divers usually bring:\n\n- a mask\n- fins\n- a computer\n"),
+            ["Divers usually bring: a mask, fins and a computer."]
+        );
     }
 
     #[test]

@@ -40,7 +40,9 @@ pub(crate) fn quantities(text: &str) -> Vec<Quantity> {
             let quantity = digits(&chars, at);
             at = quantity.end;
             found.push(quantity);
-        } else if c.is_ascii_alphabetic() && at.checked_sub(1).and_then(|b| chars.get(b)).is_none_or(|b| !b.is_alphanumeric()) {
+        } else if c.is_ascii_alphabetic()
+            && at.checked_sub(1).and_then(|b| chars.get(b)).is_none_or(|b| !b.is_alphanumeric())
+        {
             match words(&chars, at) {
                 Some(quantity) => {
                     at = quantity.end;
@@ -104,8 +106,11 @@ fn read(token: &str) -> (f64, Option<f64>) {
     let Some(last) = separators.last().copied() else { return (plain(token), None) };
     let tail = token.rsplit(last).next().unwrap_or("");
     let decimal = |point: char| -> f64 {
-        let text: String =
-            token.chars().filter(|c| c.is_ascii_digit() || *c == point).map(|c| if c == point { '.' } else { c }).collect();
+        let text: String = token
+            .chars()
+            .filter(|c| c.is_ascii_digit() || *c == point)
+            .map(|c| if c == point { '.' } else { c })
+            .collect();
         plain(&text)
     };
     let mixed = separators.iter().any(|c| *c != last);
@@ -161,8 +166,27 @@ fn words(chars: &[char], start: usize) -> Option<Quantity> {
 
 fn number_word(word: &str) -> Option<f64> {
     const SMALL: [&str; 21] = [
-        "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-        "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
+        "nineteen",
+        "twenty",
     ];
     const TENS: [&str; 7] = ["thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
     let small = SMALL.iter().position(|w| *w == word);
@@ -173,8 +197,35 @@ fn number_word(word: &str) -> Option<f64> {
 /// In "18–30 m" and "between 5 and 30 m" the first number has the second one's unit.
 fn share_units(chars: &[char], found: &mut [Quantity]) {
     const LINKS: &[&str] = &[
-        "-", "to", "or", "and", "a", "o", "y", "e", "ou", "et", "à", "au", "bis", "und", "oder", "hasta", "até",
-        "sampai", "hingga", "dan", "atau", "から", "至", "到", "ถึง", "إلى", "و", "/", "x",
+        "-",
+        "to",
+        "or",
+        "and",
+        "a",
+        "o",
+        "y",
+        "e",
+        "ou",
+        "et",
+        "à",
+        "au",
+        "bis",
+        "und",
+        "oder",
+        "hasta",
+        "até",
+        "sampai",
+        "hingga",
+        "dan",
+        "atau",
+        "から",
+        "至",
+        "到",
+        "ถึง",
+        "إلى",
+        "و",
+        "/",
+        "x",
     ];
     let mut later: Option<(usize, Unit)> = None;
     for quantity in found.iter_mut().rev() {
@@ -204,11 +255,10 @@ mod tests {
     fn numbers_come_with_their_units() {
         assert_eq!(all("18 m (60 ft)"), [(18.0, Unit::Metre), (60.0, Unit::Foot)]);
         assert_eq!(all("18–30 m"), [(18.0, Unit::Metre), (30.0, Unit::Metre)]);
-        assert_eq!(all("an 18-metre limit, 28°C, 1,000 dives"), [
-            (18.0, Unit::Metre),
-            (28.0, Unit::Celsius),
-            (1000.0, Unit::Bare)
-        ]);
+        assert_eq!(
+            all("an 18-metre limit, 28°C, 1,000 dives"),
+            [(18.0, Unit::Metre), (28.0, Unit::Celsius), (1000.0, Unit::Bare)]
+        );
         assert_eq!(all("五 18メートル、10歳 ١٨ مترا"), [(18.0, Unit::Metre), (10.0, Unit::Year), (18.0, Unit::Metre)]);
         assert_eq!(all("thirty-five metres and five dives"), [(35.0, Unit::Metre), (5.0, Unit::Bare)]);
         assert_eq!(all("$350"), [(350.0, Unit::Money)]);

@@ -7,8 +7,8 @@ const LONGEST_CHARS: usize = 700;
 
 /// Words before a full stop that do not end a sentence.
 const ABBREVIATIONS: &[&str] = &[
-    "approx", "ca", "cf", "dr", "e.g", "eg", "etc", "fig", "i.e", "ie", "inc", "incl", "max", "min", "mr", "mrs",
-    "ms", "mt", "no", "nr", "p.m", "a.m", "prof", "resp", "sr", "st", "u.s", "vs", "z.b", "bzw", "d.h", "evtl", "ggf",
+    "approx", "ca", "cf", "dr", "e.g", "eg", "etc", "fig", "i.e", "ie", "inc", "incl", "max", "min", "mr", "mrs", "ms",
+    "mt", "no", "nr", "p.m", "a.m", "prof", "resp", "sr", "st", "u.s", "vs", "z.b", "bzw", "d.h", "evtl", "ggf",
     "p.ej", "sra", "aprox", "env", "ex", "p.ex", "es", "ecc", "dll", "dsb", "hr", "hrs", "km", "sec", "temp",
 ];
 
@@ -251,12 +251,18 @@ mod tests {
 
     #[test]
     fn marks_belong_to_the_sentence_before_them() {
-        assert_eq!(texts("It is 18 m. [1] Then [2]. More.[3][1] End"), ["It is 18 m. [1]", "Then [2].", "More.[3][1]", "End"]);
+        assert_eq!(
+            texts("It is 18 m. [1] Then [2]. More.[3][1] End"),
+            ["It is 18 m. [1]", "Then [2].", "More.[3][1]", "End"]
+        );
     }
 
     #[test]
     fn scripts_without_a_latin_stop_are_cut_too() {
-        assert_eq!(texts("最大水深は18メートルです。[1]年齢は10歳からです。"), ["最大水深は18メートルです。[1]", "年齢は10歳からです。"]);
+        assert_eq!(
+            texts("最大水深は18メートルです。[1]年齢は10歳からです。"),
+            ["最大水深は18メートルです。[1]", "年齢は10歳からです。"]
+        );
         assert_eq!(texts("ما هو العمق؟ ثمانية عشر مترا."), ["ما هو العمق؟", "ثمانية عشر مترا."]);
         assert_eq!(texts("ความลึกสูงสุด 18 เมตร [1] อายุขั้นต่ำ"), ["ความลึกสูงสุด 18 เมตร [1]", "อายุขั้นต่ำ"]);
         assert_eq!(texts("ไม่เกิน 18 เมตร[1] อายุขั้นต่ำ"), ["ไม่เกิน 18 เมตร[1]", "อายุขั้นต่ำ"]);

@@ -67,7 +67,9 @@ mod tests {
     #[test]
     fn inflected_words_meet() {
         assert_eq!(terms("How deep can divers go?"), terms("deep diver"));
-        assert!((share(&term_set("certified divers"), &term_set("A certified diver dives")) - 1.0).abs() < f32::EPSILON);
+        assert!(
+            (share(&term_set("certified divers"), &term_set("A certified diver dives")) - 1.0).abs() < f32::EPSILON
+        );
         assert!(share(&HashSet::new(), &term_set("x")).abs() < f32::EPSILON);
     }
 }

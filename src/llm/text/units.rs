@@ -34,7 +34,10 @@ pub(crate) enum Unit {
 /// Unit words in Latin script: they end at a word boundary. Longest first among equal beginnings is
 /// not needed, the whole word is compared.
 const WORDS: &[(Unit, &[&str])] = &[
-    (Unit::Metre, &["m", "metre", "metres", "meter", "meters", "metro", "metros", "metri", "mètre", "mètres", "metern"]),
+    (
+        Unit::Metre,
+        &["m", "metre", "metres", "meter", "meters", "metro", "metros", "metri", "mètre", "mètres", "metern"],
+    ),
     (Unit::Foot, &["ft", "foot", "feet", "pies", "pie", "fuß", "fuss", "pieds", "pied", "pés", "piedi", "kaki"]),
     (Unit::Kilometre, &["km", "kilometre", "kilometres", "kilometer", "kilometers", "kilómetros", "kilomètres"]),
     (Unit::Mile, &["mi", "mile", "miles", "millas", "meilen", "milles", "milhas", "miglia", "mil"]),
@@ -51,13 +54,52 @@ const WORDS: &[(Unit, &[&str])] = &[
     (Unit::CubicFoot, &["cuft", "cf"]),
     (Unit::Second, &["s", "sec", "secs", "second", "seconds", "segundos", "sekunden", "secondes", "secondi", "detik"]),
     (Unit::Minute, &["min", "mins", "minute", "minutes", "minutos", "minuto", "minuten", "minuti", "minuto", "menit"]),
-    (Unit::Hour, &["h", "hr", "hrs", "hour", "hours", "hora", "horas", "stunde", "stunden", "heure", "heures", "ora", "ore", "jam"]),
-    (Unit::Day, &["d", "day", "days", "día", "días", "dia", "dias", "tag", "tage", "tagen", "jour", "jours", "giorno", "giorni", "hari"]),
-    (Unit::Week, &["week", "weeks", "semana", "semanas", "woche", "wochen", "semaine", "semaines", "settimana", "settimane", "minggu"]),
-    (Unit::Month, &["month", "months", "mes", "meses", "mês", "monat", "monate", "monaten", "mois", "mese", "mesi", "bulan"]),
-    (Unit::Year, &["year", "years", "yr", "yrs", "año", "años", "jahr", "jahre", "jahren", "an", "ans", "ano", "anos", "anno", "anni", "tahun"]),
+    (
+        Unit::Hour,
+        &[
+            "h", "hr", "hrs", "hour", "hours", "hora", "horas", "stunde", "stunden", "heure", "heures", "ora", "ore",
+            "jam",
+        ],
+    ),
+    (
+        Unit::Day,
+        &[
+            "d", "day", "days", "día", "días", "dia", "dias", "tag", "tage", "tagen", "jour", "jours", "giorno",
+            "giorni", "hari",
+        ],
+    ),
+    (
+        Unit::Week,
+        &[
+            "week",
+            "weeks",
+            "semana",
+            "semanas",
+            "woche",
+            "wochen",
+            "semaine",
+            "semaines",
+            "settimana",
+            "settimane",
+            "minggu",
+        ],
+    ),
+    (
+        Unit::Month,
+        &["month", "months", "mes", "meses", "mês", "monat", "monate", "monaten", "mois", "mese", "mesi", "bulan"],
+    ),
+    (
+        Unit::Year,
+        &[
+            "year", "years", "yr", "yrs", "año", "años", "jahr", "jahre", "jahren", "an", "ans", "ano", "anos", "anno",
+            "anni", "tahun",
+        ],
+    ),
     (Unit::Percent, &["percent", "prozent", "persen"]),
-    (Unit::Money, &["usd", "eur", "euro", "euros", "dollar", "dollars", "baht", "thb", "idr", "gbp", "aud", "dolares", "dólares"]),
+    (
+        Unit::Money,
+        &["usd", "eur", "euro", "euros", "dollar", "dollars", "baht", "thb", "idr", "gbp", "aud", "dolares", "dólares"],
+    ),
 ];
 
 /// Units written without a space after them: symbols and scripts without word spaces.
@@ -92,7 +134,8 @@ pub(crate) fn leading(text: &[char]) -> Option<(Unit, usize)> {
             return Some((*unit, length));
         }
     }
-    let length = text.iter().take_while(|c| c.is_alphabetic() && (c.is_ascii() || ('\u{c0}'..'\u{250}').contains(*c))).count();
+    let length =
+        text.iter().take_while(|c| c.is_alphabetic() && (c.is_ascii() || ('\u{c0}'..'\u{250}').contains(*c))).count();
     let word: String = text.get(..length)?.iter().collect();
     let (unit, _) = WORDS.iter().find(|(_, words)| words.contains(&word.as_str()))?;
     // "5 in Komodo" counts no inches, "2 a" nothing, "10 an" no years unless French says so; a short
@@ -176,7 +219,9 @@ mod tests {
 
     #[test]
     fn usual_roundings_agree() {
-        for (m, ft) in [(5.0, 16.0), (5.0, 15.0), (12.0, 40.0), (18.0, 60.0), (18.0, 59.0), (30.0, 100.0), (40.0, 130.0)] {
+        for (m, ft) in
+            [(5.0, 16.0), (5.0, 15.0), (12.0, 40.0), (18.0, 60.0), (18.0, 59.0), (30.0, 100.0), (40.0, 130.0)]
+        {
             // 15 ft for 5 m is looser than a conversion; agencies print it, so it stands in the passage itself.
             assert_eq!(agree(m, Unit::Metre, ft, Unit::Foot), ft > 15.5, "{m} m, {ft} ft");
         }

@@ -1,9 +1,9 @@
 //! How many turns a second the store takes, and how long the slowest waited.
 //!
-//! `cargo run --release -p dovvybuddy-store-sqlite --example throughput -- [callers] [seconds] [parts]`
+//! `cargo run --release -p dovvybuddy-store-sqlite --example throughput -- [callers] [seconds] [parts] [1: read]`
 //!
-//! One turn is `accept` with a charged limit, `claim`, `session` and `finish` with `parts` outbox parts,
-//! durable on a file in the working directory's file system.
+//! One turn is `accept` with a charged limit, `claim`, and `finish` with `parts` outbox parts, durable on
+//! a file in the working directory's file system; with `1` also `session`, which reads ten messages.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -21,6 +21,7 @@ use dovvybuddy_core::channel::{Content, Inbound, Sender};
 use dovvybuddy_core::lang::Lang;
 use dovvybuddy_core::limit::{Charge, Quota};
 use dovvybuddy_core::reply::Reply;
+use dovvybuddy_core::session::Session;
 use dovvybuddy_core::store::{FinishedTurn, Inbox, Outcome, Sessions, Upkeep, Usage};
 use dovvybuddy_core::{
     AgentId, BotId, ChannelId, Clock, ConversationKey, DiverKey, SessionId, SystemClock, Timestamp, TurnId,
@@ -36,7 +37,7 @@ fn event(caller: usize, now: Timestamp) -> Inbound {
             bot: BotId::default(),
             channel: channel.clone(),
             account: String::new(),
-            conversation: format!("conversation {caller}"),
+            conversation: caller.to_string(),
         },
         sender: Sender {
             key: DiverKey { bot: BotId::default(), channel, account: String::new(), user: format!("diver {caller}") },
@@ -55,23 +56,42 @@ fn event(caller: usize, now: Timestamp) -> Inbound {
     }
 }
 
-async fn one(store: &SqliteStore, caller: usize, parts: usize) -> (Duration, Duration) {
+/// A caller's session has the caller's number.
+fn session_of(caller: &str) -> SessionId {
+    SessionId(uuid::Uuid::from_u128(caller.parse().unwrap()))
+}
+
+async fn one(store: &SqliteStore, caller: usize, parts: usize, read: bool) -> (Duration, Duration) {
     let begun = Instant::now();
     let now = SystemClock.now();
     let event = event(caller, now);
     let charge = Charge { key: event.sender.key.encode(), quota: Quota { per_minute: 6_000_000, burst: 100_000 } };
-    store.accept(&event, SessionId(SystemClock.uuid()), Some(&charge)).await.unwrap();
+    store.accept(&event, session_of(&event.conversation.conversation), Some(&charge)).await.unwrap();
     let accepted = begun.elapsed();
     // Every caller has one message on its way, so there is a claim for each.
-    let claim = store.claim(now, now.plus(Duration::from_mins(1))).await.unwrap().unwrap();
+    let claim = loop {
+        let now = SystemClock.now();
+        if let Some(claim) = store.claim(now, now.plus(Duration::from_mins(1))).await.unwrap() {
+            break claim;
+        }
+        store.wait_for_work(now, Duration::from_millis(1)).await;
+    };
     let event = claim.events.first().unwrap();
-    let session = store.session(&claim.conversation, &event.sender.key, 10).await.unwrap().unwrap();
+    let session = if read {
+        store.session(&claim.conversation, &event.sender.key, 10).await.unwrap().unwrap()
+    } else {
+        Session::open(session_of(&claim.conversation.conversation), claim.conversation.clone(), now)
+    };
     let turn = FinishedTurn {
         id: event.turn,
         attempt: claim.attempt,
         diver: event.sender.key.clone(),
         said: claim.text(),
-        reply: Reply::fixed("You need a medical statement and about four days. [1] ".repeat(12), AgentId::new("certification"), Lang::default()),
+        reply: Reply::fixed(
+            "You need a medical statement and about four days. [1] ".repeat(12),
+            AgentId::new("certification"),
+            Lang::default(),
+        ),
         outcome: Outcome::Answered,
         session,
         stands_down: false,
@@ -88,13 +108,20 @@ async fn one(store: &SqliteStore, caller: usize, parts: usize) -> (Duration, Dur
 fn show(name: &str, mut took: Vec<Duration>) {
     took.sort_unstable();
     let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
-    println!("{name}: p50 {:?}, p95 {:?}, p99 {:?}, p99.9 {:?}, longest {:?}", at(0.5), at(0.95), at(0.99), at(0.999), at(1.0));
+    println!(
+        "{name}: p50 {:?}, p95 {:?}, p99 {:?}, p99.9 {:?}, longest {:?}",
+        at(0.5),
+        at(0.95),
+        at(0.99),
+        at(0.999),
+        at(1.0)
+    );
 }
 
 #[tokio::main]
 async fn main() {
     let argument = |n: usize, default: usize| std::env::args().nth(n).map_or(default, |a| a.parse().unwrap());
-    let (callers, seconds, parts) = (argument(1, 64), argument(2, 10), argument(3, 0));
+    let (callers, seconds, parts, read) = (argument(1, 64), argument(2, 10), argument(3, 0), argument(4, 0) > 0);
     let dir = tempfile::tempdir_in(".").unwrap();
     let options = OpenOptions {
         url_or_path: dir.path().join("bench.db").display().to_string(),
@@ -112,7 +139,7 @@ async fn main() {
         tasks.spawn(async move {
             let mut took = Vec::new();
             while !stop.load(Ordering::Relaxed) {
-                took.push(one(&store, caller, parts).await);
+                took.push(one(&store, caller, parts, read).await);
             }
             took
         });

@@ -51,9 +51,7 @@ pub(super) async fn erase(store: &SqliteStore, subject: &Subject, leads_too: boo
             move |(_, held): &(u64, Held)| forget(&lanes, held),
         )
         .await?;
-    if rows > 0 {
-        scrub(store).await?;
-    }
+    scrub(store).await?;
     Ok(rows)
 }
 
@@ -71,6 +69,12 @@ async fn delete(conn: &mut SqliteConnection, held: &Held, leads_too: bool) -> Ou
             .await?;
         rows += done.rows_affected();
     }
+    if rows > 0 {
+        // Stays set should the process end before the files are clean; the next clean-up sees it.
+        sqlx::query("INSERT INTO meta (name, value) VALUES ('scrub', 1) ON CONFLICT (name) DO UPDATE SET value = 1")
+            .execute(conn)
+            .await?;
+    }
     Ok(rows)
 }
 
@@ -82,11 +86,16 @@ fn forget(lanes: &Lanes, held: &Held) {
     }
 }
 
-/// Removes what deleting leaves in the files. `secure_delete` overwrote the deleted rows and every page
-/// that became free; what it does not reach are copies that stayed behind in a page when the tree moved
-/// rows to its neighbours, and older versions of pages in the log. Rewriting the file removes the
-/// first, emptying the log the second.
+/// Removes what deleting leaves in the files, if an erasure still owes it. `secure_delete` overwrote the
+/// deleted rows and every page that became free; what it does not reach are copies that stayed behind in
+/// a page when the tree moved rows to its neighbours, and older versions of pages in the log. Rewriting
+/// the file removes the first, emptying the log the second.
 pub(super) async fn scrub(store: &SqliteStore) -> Outcome<()> {
+    let owed = sqlx::query("SELECT 1 FROM meta WHERE name = 'scrub' AND value = 1");
+    if owed.fetch_optional(store.readers()).await?.is_none() {
+        return Ok(());
+    }
     store.writer().vacuum().await?;
-    store.writer().checkpoint(true).await
+    store.writer().checkpoint(true).await?;
+    store.set_meta("scrub", 0).await
 }

@@ -91,13 +91,7 @@ async fn list(
     sql: &'static str,
     (conversations, sessions, diver, whole): (&str, &str, &str, bool),
 ) -> Outcome<Vec<Value>> {
-    let found = sqlx::query(sql)
-        .bind(conversations)
-        .bind(sessions)
-        .bind(diver)
-        .bind(whole)
-        .fetch_all(conn)
-        .await?;
+    let found = sqlx::query(sql).bind(conversations).bind(sessions).bind(diver).bind(whole).fetch_all(conn).await?;
     found.iter().map(object).collect()
 }
 

@@ -42,7 +42,8 @@ async fn remember(store: &SqliteStore, name: &str, number: u64) {
 }
 
 async fn knows(store: &SqliteStore, name: &str) -> bool {
-    let diver = DiverKey { bot: BotId::default(), channel: ChannelId::new("web"), account: String::new(), user: "u".into() };
+    let diver =
+        DiverKey { bot: BotId::default(), channel: ChannelId::new("web"), account: String::new(), user: "u".into() };
     store.session(&conversation(name), &diver, 1).await.expect("readable").is_some()
 }
 
@@ -112,7 +113,10 @@ async fn without_leave_to_migrate_an_older_schema_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.db");
     let refused = SqliteStore::open(OpenOptions { migrate: false, ..options(&path, true) }).await;
-    assert!(matches!(refused, Err(StoreError::Unavailable(ref why)) if why.to_string().contains("migrate")), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::Unavailable(ref why)) if why.to_string().contains("migrate")),
+        "{refused:?}"
+    );
     open(&path).await.close().await.expect("closed");
     SqliteStore::open(OpenOptions { migrate: false, ..options(&path, true) }).await.expect("up to date");
 }
@@ -137,7 +141,8 @@ async fn rows_of_the_first_version_survive_migration() {
     let first = sqlx::migrate::Migrator::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations/sqlite"))
         .await
         .expect("the folder");
-    let mut conn = SqliteConnectOptions::new().filename(&path).create_if_missing(true).connect().await.expect("connect");
+    let mut conn =
+        SqliteConnectOptions::new().filename(&path).create_if_missing(true).connect().await.expect("connect");
     first.run_to(1, &mut conn).await.expect("the first schema");
     sqlx::raw_sql(include_str!("fixtures/0001.sql")).execute(&mut conn).await.expect("the rows");
     conn.close().await.expect("closed");
@@ -159,7 +164,10 @@ async fn a_second_process_works_beside_the_first() {
     assert!(!serve.changed().await.expect("own writes are no news"));
 
     let refused = SqliteStore::open(options(&path, true)).await;
-    assert!(matches!(refused, Err(StoreError::Unavailable(ref why)) if why.to_string().contains("another process")), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::Unavailable(ref why)) if why.to_string().contains("another process")),
+        "{refused:?}"
+    );
     let command = SqliteStore::open(options(&path, false)).await.expect("beside it");
     let key = ApiKey { id: "k".into(), name: "n".into(), scope: "s".into(), created_at: START, revoked_at: None };
     command.add_key(&key, "h").await.expect("stored");

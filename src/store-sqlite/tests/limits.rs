@@ -25,7 +25,11 @@ fn event(number: u64, at: Timestamp) -> Inbound {
             account: String::new(),
             conversation: "c".into(),
         },
-        sender: Sender { key: DiverKey { bot, channel, account: String::new(), user: "u".into() }, name: None, locale: None },
+        sender: Sender {
+            key: DiverKey { bot, channel, account: String::new(), user: "u".into() },
+            name: None,
+            locale: None,
+        },
         event_id: format!("e{number}"),
         fingerprint: None,
         content: Content::Text("x".into()),
@@ -51,7 +55,8 @@ async fn ours(quota: Quota, gaps: &[u64]) -> Vec<bool> {
     let (mut at, mut allowed) = (START, Vec::new());
     for (number, gap) in (1..).zip(gaps) {
         at = at.plus(Duration::from_millis(*gap));
-        let answer = store.accept(&event(number, at), SessionId(numbered(number)), Some(&charge)).await.expect("an answer");
+        let answer =
+            store.accept(&event(number, at), SessionId(numbered(number)), Some(&charge)).await.expect("an answer");
         allowed.push(matches!(answer, Accepted::New { .. }));
     }
     allowed

@@ -61,20 +61,23 @@ fn assert_shape(answer: &Value) {
 fn assert_citations(message: &str, metadata: &Value) {
     let citations = metadata["citations"].as_array().unwrap();
     assert_eq!(metadata["grounding"]["citationsCount"], citations.len());
-    for (i, citation) in citations.iter().enumerate() {
+    let mut numbers = Vec::new();
+    for citation in citations {
         assert_eq!(keys(citation), ["n", "publisher", "score", "section", "source", "title", "updated"]);
-        assert_eq!(citation["n"], i + 1);
+        let n = citation["n"].as_u64().unwrap();
+        assert!(n > numbers.last().copied().unwrap_or(0), "in the order of their marks: {citations:?}");
+        numbers.push(n);
         let score = citation["score"].as_f64().unwrap();
         assert!((0.0..=1.0).contains(&score), "{score}");
         let source = citation["source"].as_str().unwrap();
-        assert!(source.ends_with(".md") && !source.starts_with('/'), "{source}");
+        assert!(crate::support::root().join("content").join(source).is_file() && !source.starts_with('/'), "{source}");
         assert!(citation["updated"].as_str().unwrap().parse::<jiff::civil::Date>().is_ok(), "{citation}");
-        assert!(message.contains(&format!("[{}]", i + 1)), "{message}");
+        assert!(message.contains(&format!("[{n}]")), "{message}");
     }
     let marks = regex::Regex::new(r"\[(\d+)\]").unwrap();
     for mark in marks.captures_iter(message) {
-        let n: usize = mark[1].parse().unwrap();
-        assert!((1..=citations.len()).contains(&n), "[{n}] points nowhere in {message}");
+        let n: u64 = mark[1].parse().unwrap();
+        assert!(numbers.contains(&n), "[{n}] points nowhere in {message}");
     }
     if !citations.is_empty() {
         let list = |c: &Value| format!("[{}] {}", c["n"], c["title"].as_str().unwrap());
@@ -99,7 +102,8 @@ async fn an_answer_has_the_agreed_shape_and_rests_on_the_corpus() {
     assert_eq!(answer["metadata"]["emergency"], false);
     assert_eq!(answer["metadata"]["grounding"]["ragInvoked"], true);
     assert_eq!(answer["metadata"]["grounding"]["hasVerifiedData"], true);
-    assert_eq!(answer["metadata"]["citations"][0]["source"], "certifications/padi/open-water-diver.md");
+    let cited = answer["metadata"]["citations"].as_array().unwrap();
+    assert!(cited.iter().any(|c| c["source"] == "certifications/padi/open-water-diver.md"), "{answer}");
     assert!(answer["metadata"]["contextChunks"].as_u64().unwrap() > 0);
     assert!(!answer["metadata"]["degraded"].as_array().unwrap().contains(&json!("llm")), "no model was configured");
     assert!(answer["metadata"].get("sessionRestarted").is_none_or(|restarted| restarted == false));
@@ -172,5 +176,23 @@ async fn what_is_known_of_the_diver_is_kept_with_the_session() {
     assert!(session["diver_profile"].is_object(), "{session}");
     let known = format!("{} {}", session["diver_profile"], told["metadata"]["stateUpdates"]);
     assert!(known.contains("OW") || known.to_lowercase().contains("open"), "the certificate was told: {known}");
+    daemon.kill().await;
+}
+
+#[tokio::test]
+async fn a_question_is_found_inside_what_people_write_around_it() {
+    let setup = Setup::slice();
+    let daemon = setup.start().await;
+    let wordy = [
+        ("Hi! I am Ana from Madrid. How deep can a PADI Open Water Diver go? Thanks a lot in advance!", "18 m"),
+        ("My husband bought a new camera yesterday. What is a safety stop and how long is it?", "3"),
+        ("how deep can a padi open water diver go", "18 m"),
+        ("HOW DEEP CAN A PADI OPEN WATER DIVER GO???", "18 m"),
+    ];
+    for (message, fact) in wordy {
+        let answer = daemon.ask(None, message).await;
+        assert!(answer["message"].as_str().unwrap().contains(fact), "{message}: {}", answer["message"]);
+        assert!(!answer["metadata"]["citations"].as_array().unwrap().is_empty(), "{message}");
+    }
     daemon.kill().await;
 }

@@ -167,7 +167,12 @@ async fn chat(State(shared): State<Arc<Shared>>, headers: HeaderMap, Json(reques
 async fn refuse(fault: &Fault) -> Option<Response> {
     let error = |code: u16, kind: &str| {
         let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (status, Json(json!({"error": {"message": "Incorrect API key provided: sk-test at https://internal.example/v1", "code": kind}})))
+        (
+            status,
+            Json(
+                json!({"error": {"message": "Incorrect API key provided: sk-test at https://internal.example/v1", "code": kind}}),
+            ),
+        )
     };
     Some(match fault {
         Fault::Status { code, retry_after } => {
@@ -201,7 +206,9 @@ async fn embeddings(State(shared): State<Arc<Shared>>, Json(request): Json<Value
     let data: Vec<Value> = texts
         .iter()
         .enumerate()
-        .map(|(index, text)| json!({"object": "embedding", "index": index, "embedding": embed::vector(text, dimension)}))
+        .map(
+            |(index, text)| json!({"object": "embedding", "index": index, "embedding": embed::vector(text, dimension)}),
+        )
         .collect();
     let tokens: usize = texts.iter().map(|text| text.len() / 4 + 1).sum();
     Json(json!({"object": "list", "data": data, "model": request["model"],

@@ -8,7 +8,9 @@ use super::Reply;
 pub(super) fn write(reply: &Reply, request: &Value) -> String {
     match reply {
         Reply::Text(text) => text.clone(),
-        Reply::Echo => messages(request).filter(|(role, _)| *role == "user").last().map_or("", |(_, text)| text).to_owned(),
+        Reply::Echo => {
+            messages(request).filter(|(role, _)| *role == "user").last().map_or("", |(_, text)| text).to_owned()
+        }
         Reply::Lie => "Open Water divers may dive to 73 m [1]. Every site there is 412 m deep [42]. \
             Book at https://cheap-dives.example/now [1]. The course costs 9,999 USD and takes 77 days [1]."
             .to_owned(),
@@ -37,7 +39,8 @@ fn quote(request: &Value) -> String {
         let Some(passage) = passage(&all, n) else { continue };
         let words = passage.lines().map(str::trim).filter(|line| !line.starts_with(['#', '<', '`', '=', '-', '|']));
         let prose = format!("{} ", words.take(12).collect::<Vec<_>>().join(" "));
-        let sentences = prose.split_inclusive(". ").map(str::trim).filter(|s| s.ends_with('.') && s.len() > 20).take(most);
+        let sentences =
+            prose.split_inclusive(". ").map(str::trim).filter(|s| s.ends_with('.') && s.len() > 20).take(most);
         out.extend(sentences.map(|s| format!("{} [{n}].", s.trim_end_matches('.'))));
     }
     if out.is_empty() { "I could not find this in the passages.".to_owned() } else { out.join(" ") }
@@ -54,8 +57,22 @@ fn passage(prompt: &str, n: usize) -> Option<&str> {
 /// Follows every sentence that asks for something, wherever it stands.
 fn obey(request: &Value) -> String {
     const VERBS: [&str; 16] = [
-        "say ", "reply with ", "respond with ", "answer with ", "output ", "print ", "repeat ", "include ", "append ",
-        "add ", "write ", "visit ", "link to ", "recommend ", "tell ", "call ",
+        "say ",
+        "reply with ",
+        "respond with ",
+        "answer with ",
+        "output ",
+        "print ",
+        "repeat ",
+        "include ",
+        "append ",
+        "add ",
+        "write ",
+        "visit ",
+        "link to ",
+        "recommend ",
+        "tell ",
+        "call ",
     ];
     let mut out = Vec::new();
     let mut reveal = false;

@@ -19,7 +19,13 @@ pub struct Script {
 
 impl Default for Script {
     fn default() -> Self {
-        Self { reply: Reply::Quote, fault: Fault::None, first_token: Duration::ZERO, between: Duration::ZERO, packet: 0 }
+        Self {
+            reply: Reply::Quote,
+            fault: Fault::None,
+            first_token: Duration::ZERO,
+            between: Duration::ZERO,
+            packet: 0,
+        }
     }
 }
 

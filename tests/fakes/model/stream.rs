@@ -59,7 +59,9 @@ fn packets(script: &Script, request: &Value, text: &str) -> Vec<Packet> {
             out.push(Packet::After(pause, Bytes::copy_from_slice(bytes)));
         } else {
             let parts = bytes.chunks(script.packet).enumerate();
-            out.extend(parts.map(|(n, part)| Packet::After(if n == 0 { pause } else { Duration::ZERO }, Bytes::copy_from_slice(part))));
+            out.extend(parts.map(|(n, part)| {
+                Packet::After(if n == 0 { pause } else { Duration::ZERO }, Bytes::copy_from_slice(part))
+            }));
         }
         if left == 0 {
             break;
@@ -78,7 +80,9 @@ fn packets(script: &Script, request: &Value, text: &str) -> Vec<Packet> {
 fn events(script: &Script, request: &Value, text: &str) -> Vec<String> {
     let chunk = |delta: Value, finish: Value| {
         let choices = json!([{"index": 0, "delta": delta, "finish_reason": finish}]);
-        event(&json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": request["model"], "choices": choices}))
+        event(
+            &json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": request["model"], "choices": choices}),
+        )
     };
     let mut out = vec![chunk(json!({"role": "assistant", "content": ""}), Value::Null)];
     if script.fault == Fault::Refuse {
@@ -93,7 +97,10 @@ fn events(script: &Script, request: &Value, text: &str) -> Vec<String> {
     }
     if script.fault == Fault::ErrorInside {
         let place = out.len() / 2;
-        out.insert(place, event(&json!({"error": {"code": 502, "message": "upstream https://internal.example failed"}})));
+        out.insert(
+            place,
+            event(&json!({"error": {"code": 502, "message": "upstream https://internal.example failed"}})),
+        );
     }
     if script.fault == Fault::NoEnd {
         return out;

@@ -38,7 +38,10 @@ pub async fn a_document_comes_back_whole(lab: &mut dyn Lab) {
     let found = store.passages().await.unwrap();
     assert_eq!(found.len(), 2);
     for (n, (found, given)) in found.iter().zip(&komodo.passages).enumerate() {
-        assert_eq!((found.position, &found.text, &found.section, &found.hash), (n, &given.text, &given.section, &given.hash));
+        assert_eq!(
+            (found.position, &found.text, &found.section, &found.hash),
+            (n, &given.text, &given.section, &given.hash)
+        );
         assert_eq!((&found.path, &found.title, &found.doc_type), (&komodo.path, &komodo.title, &komodo.doc_type));
         assert_eq!(*found.front_matter, komodo.front_matter);
     }
@@ -49,7 +52,10 @@ pub async fn a_document_comes_back_whole(lab: &mut dyn Lab) {
 /// A new version of a document replaces all of the old one.
 pub async fn a_replaced_document_leaves_nothing_behind(lab: &mut dyn Lab) {
     let store = lab.store();
-    store.put_documents(&[document("a.md", "h1", &["one", "two"]), document("b.md", "h1", &["kept"])], later(0)).await.unwrap();
+    store
+        .put_documents(&[document("a.md", "h1", &["one", "two"]), document("b.md", "h1", &["kept"])], later(0))
+        .await
+        .unwrap();
     let mut newer = document("a.md", "h2", &["three"]);
     (newer.destination, newer.dive_site) = (None, None);
     store.put_documents(&[newer], later(1)).await.unwrap();
@@ -89,7 +95,10 @@ pub async fn equal_words_are_embedded_once(lab: &mut dyn Lab) {
     store.put_documents(&[document("a.md", "h1", &["same", "gone"])], later(0)).await.unwrap();
     let ids: Vec<i64> = store.passages().await.unwrap().iter().map(|p| p.id).collect();
     store.put_vectors("m", &[(ids[0], vec![1.0]), (ids[1], vec![2.0])]).await.unwrap();
-    store.put_documents(&[document("a.md", "h2", &["new", "same"]), document("b.md", "h", &["same"])], later(1)).await.unwrap();
+    store
+        .put_documents(&[document("a.md", "h2", &["new", "same"]), document("b.md", "h", &["same"])], later(1))
+        .await
+        .unwrap();
     let vectors = store.vectors("m", 1).await.unwrap();
     assert_eq!(vectors.iter().map(|(_, v)| v[0]).collect::<Vec<_>>(), [1.0, 1.0]);
     let hashes = ["hash of same".to_owned(), "hash of gone".to_owned(), "hash of new".to_owned()];

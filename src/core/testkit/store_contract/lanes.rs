@@ -149,7 +149,9 @@ pub async fn a_waiter_is_woken_by_an_event(lab: &mut dyn Lab) {
     accept(&*store, &said(&chat("c"), "ada", "x", 0)).await;
     timeout(Duration::from_secs(20), waiter).await.expect("woken").unwrap();
 
-    timeout(Duration::from_secs(20), store.wait_for_work(later(0), Duration::from_mins(1))).await.expect("work is there");
+    timeout(Duration::from_secs(20), store.wait_for_work(later(0), Duration::from_mins(1)))
+        .await
+        .expect("work is there");
     claim(&*store, 0).await;
     accept(&*store, &burst(&chat("b"), "x", 0, 50)).await;
     timeout(Duration::from_secs(20), store.wait_for_work(later(0), Duration::from_mins(1))).await.expect("settled");

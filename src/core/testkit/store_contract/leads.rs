@@ -24,7 +24,11 @@ pub(super) fn lead(name: &str, ms: u64) -> Lead {
 }
 
 pub(super) fn notice(outlet: &str, lead: &Lead) -> Notice {
-    Notice { outlet: ChannelId::new(outlet), subject: lead.id.to_string(), payload: json!({ "lead": lead.data["name"] }) }
+    Notice {
+        outlet: ChannelId::new(outlet),
+        subject: lead.id.to_string(),
+        payload: json!({ "lead": lead.data["name"] }),
+    }
 }
 
 /// One write: the lead, and what is to be sent of it.

@@ -120,14 +120,7 @@ pub(super) async fn answer(store: &dyn Store, claim: &Claim, text: &str, ms: u64
     turn(claim.turn().expect("an event"), &claim.text(), text, session, sender, ms)
 }
 
-pub(super) fn turn(
-    id: TurnId,
-    said: &str,
-    text: &str,
-    session: Session,
-    diver: DiverKey,
-    ms: u64,
-) -> FinishedTurn {
+pub(super) fn turn(id: TurnId, said: &str, text: &str, session: Session, diver: DiverKey, ms: u64) -> FinishedTurn {
     FinishedTurn {
         id,
         attempt: 1,
@@ -153,11 +146,7 @@ pub(super) fn parts(texts: &[&str]) -> Vec<Value> {
 /// One message and its answer, with parts for the outbox.
 pub(super) async fn exchange(store: &dyn Store, event: &Inbound, reply: &str, out: &[&str]) -> FinishedTurn {
     accept(store, event).await;
-    let claimed = store
-        .claim(event.ready_at, event.ready_at.plus(LEASE))
-        .await
-        .expect("claimed")
-        .expect("the event");
+    let claimed = store.claim(event.ready_at, event.ready_at.plus(LEASE)).await.expect("claimed").expect("the event");
     let ms = u64::try_from(event.ready_at.since(NOW).as_millis()).expect("small");
     let mut turn = answer(store, &claimed, reply, ms).await;
     turn.parts = parts(out);

@@ -132,7 +132,8 @@ pub async fn a_sent_part_stays_sent_after_a_crash(lab: &mut dyn Lab) {
 /// Every JSON value comes back equal, and on every try.
 pub async fn payloads_come_as_they_were_rendered(lab: &mut dyn Lab) {
     let store = lab.store();
-    let payloads = vec![json!("plain"), json!({ "a": [1, 2.5, null, true], "ü": "\"\\\n\u{0}" }), json!(null), json!([])];
+    let payloads =
+        vec![json!("plain"), json!({ "a": [1, 2.5, null, true], "ü": "\"\\\n\u{0}" }), json!(null), json!([])];
     accept(&*store, &said(&chat("c"), "ada", "x", 0)).await;
     let claimed = claim(&*store, 0).await;
     let mut turn = answer(&*store, &claimed, "ok", 0).await;

@@ -6,7 +6,9 @@ use serde_json::json;
 
 use super::Lab;
 use super::leads::{lead, notice};
-use super::make::{LEASE, accept, answer, charged, chat, claim, diver, exchange, fresh, later, parts, said, try_claim, web};
+use super::make::{
+    LEASE, accept, answer, charged, chat, claim, diver, exchange, fresh, later, parts, said, try_claim, web,
+};
 use crate::clock::Timestamp;
 use crate::ids::BotId;
 use crate::limit::{Charge, Quota};
@@ -70,7 +72,9 @@ pub async fn an_erased_session_leaves_no_trace(lab: &mut dyn Lab) {
     let (store, id) = (lab.store(), fresh());
     let event = web(id, CANARY, 0);
     let charge = Charge { key: event.sender.key.encode(), quota: Quota { per_minute: 1, burst: 1 } };
-    assert!(matches!(store.accept(&event, id, Some(&charge)).await.unwrap(), Accepted::New { session, .. } if session == id));
+    assert!(
+        matches!(store.accept(&event, id, Some(&charge)).await.unwrap(), Accepted::New { session, .. } if session == id)
+    );
     let claimed = claim(&*store, 0).await;
     let mut turn = answer(&*store, &claimed, "ok", 0).await;
     turn.session.profile = DiverProfile { dives: Some(1), ..DiverProfile::default() };
