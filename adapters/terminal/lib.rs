@@ -243,20 +243,9 @@ fn read_line(line: &str) -> Line {
     if line.is_empty() {
         return Line::Empty;
     }
-    if !line.starts_with('/') {
-        return Line::Says(Content::Text(line.to_owned()));
+    match line.strip_prefix('/') {
+        None => Line::Says(Content::Text(line.to_owned())),
+        Some("quit" | "exit") => Line::Quit,
+        Some(name) => Command::named(name).map_or(Line::Unknown, |command| Line::Says(Content::Command(command))),
     }
-    let command = match line {
-        "/quit" | "/exit" => return Line::Quit,
-        "/help" | "/start" => Command::Help,
-        "/new" => Command::New,
-        "/profile" => Command::Profile,
-        "/sources" => Command::Sources,
-        "/privacy" => Command::Privacy,
-        "/export" => Command::Export,
-        "/forget" => Command::Forget,
-        "/not-an-emergency" => Command::NotAnEmergency,
-        _ => return Line::Unknown,
-    };
-    Line::Says(Content::Command(command))
 }

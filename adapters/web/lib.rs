@@ -1,8 +1,8 @@
 //! The web channel: the HTTP API for divers, its event streams and WebSocket, and a chat page.
 //!
-//! Start at [`router`]. A message takes the same way whichever door it comes through: [`body`] and
-//! [`request`] read it, [`admit`] hands it to the intake, [`chat`], [`stream`] and [`ws`] tell the
-//! answer. Everything that fails becomes HTTP in [`error`].
+//! Start at [`router`]. A message takes the same way whichever door it comes through: `body` and
+//! `request` read it, `admit` hands it to the intake, `chat`, `stream` and `ws` tell the answer.
+//! Everything that fails becomes HTTP in [`ApiError`].
 
 mod adapter;
 mod admit;

@@ -100,17 +100,7 @@ pub(crate) fn profile(fields: Map<String, Value>) -> DiverProfile {
 
 /// The commands, as they are typed on every channel.
 fn command(message: &str) -> Option<Command> {
-    let word = message.strip_prefix('/')?.to_ascii_lowercase();
-    Some(match word.as_str() {
-        "start" | "help" => Command::Help,
-        "new" => Command::New,
-        "profile" => Command::Profile,
-        "sources" => Command::Sources,
-        "privacy" => Command::Privacy,
-        "export" => Command::Export,
-        "forget" => Command::Forget,
-        _ => return None,
-    })
+    Command::named(&message.strip_prefix('/')?.to_ascii_lowercase())
 }
 
 #[cfg(test)]

@@ -118,6 +118,23 @@ pub enum Command {
     NotAnEmergency,
 }
 
+impl Command {
+    /// The command of that name, without the slash; the same words on every channel.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "help" | "start" => Self::Help,
+            "new" => Self::New,
+            "profile" => Self::Profile,
+            "sources" => Self::Sources,
+            "privacy" => Self::Privacy,
+            "export" => Self::Export,
+            "forget" => Self::Forget,
+            "not-an-emergency" => Self::NotAnEmergency,
+            _ => return None,
+        })
+    }
+}
+
 /// What a platform can do, as data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {

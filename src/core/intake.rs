@@ -176,6 +176,28 @@ impl Intake {
     }
 }
 
+/// A turn's log that was opened before its event was stored: closed again unless the event was taken in,
+/// also when the adapter stops waiting for the store.
+struct Opened<'a> {
+    streams: &'a Streams,
+    turn: TurnId,
+    kept: bool,
+}
+
+impl Opened<'_> {
+    fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.streams.close(self.turn);
+        }
+    }
+}
+
 impl Parts {
     /// The conversation as the guard may know it, in bounded time.
     async fn heard(&self, event: &Inbound) -> Heard {
@@ -198,31 +220,26 @@ impl Parts {
     async fn enqueue(&self, event: Inbound) -> Result<Admitted, Refusal> {
         let charge = Charge { key: event.sender.key.encode(), quota: self.diver_quota };
         let log = self.streams.open(event.turn);
+        let opened = Opened { streams: &self.streams, turn: event.turn, kept: false };
         let accepted = self.store.accept(&event, self.session_for(&event), Some(&charge)).await;
         failpoint::reached("accepted");
         match accepted {
             Ok(Accepted::New { session, allowance }) => {
                 self.hearing.add(&event.conversation, Role::User, event.content.text());
+                opened.keep();
                 let events = self.streams.follow(event.turn, None).holding(log);
                 Ok(Admitted::Queued { turn: event.turn, session, allowance, events })
             }
-            other => {
-                self.streams.close(event.turn);
-                match other {
-                    Ok(Accepted::Duplicate { turn, session, fingerprint }) => {
-                        if fingerprint != event.fingerprint {
-                            return Err(Refusal::Conflict);
-                        }
-                        Ok(Admitted::Repeat { turn, session, events: self.streams.follow(turn, None) })
-                    }
-                    Ok(Accepted::Limited { retry_after }) => {
-                        self.ask_to_slow_down(&event, retry_after).await;
-                        Err(Refusal::Limited { retry_after })
-                    }
-                    Ok(Accepted::New { .. }) | Err(StoreError::Full) => Err(Refusal::Overloaded),
-                    Err(error) => Err(Refusal::Unavailable(error)),
-                }
+            Ok(Accepted::Duplicate { fingerprint, .. }) if fingerprint != event.fingerprint => Err(Refusal::Conflict),
+            Ok(Accepted::Duplicate { turn, session, .. }) => {
+                Ok(Admitted::Repeat { turn, session, events: self.streams.follow(turn, None) })
             }
+            Ok(Accepted::Limited { retry_after }) => {
+                self.ask_to_slow_down(&event, retry_after).await;
+                Err(Refusal::Limited { retry_after })
+            }
+            Err(StoreError::Full) => Err(Refusal::Overloaded),
+            Err(error) => Err(Refusal::Unavailable(error)),
         }
     }
 

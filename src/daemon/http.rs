@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use dovvybuddy_core::Clock;
+use dovvybuddy_core::{Clock, Timestamp};
 use dovvybuddy_core::lanes::Running;
 use dovvybuddy_core::store::{Backlog, Store, StoreError};
 use dovvybuddy_core::supervise::{Progress, ProgressReport};
@@ -208,6 +208,9 @@ impl Health {
         }
         let knowledge = self.knowledge.standing();
         metrics::gauge!("dovvybuddy_passages").set(knowledge.passages as f64);
+        if let Some(age) = days_since(&knowledge.updated, now) {
+            metrics::gauge!("dovvybuddy_content_age_days").set(age);
+        }
         if let Ok(backlog) = self.backlog().await {
             metrics::gauge!("dovvybuddy_queue_waiting").set(backlog.waiting as f64);
             metrics::gauge!("dovvybuddy_queue_oldest_seconds").set(backlog.oldest.as_secs_f64());
@@ -218,6 +221,13 @@ impl Health {
             }
         }
     }
+}
+
+/// Whole days from a date such as `2026-05-01` to `now`.
+fn days_since(date: &str, now: Timestamp) -> Option<f64> {
+    let date: jiff::civil::Date = date.parse().ok()?;
+    let today: jiff::civil::Date = now.day().parse().ok()?;
+    Some(f64::from(date.until(today).ok()?.get_days()))
 }
 
 const fn word(condition: bool, yes: &'static str, no: &'static str) -> &'static str {

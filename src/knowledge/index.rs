@@ -20,6 +20,8 @@ const ENOUGH_EMBEDDED: f32 = 0.9;
 pub(crate) struct Content {
     pub(crate) version: String,
     pub(crate) documents: usize,
+    /// The newest revision of any document, as a date.
+    pub(crate) updated: String,
     pub(crate) passages: Vec<Indexed>,
     pub(crate) lexical: LexicalIndex,
     pub(crate) sites: Sites,
@@ -85,7 +87,8 @@ impl Content {
             text: &passage.stored.text,
         });
         let lexical = LexicalIndex::build(fields, bm25);
-        Self { version, documents, lexical, sites: sites.located(&passages), passages, types }
+        let updated = passages.iter().map(|passage| passage.updated.as_ref()).max().unwrap_or_default().to_owned();
+        Self { version, documents, updated, lexical, sites: sites.located(&passages), passages, types }
     }
 
     /// Which passages a filter by type prefixes lets through.

@@ -105,6 +105,8 @@ pub struct Standing {
     pub passages: usize,
     /// Passages that have a vector of the embedding model.
     pub embedded: usize,
+    /// The newest `last_updated` of any document, as a date; empty without documents.
+    pub updated: String,
 }
 
 /// The knowledge. Cheap to share in an [`Arc`].
@@ -359,6 +361,7 @@ impl Knowledge {
             documents: snapshot.content.documents,
             passages: snapshot.content.passages.len(),
             embedded: snapshot.vectors.embedded,
+            updated: snapshot.content.updated.clone(),
         }
     }
 

@@ -30,7 +30,8 @@ fn header<'a>(response: &'a Response, name: &str) -> &'a str {
 }
 
 fn keys(value: &Value) -> Vec<&str> {
-    let mut keys: Vec<&str> = value.as_object().unwrap_or_else(|| panic!("no object: {value}")).keys().map(String::as_str).collect();
+    let mut keys: Vec<&str> =
+        value.as_object().unwrap_or_else(|| panic!("no object: {value}")).keys().map(String::as_str).collect();
     keys.sort_unstable();
     keys
 }
@@ -42,7 +43,10 @@ fn error_of(body: &str) -> (String, Vec<String>) {
         assert!(["error", "code", "details", "id"].contains(&key), "{key} in {body}");
     }
     assert!(error["error"].as_str().is_some_and(|sentence| sentence.contains(' ')), "{body}");
-    let inside = ["sqlx", "sqlite", "SELECT", "INSERT", "serde", "axum", "tokio", "panicked", ".rs", "src/", "/tmp", " column ", "at line"];
+    let inside = [
+        "sqlx", "sqlite", "SELECT", "INSERT", "serde", "axum", "tokio", "panicked", ".rs", "src/", "/tmp", " column ",
+        "at line",
+    ];
     for word in inside {
         assert!(!body.contains(word), "the inside shows ({word}): {body}");
     }

@@ -13,12 +13,14 @@
 )]
 
 mod api;
+mod commands;
 mod configuration;
 mod crashes;
 mod emergencies;
 mod leads;
 mod models;
 mod operation;
+mod storage;
 mod support;
 mod terminal;
 mod wire;

@@ -23,7 +23,10 @@ pub(crate) async fn start(script: Script) -> Model {
 
 /// Configures one model by the names people already use.
 pub(crate) fn with_model(setup: &mut Setup, fake: &Model) {
-    setup.variable("OPENAI_API_KEY", KEY).variable("OPENAI_BASE_URL", &fake.base_url()).variable("OPENAI_MODEL", "fake-1");
+    setup
+        .variable("OPENAI_API_KEY", KEY)
+        .variable("OPENAI_BASE_URL", &fake.base_url())
+        .variable("OPENAI_MODEL", "fake-1");
 }
 
 /// A model whose answer takes about `whole`, word by word.
@@ -49,7 +52,8 @@ fn with_models(setup: &mut Setup, fakes: &[(&str, &Model)], first_token: f64) {
 fn whole(events: &[Event]) -> (String, Value) {
     let last = events.last().expect("events");
     assert_eq!(last.kind(), "final", "{events:?}");
-    let tokens: String = events.iter().filter(|e| e.kind() == "token").map(|e| e.data["content"].as_str().unwrap()).collect();
+    let tokens: String =
+        events.iter().filter(|e| e.kind() == "token").map(|e| e.data["content"].as_str().unwrap()).collect();
     assert_eq!(last.data["content"], tokens, "what was shown is never taken back");
     assert!(!tokens.contains('\u{fffd}'));
     (tokens, last.data["metadata"]["metadata"].clone())
@@ -58,7 +62,9 @@ fn whole(events: &[Event]) -> (String, Value) {
 /// Without the sources line, a reply ends a sentence.
 fn assert_complete(message: &str) {
     let words = message.split("\n\nSources:").next().unwrap().trim_end();
-    let end = words.trim_end_matches(|c: char| c == ']' || c == '[' || c.is_ascii_digit() || c == ' ' || c == '*' || c == '"' || c == ')');
+    let end = words.trim_end_matches(|c: char| {
+        c == ']' || c == '[' || c.is_ascii_digit() || c == ' ' || c == '*' || c == '"' || c == ')'
+    });
     assert!(end.ends_with(['.', '!', '?', ':', '…']), "cut short: {message}");
 }
 
@@ -152,11 +158,14 @@ async fn whatever_goes_wrong_in_the_middle_the_reply_is_whole() {
         assert!(message.contains("[1]") && message.contains(" m "), "{fault:?}: {message}");
         assert!(fake.counts().chats > before, "{fault:?} was never met");
         assert!(metadata["model"].is_string());
-        assert!(!message.contains("internal.example") && !message.contains(KEY) && !message.contains("<html"), "{message}");
+        assert!(
+            !message.contains("internal.example") && !message.contains(KEY) && !message.contains("<html"),
+            "{message}"
+        );
         // Calls that go well in between, so that no breaker hides the next fault.
         let rounds = if fault == status(401, None) { 0 } else { 3 };
         for _ in 0..rounds {
-                eventually("the model answers again", Duration::from_secs(30), async || {
+            eventually("the model answers again", Duration::from_secs(30), async || {
                 let answer = daemon.ask(None, DEPTH).await;
                 (answer["metadata"]["model"] == "fake-model").then_some(())
             })
@@ -240,7 +249,12 @@ async fn a_liar_gets_nothing_past_the_check() {
     let mut setup = Setup::slice();
     with_model(&mut setup, &liar);
     let daemon = setup.start().await;
-    for question in [DEPTH, "What does the course cost and how long does it take?", "What is diving in Komodo like?", "Wie tief darf ich mit dem Open Water tauchen?"] {
+    for question in [
+        DEPTH,
+        "What does the course cost and how long does it take?",
+        "What is diving in Komodo like?",
+        "Wie tief darf ich mit dem Open Water tauchen?",
+    ] {
         let (message, _) = whole(&daemon.stream(None, question).await.rest().await);
         for lie in ["73 m", "412", "[42]", "cheap-dives", "9,999", "77 days"] {
             assert!(!message.contains(lie), "{lie} in {message}");
@@ -272,7 +286,13 @@ async fn a_model_that_obeys_everything_leaks_and_links_nothing() {
     let daemon = setup.start().await;
     let rules: Vec<String> = ["certification", "trip", "safety", "retrieval"]
         .iter()
-        .flat_map(|agent| std::fs::read_to_string(crate::support::root().join(format!("prompts/{agent}.md"))).unwrap().lines().map(str::to_owned).collect::<Vec<_>>())
+        .flat_map(|agent| {
+            std::fs::read_to_string(crate::support::root().join(format!("prompts/{agent}.md")))
+                .unwrap()
+                .lines()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
         .filter(|line| line.len() > 60 && line.starts_with("- "))
         .collect();
     assert!(!rules.is_empty());

@@ -139,6 +139,28 @@ impl Setup {
         (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
     }
 
+    /// Runs a command that must do; gives its output.
+    pub(crate) async fn ok(&self, arguments: &[&str]) -> String {
+        let (code, out, err) = self.run(arguments).await;
+        assert_eq!(code, 0, "{arguments:?}: {out}{err}");
+        out
+    }
+
+    /// Runs a command that must print one JSON document and nothing else.
+    pub(crate) async fn json(&self, arguments: &[&str]) -> Value {
+        let out = self.ok(arguments).await;
+        serde_json::from_str(&out).unwrap_or_else(|e| panic!("{arguments:?}: {e} in {out}"))
+    }
+
+    /// Runs a command that must fail with 1 and say why; gives what it said.
+    pub(crate) async fn fails(&self, arguments: &[&str]) -> String {
+        let (code, out, err) = self.run(arguments).await;
+        assert_eq!(code, 1, "{arguments:?}: {out}{err}");
+        assert!(!err.contains("panicked"), "{err}");
+        assert!(!err.trim().is_empty() || !out.trim().is_empty(), "{arguments:?} says nothing");
+        format!("{out}{err}")
+    }
+
     /// Starts `serve` and waits until it is ready.
     pub(crate) async fn start(&self) -> Daemon {
         let ready = self.home.path().join("address");
@@ -283,7 +305,8 @@ impl Daemon {
     }
 
     pub(crate) fn terminate(&self) {
-        let ok = std::process::Command::new("kill").arg("-TERM").arg(self.pid().to_string()).status().unwrap().success();
+        let ok =
+            std::process::Command::new("kill").arg("-TERM").arg(self.pid().to_string()).status().unwrap().success();
         assert!(ok);
     }
 }

@@ -1,64 +1,41 @@
-//! The command line: what people type, what programs read, and what the exit status says.
+//! The terminal: what people type, what they and programs read, and what the exit status says.
 
 use std::process::Stdio;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::support::{Setup, root};
-use crate::wire::eventually;
+use crate::support::Setup;
 
 const DEPTH: &str = "How deep can a PADI Open Water Diver go?";
-
-/// Runs a command that must do; gives its output.
-async fn ok(setup: &Setup, arguments: &[&str]) -> String {
-    let (code, out, err) = setup.run(arguments).await;
-    assert_eq!(code, 0, "{arguments:?}: {out}{err}");
-    out
-}
-
-/// Runs a command that must print one JSON document and nothing else.
-async fn document(setup: &Setup, arguments: &[&str]) -> Value {
-    let out = ok(setup, arguments).await;
-    serde_json::from_str(&out).unwrap_or_else(|e| panic!("{arguments:?}: {e} in {out}"))
-}
-
-/// Runs a command that must fail with 1 and say why; gives what it said.
-async fn fails(setup: &Setup, arguments: &[&str]) -> String {
-    let (code, out, err) = setup.run(arguments).await;
-    assert_eq!(code, 1, "{arguments:?}: {out}{err}");
-    assert!(!err.contains("panicked"), "{err}");
-    assert!(!format!("{out}{err}").trim().is_empty(), "{arguments:?} says nothing");
-    format!("{out}{err}")
-}
 
 #[tokio::test]
 async fn ask_answers_with_sources_for_people_and_for_programs() {
     let setup = Setup::slice();
-    let out = ok(&setup, &["ask", DEPTH]).await;
+    let out = setup.ok(&["ask", DEPTH]).await;
     assert!(out.contains("18 m") && out.contains("[1]") && out.contains("Sources:"), "{out}");
     assert!(!out.contains('\u{1b}'), "no colours where no terminal is: {out:?}");
 
-    let answer = document(&setup, &["ask", DEPTH, "--json"]).await;
+    let answer = setup.json(&["ask", DEPTH, "--json"]).await;
     assert_eq!(answer["agentType"], "certification");
     assert!(answer["message"].as_str().unwrap().contains("18 m"));
     assert!(answer["metadata"]["citations"].as_array().is_some_and(|c| !c.is_empty()));
     let session = answer["sessionId"].as_str().unwrap();
-    let next = document(&setup, &["ask", "And how old must one be?", "--json", "--session", session]).await;
+    let next = setup.json(&["ask", "And how old must one be?", "--json", "--session", session]).await;
     assert_eq!(next["sessionId"], session);
     assert_eq!(next["agentType"], "certification", "read with its history: {next}");
 
-    let alarm = document(&setup, &["ask", "My buddy can't feel his legs after the dive", "--json"]).await;
+    let alarm = setup.json(&["ask", "My buddy can't feel his legs after the dive", "--json"]).await;
     assert_eq!(alarm["metadata"]["emergency"], true);
-    let out = ok(&setup, &["ask", "Mein Tauchpartner ist bewusstlos"]).await;
+    let out = setup.ok(&["ask", "Mein Tauchpartner ist bewusstlos"]).await;
     assert!(out.contains("Sauerstoff") || out.contains("Notruf") || out.contains("Rettung"), "{out}");
 
     for text in ["", "   ", &"x".repeat(2001)] {
         let (code, _, err) = setup.run(&["ask", text]).await;
         assert!(matches!(code, 1 | 2) && !err.trim().is_empty(), "{code}: {err}");
     }
-    fails(&setup, &["ask", DEPTH, "--session", "3f8a2c10-9b7e-4d21-8a55-0c1d2e3f4a5b"]).await;
+    setup.fails(&["ask", DEPTH, "--session", "3f8a2c10-9b7e-4d21-8a55-0c1d2e3f4a5b"]).await;
 }
 
 #[tokio::test]
@@ -66,10 +43,10 @@ async fn ask_works_beside_a_daemon_and_with_a_database_that_keeps_nothing() {
     let setup = Setup::slice();
     let daemon = setup.start().await;
     let served = daemon.ask(None, DEPTH).await;
-    let asked = document(&setup, &["ask", DEPTH, "--json"]).await;
+    let asked = setup.json(&["ask", DEPTH, "--json"]).await;
     assert_eq!(asked["message"], served["message"], "the same knowledge, the same answer");
     // Both write to one database at once, and neither disturbs the other.
-    let (asked, served) = tokio::join!(document(&setup, &["ask", "What is a safety stop?", "--json"]), async {
+    let (asked, served) = tokio::join!(setup.json(&["ask", "What is a safety stop?", "--json"]), async {
         for _ in 0..10 {
             daemon.ask(None, DEPTH).await;
         }
@@ -82,7 +59,7 @@ async fn ask_works_beside_a_daemon_and_with_a_database_that_keeps_nothing() {
 
     let mut setup = Setup::slice();
     setup.variable("DATABASE_URL", "sqlite::memory:");
-    let answer = document(&setup, &["ask", DEPTH, "--json"]).await;
+    let answer = setup.json(&["ask", DEPTH, "--json"]).await;
     assert!(answer["message"].as_str().unwrap().contains("18 m"));
     assert!(!setup.database().exists());
 }
@@ -102,11 +79,21 @@ async fn a_conversation_of_ten_turns_goes_through_a_pipe() {
         "It's not an emergency, he was joking",
         "What is the difference between PADI and SSI?",
     ];
-    let mut child = setup.command().arg("chat").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = setup
+        .command()
+        .arg("chat")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(lines.join("\n").as_bytes()).await.unwrap();
     drop(stdin);
-    let output = tokio::time::timeout(Duration::from_secs(50), child.wait_with_output()).await.expect("it ends with its input").unwrap();
+    let output = tokio::time::timeout(Duration::from_secs(50), child.wait_with_output())
+        .await
+        .expect("it ends with its input")
+        .unwrap();
     let out = String::from_utf8(output.stdout).unwrap();
     let err = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{out}{err}");
@@ -120,192 +107,32 @@ async fn a_conversation_of_ten_turns_goes_through_a_pipe() {
     assert!(!out.contains('\u{1b}'));
 
     let odd = b"\xff\xfe broken\n\n/nonsense\n/help\n/quit\nnever read\n";
-    let mut child = setup.command().arg("chat").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child =
+        setup.command().arg("chat").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(odd).await.unwrap();
-    let output = tokio::time::timeout(Duration::from_secs(30), child.wait_with_output()).await.expect("/quit ends it").unwrap();
+    let output =
+        tokio::time::timeout(Duration::from_secs(30), child.wait_with_output()).await.expect("/quit ends it").unwrap();
     assert_eq!(output.status.code(), Some(0));
     drop(stdin);
 }
 
 #[tokio::test]
-async fn content_is_checked_line_by_line() {
-    let setup = Setup::new();
-    let corpus = root().join("content");
-    let (code, out, err) = setup.run(&["content", "check", corpus.to_str().unwrap()]).await;
-    assert_eq!(code, 0, "the corpus is sound: {out}{err}");
-    ok(&setup, &["content", "check"]).await;
-
-    let setup = Setup::slice();
-    setup.document("safety/broken.md", "---\ntitle: \"never closed\ndoc_type: [safety\n---\n# Broken\n");
-    setup.document("safety/link.md", "---\ndoc_type: safety\ntitle: Link\nlast_updated: 2026-01-01\ndata_quality: compiled\n---\n# Link\n\n## A\nSee [there](nowhere/at-all.md).\n");
-    setup.document("safety/type.md", "---\ndoc_type: safety\ntitle: Type\nlast_updated: yesterday\ndata_quality: perfect\n---\n# Type\n\n## A\nText.\n");
-    let out = fails(&setup, &["content", "check"]).await;
-    let line = regex::Regex::new(r"(?m)^\S+\.md:\d+: \S.*$").unwrap();
-    for file in ["safety/broken.md", "safety/link.md", "safety/type.md"] {
-        assert!(out.lines().any(|l| l.contains(file) && line.is_match(l)), "{file} in {out}");
-    }
-    assert!(out.lines().any(|l| l.contains("safety/link.md:10: ")), "the line of the link: {out}");
-    let (code, out, _) = setup.run(&["content", "check", "--json"]).await;
-    assert_eq!(code, 1);
-    serde_json::from_str::<Value>(&out).unwrap();
-    fails(&setup, &["content", "check", "no/such/directory"]).await;
-}
-
-fn count(report: &Value, key: &str) -> usize {
-    match &report[key] {
-        Value::Array(list) => list.len(),
-        Value::Number(number) => usize::try_from(number.as_u64().unwrap()).unwrap(),
-        other => panic!("{key} is {other} in {report}"),
-    }
-}
-
-#[tokio::test]
-async fn ingestion_takes_what_changed_and_a_daemon_notices() {
-    let setup = Setup::slice();
-    let first = document(&setup, &["content", "ingest", "--json"]).await;
-    assert_eq!(count(&first, "added"), 7, "{first}");
-    let second = document(&setup, &["content", "ingest", "--json"]).await;
-    assert_eq!((count(&second, "added"), count(&second, "changed"), count(&second, "removed")), (0, 0, 0), "{second}");
-    let status = document(&setup, &["content", "status", "--json"]).await;
-    assert_eq!(count(&status, "documents"), 7, "{status}");
-    assert!(count(&status, "passages") >= 7, "{status}");
-
-    let daemon = setup.start().await;
-    let question = "What is the Wobbegrump reef hook made of?";
-    let before = daemon.ask(None, question).await;
-    assert_eq!(before["metadata"]["citations"], json!([]), "{before}");
-    setup.document(
-        "equipment/wobbegrump.md",
-        "---\ndoc_type: equipment\ntitle: Wobbegrump reef hook\ndescription: What the Wobbegrump reef hook is made of.\nlast_updated: 2026-01-01\ndata_quality: compiled\n---\n# Wobbegrump reef hook\n\n## What it is made of\nThe Wobbegrump reef hook is made of blunt titanium and weighs 120 g.\n",
-    );
-    let edited = std::fs::read_to_string(setup.content().join("safety/safety-stop.md")).unwrap() + "\n## A new heading\nA new sentence about stops.\n";
-    setup.document("safety/safety-stop.md", &edited);
-    std::fs::remove_file(setup.content().join("destinations/komodo/batu-bolong.md")).unwrap();
-    let third = document(&setup, &["content", "ingest", "--json"]).await;
-    assert_eq!((count(&third, "added"), count(&third, "changed"), count(&third, "removed")), (1, 1, 1), "{third}");
-    let after = eventually("the daemon knows the new document", Duration::from_secs(15), async || {
-        let answer = daemon.ask(None, question).await;
-        answer["message"].as_str().unwrap().contains("titanium").then_some(answer)
-    })
-    .await;
-    assert_ne!(after["metadata"]["versions"]["content"], before["metadata"]["versions"]["content"]);
-    daemon.kill().await;
-
-    let full = document(&setup, &["content", "ingest", "--full", "--json"]).await;
-    assert_eq!(count(&full, "unchanged"), 0, "{full}");
-    fails(&setup, &["content", "ingest", "no/such/directory"]).await;
-}
-
-#[tokio::test]
-async fn a_backup_is_taken_while_serving_and_put_back() {
-    let setup = Setup::slice();
-    let daemon = setup.start().await;
-    let kept = daemon.ask(None, DEPTH).await;
-    let kept = kept["sessionId"].as_str().unwrap();
-    let copy = setup.home.path().join("copy.db");
-    let copy = copy.to_str().unwrap();
-    let backup = ["backup", copy];
-    let (made, ()) = tokio::join!(ok(&setup, &backup), async {
-        for _ in 0..10 {
-            daemon.ask(None, "What is a safety stop?").await;
-        }
-    });
-    assert!(made.contains(copy) || std::path::Path::new(copy).exists(), "{made}");
-    fails(&setup, &["backup", copy]).await;
-    let later = daemon.ask(None, "What is nitrox?").await;
-    let later = later["sessionId"].as_str().unwrap();
-    daemon.ask(Some(kept), "And how old must one be?").await;
-
-    let refused = fails(&setup, &["restore", copy]).await;
-    assert!(refused.contains("run") || refused.contains("lock") || refused.contains("use"), "not under a running daemon: {refused}");
-    assert_eq!(daemon.history(kept).await.len(), 4);
-    daemon.terminate();
-    daemon.ended().await;
-
-    let garbage = setup.home.path().join("garbage.db");
-    std::fs::write(&garbage, "no database").unwrap();
-    for bad in [garbage.to_str().unwrap(), "missing.db", "content"] {
-        fails(&setup, &["restore", bad]).await;
-    }
-    ok(&setup, &["restore", copy]).await;
-    let daemon = setup.start().await;
-    assert_eq!(daemon.history(kept).await.len(), 2, "as it was when the copy was made");
-    assert_eq!(daemon.get(&format!("/api/sessions/{later}")).await.unwrap().status(), 404);
-    daemon.ask(Some(kept), "And how old must one be?").await;
-    daemon.kill().await;
-}
-
-#[tokio::test]
-async fn keys_are_shown_once_listed_and_revoked() {
-    let setup = Setup::slice();
-    let made = document(&setup, &["keys", "create", "front desk", "--json"]).await;
-    let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
-    assert!(key.len() >= 32);
-    let text = ok(&setup, &["keys", "create", "another", "--scope", "edit"]).await;
-    assert!(text.trim().len() >= 32, "{text}");
-    let list = ok(&setup, &["keys", "list"]).await;
-    assert!(list.contains("front desk") && list.contains(id) && list.contains("another"), "{list}");
-    let list = document(&setup, &["keys", "list", "--json"]).await;
-    assert_eq!(list.as_array().unwrap().len(), 2);
-    assert!(!list.to_string().contains(key), "shown once");
-    for file in ["", "-wal"] {
-        let bytes = std::fs::read(format!("{}{file}", setup.database().display())).unwrap_or_default();
-        assert!(!bytes.windows(key.len()).any(|window| window == key.as_bytes()), "stored hashed");
-    }
-    let daemon = setup.start().await;
-    ok(&setup, &["keys", "revoke", id]).await;
-    let list = document(&setup, &["keys", "list", "--json"]).await;
-    let revoked = list.as_array().unwrap().iter().find(|k| k["id"] == id).cloned();
-    assert!(revoked.is_none_or(|k| k.to_string().contains("revoked")), "{list}");
-    fails(&setup, &["keys", "revoke", "nonsense"]).await;
-    daemon.kill().await;
-}
-
-#[tokio::test]
-async fn what_is_held_about_a_diver_is_exported_and_erased() {
-    let setup = Setup::slice();
-    let daemon = setup.start().await;
-    let said = "I am Open Water certified. How deep may Fizzlewump dive?";
-    let answer = daemon.ask(None, said).await;
-    let session = answer["sessionId"].as_str().unwrap();
-    let lead = json!({ "type": "trip", "session_id": session, "data": { "name": "Ana", "email": "ana@example.com" } });
-    assert_eq!(daemon.post("/api/leads", &lead).await.status(), 201);
-    let held = document(&setup, &["export", "--session", session]).await;
-    let text = held.to_string();
-    assert!(text.contains("Fizzlewump") && text.contains(session) && text.contains("ana@example.com"), "{held}");
-    let by_diver = document(&setup, &["export", "--channel", "web", "--user", session]).await;
-    assert!(by_diver.to_string().contains("Fizzlewump"), "{by_diver}");
-
-    ok(&setup, &["erase", "--session", session]).await;
-    let left = document(&setup, &["export", "--session", session]).await.to_string();
-    assert!(left.contains("ana@example.com") && !left.contains("Fizzlewump"), "leads go only if asked: {left}");
-    ok(&setup, &["erase", "--session", session, "--leads"]).await;
-    fails(&setup, &["export", "--session", session]).await;
-    fails(&setup, &["erase", "--session", session]).await;
-    fails(&setup, &["erase", "--channel", "web", "--user", "nobody"]).await;
-    assert_eq!(daemon.get(&format!("/api/sessions/{session}")).await.unwrap().status(), 404);
-    // A daemon that had heard the conversation has forgotten it.
-    let afterwards = daemon.ask(Some(session), "What is a safety stop?").await;
-    assert_ne!(afterwards["sessionId"], session);
-    daemon.kill().await;
-}
-
-#[tokio::test]
 async fn help_reads_like_documentation_and_wrong_use_is_told_apart() {
     let setup = Setup::slice();
-    let help = ok(&setup, &["--help"]).await;
+    let help = setup.ok(&["--help"]).await;
     let commands = [
-        "serve", "ask", "chat", "content", "eval", "doctor", "config", "keys", "export", "erase", "leads", "backup", "restore", "migrate", "model", "openapi",
+        "serve", "ask", "chat", "content", "eval", "doctor", "config", "keys", "export", "erase", "leads", "backup",
+        "restore", "migrate", "model", "openapi",
     ];
     for command in commands {
         let line = regex::Regex::new(&format!(r"(?m)^\s+{command}\s+[A-Z]\S+ \S+")).unwrap();
         assert!(line.is_match(&help), "{command} is explained in {help}");
-        let own = ok(&setup, &[command, "--help"]).await;
+        let own = setup.ok(&[command, "--help"]).await;
         assert!(own.len() > 80, "{command}: {own}");
     }
     assert!(help.contains("Exit status"), "{help}");
-    let version = ok(&setup, &["--version"]).await;
+    let version = setup.ok(&["--version"]).await;
     assert!(version.starts_with("dovvybuddy "), "{version}");
 
     let wrong: [&[&str]; 14] = [
@@ -335,80 +162,28 @@ async fn help_reads_like_documentation_and_wrong_use_is_told_apart() {
 #[tokio::test]
 async fn the_other_commands_do_what_they_say() {
     let setup = Setup::slice();
-    let api = document(&setup, &["openapi"]).await;
+    let api = setup.json(&["openapi"]).await;
     assert!(api["openapi"].as_str().unwrap().starts_with("3.1"));
-    ok(&setup, &["migrate"]).await;
+    setup.ok(&["migrate"]).await;
     assert!(setup.database().exists());
-    ok(&setup, &["migrate"]).await;
-    let doctor = ok(&setup, &["doctor"]).await;
+    setup.ok(&["migrate"]).await;
+    let doctor = setup.ok(&["doctor"]).await;
     for subject in ["config", "database", "disk", "clock", "content"] {
         assert!(doctor.to_lowercase().contains(subject), "{subject} in {doctor}");
     }
-    document(&setup, &["doctor", "--json"]).await;
+    setup.json(&["doctor", "--json"]).await;
 
     let daemon = setup.start().await;
     let served: Value = daemon.get("/openapi.json").await.unwrap().json().await.unwrap();
     assert_eq!(served, api, "the same document");
-    ok(&setup, &["doctor"]).await;
+    setup.ok(&["doctor"]).await;
     daemon.terminate();
     daemon.ended().await;
 
     std::fs::write(setup.database(), "garbage ".repeat(1000)).unwrap();
-    let said = fails(&setup, &["doctor"]).await;
+    let said = setup.fails(&["doctor"]).await;
     assert!(said.contains("database"), "{said}");
-    fails(&setup, &["migrate"]).await;
-    fails(&setup, &["ask", DEPTH]).await;
-    fails(&setup, &["keys", "list"]).await;
-}
-
-#[tokio::test]
-async fn measurements_print_the_agreed_documents() {
-    let setup = Setup::slice();
-    let file = |name: &str, text: &str| {
-        let path = setup.home.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
-    };
-    let routing = file(
-        "routing.jsonl",
-        "{\"id\":\"1\",\"text\":\"she cant move her right leg after the dive\",\"label\":\"emergency\",\"lang\":\"en\"}\n\
-         {\"id\":\"2\",\"text\":\"how common is dcs\",\"label\":\"safety\",\"lang\":\"en\",\"hard_negative\":true}\n\
-         {\"id\":\"3\",\"text\":\"same for kids?\",\"history\":[{\"role\":\"user\",\"content\":\"depth limit after open water\"},{\"role\":\"assistant\",\"content\":\"18 m for adults.\"}],\"label\":\"certification\"}\n",
-    );
-    let rows = setup.home.path().join("rows.jsonl");
-    let result = document(&setup, &["eval", "routing", &routing, "--json", "--rows", rows.to_str().unwrap()]).await;
-    assert_eq!(result["n"], 3);
-    assert_eq!(result["emergency"]["recall"], 1.0);
-    assert_eq!(result["emergency"]["false_positives_on_hard_negatives"], 0);
-    for key in ["accuracy", "macro_f1", "by_label", "by_lang", "confusion"] {
-        assert!(result.get(key).is_some(), "{key} in {result}");
-    }
-    assert!(result["latency_ms"]["p50"].is_number() && result["latency_ms"]["p95"].is_number() && result["emergency"]["precision"].is_number());
-    let lines = std::fs::read_to_string(rows).unwrap();
-    assert_eq!(lines.lines().count(), 3);
-    assert!(lines.lines().all(|l| serde_json::from_str::<Value>(l).unwrap()["predicted"].is_string()), "{lines}");
-
-    let docs = file("docs.jsonl", "{\"id\":\"a\",\"title\":\"Turtles\",\"text\":\"Sea turtles breathe air.\"}\n{\"id\":\"b\",\"title\":\"Sharks\",\"text\":\"Sharks have gills and cartilage.\"}\n");
-    let queries = file("queries.jsonl", "{\"id\":\"q\",\"text\":\"what do turtles breathe\"}\n");
-    let qrels = file("qrels.tsv", "query-id\tdoc-id\tgrade\nq\ta\t2\n");
-    let result = document(&setup, &["eval", "retrieval", "--docs", &docs, "--queries", &queries, "--qrels", &qrels, "--json"]).await;
-    for key in ["mode", "ndcg@10", "recall@5", "recall@10", "recall@100", "mrr@10", "latency_ms", "index_seconds"] {
-        assert!(result.get(key).is_some(), "{key} in {result}");
-    }
-    assert_eq!(result["ndcg@10"], 1.0);
-
-    let answers = file(
-        "answers.jsonl",
-        "{\"id\":\"1\",\"question\":\"How deep can a PADI Open Water Diver go?\",\"must\":[[\"18 ?m\",\"60 ?ft\"]],\"must_not\":[\"unlimited\"]}\n\
-         {\"id\":\"2\",\"question\":\"What is a safety stop?\",\"must\":[[\"never in any text\"]],\"must_not\":[]}\n",
-    );
-    let result = document(&setup, &["eval", "answers", &answers, "--json"]).await;
-    assert_eq!((&result["n"], &result["passed"]), (&json!(2), &json!(1)), "{result}");
-    assert_eq!(result["pass_rate"], 0.5);
-    assert_eq!(result["cited_rate"], 1.0);
-    assert!(result.get("by_category").is_some());
-    fails(&setup, &["eval", "routing", "missing.jsonl"]).await;
-    let broken = file("broken.jsonl", "not json\n");
-    let said = fails(&setup, &["eval", "routing", &broken]).await;
-    assert!(said.contains('1'), "the line is named: {said}");
+    setup.fails(&["migrate"]).await;
+    setup.fails(&["ask", DEPTH]).await;
+    setup.fails(&["keys", "list"]).await;
 }

@@ -28,6 +28,8 @@ use crate::{output, server, telemetry};
 /// How often housekeeping looks for what is too old, and for changes by other processes.
 const HOUSEKEEPING: Duration = Duration::from_secs(3600);
 const LOOK_FOR_CHANGES: Duration = Duration::from_secs(2);
+/// How long connections may take to end once everything else has.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
     lifecycle::raise_open_files();
@@ -67,11 +69,16 @@ pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
         let (_, served) = watch::channel(http::metrics_router(Arc::clone(&health)));
         serve_http(&lifecycle, listen(bind, "metrics.bind").await?, served, None)?;
     }
-    let _starting = routes.send_replace(http::router(health, config.metrics.bind.is_none()).merge(dovvybuddy_web::router(&web)));
+    let drained = web.clone();
+    let own = dovvybuddy_web::guarded(http::router(health, config.metrics.bind.is_none()), &web);
+    let _starting = routes.send_replace(own.merge(dovvybuddy_web::router(&web)));
 
     announce(config, &spine);
     lifecycle::notify(NotifyState::Ready);
     lifecycle.run_to_end().await.map_err(|error| CommandError::Failed(format!("signals can't be heard: {error}")))?;
+    if tokio::time::timeout(LAST_WORDS, drained.drained()).await.is_err() {
+        tracing::warn!("some connections of the web channel did not end");
+    }
     spine.store.close().await?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)

@@ -319,6 +319,9 @@ impl Config {
         if let Some(public) = &self.http.public_url {
             http_url("http.public_url", public)?;
         }
+        if let Some(booking) = &self.operator.booking_url {
+            http_url("operator.booking_url", booking)?;
+        }
         for origin in &self.http.cors_origins {
             http_url("http.cors_origins", origin)?;
         }

@@ -32,14 +32,10 @@ const FAMILIAR: [(&str, &str); 4] = [
 pub(crate) fn merge(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Figment, ConfigError> {
     let defaults = Toml::string(DEFAULTS);
     let mut figment = Figment::from(Named("default", defaults));
-    if let Some(file) = file {
-        if !file.is_file() {
-            return Err(ConfigError::File(format!("there is no configuration file {}", file.display())));
-        }
+    let beside = Some(Path::new("dovvybuddy.toml")).filter(|path| path.is_file());
+    for file in file.into_iter().chain(beside) {
+        well_formed(file)?;
         figment = figment.merge(Toml::file_exact(file));
-    }
-    if Path::new("dovvybuddy.toml").is_file() {
-        figment = figment.merge(Toml::file_exact("dovvybuddy.toml"));
     }
     let defaults = Figment::from(Toml::string(DEFAULTS));
     // PORT changes what the other names set, so it comes last.
@@ -52,6 +48,17 @@ pub(crate) fn merge(file: Option<&Path>, environment: impl Iterator<Item = (Stri
         }
     }
     secrets_from_files(figment)
+}
+
+/// Refuses a file that is no TOML. The parser's own report would quote the line, secrets included.
+fn well_formed(file: &Path) -> Result<(), ConfigError> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| ConfigError::File(format!("{} can't be read: {error}", file.display())))?;
+    toml::from_str::<toml::Table>(&text).map(drop).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        ConfigError::File(format!("{}:{line}: this is no TOML", file.display()))
+    })
 }
 
 /// The key and value an environment variable sets, if it is one of ours.

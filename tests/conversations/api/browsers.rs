@@ -11,7 +11,9 @@ const OURS: &str = "https://shop.example";
 fn assert_strict(response: &reqwest::Response, page: &str) {
     let policy = header(response, "content-security-policy");
     assert!(policy.contains("default-src"), "{page}: {policy}");
-    let lax = |directive: &str| directive.contains("unsafe-inline") || directive.contains("unsafe-eval") || directive.contains('*');
+    let lax = |directive: &str| {
+        directive.contains("unsafe-inline") || directive.contains("unsafe-eval") || directive.contains('*')
+    };
     // Swagger UI sets styles from its script; on our own pages nothing is inline.
     let excused = |directive: &str| page == "/docs" && directive.trim().starts_with("style-src");
     assert!(policy.split(';').all(|directive| !lax(directive) || excused(directive)), "{page}: {policy}");
@@ -24,8 +26,11 @@ fn assert_strict(response: &reqwest::Response, page: &str) {
 async fn pages_keep_to_a_strict_policy_and_load_nothing_from_elsewhere() {
     let setup = Setup::slice();
     let daemon = setup.start().await;
-    let inline = regex::Regex::new(r"(?is)<script(?:\s[^>]*)?>\s*[^<\s]|<style|\son[a-z]+\s*=|\sstyle\s*=|javascript:").unwrap();
-    let loads = regex::Regex::new(r#"(?i)<(?:script|link|img|iframe|source)\b[^>]*\b(?:src|href)\s*=\s*["']?([^"'\s>]+)"#).unwrap();
+    let inline =
+        regex::Regex::new(r"(?is)<script(?:\s[^>]*)?>\s*[^<\s]|<style|\son[a-z]+\s*=|\sstyle\s*=|javascript:").unwrap();
+    let loads =
+        regex::Regex::new(r#"(?i)<(?:script|link|img|iframe|source)\b[^>]*\b(?:src|href)\s*=\s*["']?([^"'\s>]+)"#)
+            .unwrap();
     for page in ["/", "/docs"] {
         let response = daemon.get(page).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{page}");
@@ -76,7 +81,8 @@ async fn listed_origins_get_headers_and_nobody_is_refused() {
         assert_eq!(header(&response, "access-control-allow-origin"), "", "{foreign}");
     }
     let preflight = async |origin: &str| {
-        let request = daemon.client.request(Method::OPTIONS, format!("{}/api/chat", daemon.base)).header("Origin", origin);
+        let request =
+            daemon.client.request(Method::OPTIONS, format!("{}/api/chat", daemon.base)).header("Origin", origin);
         let request = request.header("Access-Control-Request-Method", "POST");
         request.header("Access-Control-Request-Headers", "content-type,idempotency-key").send().await.unwrap()
     };
@@ -125,7 +131,12 @@ async fn the_cookie_is_kept_from_scripts_and_starts_no_session_by_itself() {
 
     let setup = setup.with("HTTP__PUBLIC_URL", "https://bot.example");
     let daemon = setup.start().await;
-    let response = Client::new().post(format!("{}/api/chat", daemon.base)).json(&json!({ "message": DEPTH })).send().await.unwrap();
+    let response = Client::new()
+        .post(format!("{}/api/chat", daemon.base))
+        .json(&json!({ "message": DEPTH }))
+        .send()
+        .await
+        .unwrap();
     assert!(header(&response, "set-cookie").contains("Secure"));
     daemon.kill().await;
 }

@@ -155,7 +155,8 @@ async fn a_session_goes_on_under_its_id_and_only_under_ids_that_were_issued() {
         let given = answer["sessionId"].as_str().unwrap();
         assert!(is_uuid_v4(given) && given != never_issued && given != session, "{given} for {never_issued}");
     }
-    let nobody: Value = daemon.post("/api/chat", &json!({ "message": DEPTH, "sessionId": null })).await.json().await.unwrap();
+    let nobody: Value =
+        daemon.post("/api/chat", &json!({ "message": DEPTH, "sessionId": null })).await.json().await.unwrap();
     assert_ne!(nobody["sessionId"], session);
     daemon.kill().await;
 }
@@ -164,13 +165,16 @@ async fn a_session_goes_on_under_its_id_and_only_under_ids_that_were_issued() {
 async fn what_is_known_of_the_diver_is_kept_with_the_session() {
     let setup = Setup::slice();
     let daemon = setup.start().await;
-    let profile = json!({ "certificationLevel": "OW", "cert_level": "OW", "diveCount": "many", "interests": { "odd": true } });
-    let body = json!({ "message": DEPTH, "diverProfile": profile, "sessionState": { "contextMode": 5, "last_intent": null } });
+    let profile =
+        json!({ "certificationLevel": "OW", "cert_level": "OW", "diveCount": "many", "interests": { "odd": true } });
+    let body =
+        json!({ "message": DEPTH, "diverProfile": profile, "sessionState": { "contextMode": 5, "last_intent": null } });
     let answer = daemon.post("/api/chat", &body).await;
     assert_eq!(answer.status(), StatusCode::OK, "wrong types inside the profile fail nothing");
     let answer: Value = answer.json().await.unwrap();
 
-    let told = daemon.ask(answer["sessionId"].as_str(), "I am PADI Open Water certified. What comes next for me?").await;
+    let told =
+        daemon.ask(answer["sessionId"].as_str(), "I am PADI Open Water certified. What comes next for me?").await;
     let path = format!("/api/sessions/{}", answer["sessionId"].as_str().unwrap());
     let session: Value = daemon.get(&path).await.unwrap().json().await.unwrap();
     assert!(session["diver_profile"].is_object(), "{session}");

@@ -122,7 +122,8 @@ async fn five_hundred_ids_half_redelivered_make_five_hundred_turns() {
     let sessions = join_all((0..SESSIONS).map(|_| daemon.session())).await;
     let daemon = &daemon;
     let deliver = |n: usize| {
-        let body = json!({ "message": format!("Question {n}: how deep may one dive?"), "sessionId": sessions[n % SESSIONS] });
+        let body =
+            json!({ "message": format!("Question {n}: how deep may one dive?"), "sessionId": sessions[n % SESSIONS] });
         async move { answer(daemon, &format!("id-{n}"), &body).await["metadata"]["turnId"].as_str().unwrap().to_owned() }
     };
     let mut turns = std::collections::HashSet::new();

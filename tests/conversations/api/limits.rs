@@ -101,7 +101,9 @@ async fn leads_sessions_and_feedback_have_limits_of_their_own() {
     let answer = daemon.ask(None, DEPTH).await;
     let lead = json!({ "type": "trip", "data": { "name": "Ana", "email": "ana@example.com" } });
     let feedback = json!({ "turnId": answer["metadata"]["turnId"], "rating": "up" });
-    for (path, body) in [("/api/leads", lead), ("/api/feedback", feedback), ("/api/sessions", Value::Object(serde_json::Map::new()))] {
+    for (path, body) in
+        [("/api/leads", lead), ("/api/feedback", feedback), ("/api/sessions", Value::Object(serde_json::Map::new()))]
+    {
         let mut statuses = Vec::new();
         for _ in 0..10 {
             statuses.push(daemon.post(path, &body).await.status());

@@ -105,7 +105,9 @@ async fn broken_bodies_methods_and_addresses_are_told_apart() {
         error_of(&text);
     }
     let good = serde_json::to_vec(&json!({ "message": DEPTH })).unwrap();
-    for content_type in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("multipart/form-data")] {
+    for content_type in
+        [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("multipart/form-data")]
+    {
         let (status, text) = send(content_type, good.clone()).await;
         assert_eq!(status, 415, "{content_type:?}");
         error_of(&text);
@@ -204,7 +206,10 @@ async fn naughty_strings_are_answered_like_any_other() {
         // Nothing but characters that nobody sees may count as blank.
         let invisible = text.chars().all(|c| c.is_control() || matches!(c, '\u{200b}'..='\u{200d}'));
         let status = response.status();
-        assert!(status == StatusCode::OK || (invisible && status == StatusCode::UNPROCESSABLE_ENTITY), "{text:?}: {status}");
+        assert!(
+            status == StatusCode::OK || (invisible && status == StatusCode::UNPROCESSABLE_ENTITY),
+            "{text:?}: {status}"
+        );
         if status == StatusCode::OK {
             let answer: Value = response.json().await.unwrap();
             let message = answer["message"].as_str().unwrap();

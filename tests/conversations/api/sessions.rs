@@ -39,7 +39,8 @@ async fn a_session_is_made_shown_and_removed() {
     assert_eq!(removed.text().await.unwrap(), "");
     for gone in [id.as_str(), "3f8a2c10-9b7e-4d21-8a55-0c1d2e3f4a5b", "nonsense"] {
         for method in [reqwest::Method::GET, reqwest::Method::DELETE] {
-            let response = daemon.client.request(method, format!("{}/api/sessions/{gone}", daemon.base)).send().await.unwrap();
+            let response =
+                daemon.client.request(method, format!("{}/api/sessions/{gone}", daemon.base)).send().await.unwrap();
             assert_eq!(response.status(), StatusCode::NOT_FOUND, "{gone}");
             assert_eq!(error_of(&response.text().await.unwrap()).0, "SESSION_NOT_FOUND");
         }
@@ -101,7 +102,18 @@ async fn the_daemon_tells_about_itself() {
     let document: Value = daemon.get("/openapi.json").await.unwrap().json().await.unwrap();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"), "{}", document["openapi"]);
     let described = keys(&document["paths"]);
-    for path in ["/api/chat", "/api/chat/stream", "/api/ws", "/api/sessions", "/api/leads", "/api/feedback", "/health", "/ready", "/status", "/metrics"] {
+    for path in [
+        "/api/chat",
+        "/api/chat/stream",
+        "/api/ws",
+        "/api/sessions",
+        "/api/leads",
+        "/api/feedback",
+        "/health",
+        "/ready",
+        "/status",
+        "/metrics",
+    ] {
         assert!(described.contains(&path), "{path} is missing in {described:?}");
     }
     for beginning in ["/api/sessions/{", "/api/turns/{"] {

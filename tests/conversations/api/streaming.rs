@@ -34,14 +34,16 @@ fn assert_stream(events: &[Event]) {
     assert_eq!(keys(&events[1].data["content"]), ["classification"]);
 
     let last = &events.last().unwrap().data;
-    let tokens: String = events.iter().filter(|e| e.kind() == "token").map(|e| e.data["content"].as_str().unwrap()).collect();
+    let tokens: String =
+        events.iter().filter(|e| e.kind() == "token").map(|e| e.data["content"].as_str().unwrap()).collect();
     assert_eq!(tokens, last["content"].as_str().unwrap(), "the tokens put together are the reply");
     let metadata = &last["metadata"];
     assert_eq!(keys(metadata), ["agentType", "followUpQuestion", "metadata", "sessionId"]);
     assert_eq!(metadata["agentType"], route["content"]["route"]);
     assert_eq!(metadata["sessionId"], route["metadata"]["sessionId"]);
     assert_eq!(metadata["metadata"]["turnId"], turn);
-    let cited: Vec<&serde_json::Value> = events.iter().filter(|e| e.kind() == "citation").map(|e| &e.data["metadata"]).collect();
+    let cited: Vec<&serde_json::Value> =
+        events.iter().filter(|e| e.kind() == "citation").map(|e| &e.data["metadata"]).collect();
     let listed: Vec<&serde_json::Value> = metadata["metadata"]["citations"].as_array().unwrap().iter().collect();
     assert_eq!(cited, listed);
     for event in events.iter().filter(|e| e.kind() == "citation") {

@@ -55,7 +55,8 @@ async fn a_conversation_goes_over_one_socket() {
     assert_eq!(kinds[..3], ["route", "safety", "token"]);
     assert_eq!(kinds.last(), Some(&"final"));
     let last = frames.last().unwrap();
-    let tokens: String = frames.iter().filter(|f| f["type"] == "token").map(|f| f["content"].as_str().unwrap()).collect();
+    let tokens: String =
+        frames.iter().filter(|f| f["type"] == "token").map(|f| f["content"].as_str().unwrap()).collect();
     assert_eq!(tokens, last["content"].as_str().unwrap());
     let session = last["metadata"]["sessionId"].as_str().unwrap();
     assert!(is_uuid_v4(session));
@@ -69,7 +70,8 @@ async fn a_conversation_goes_over_one_socket() {
     assert_eq!(turn_of(&first), turn_of(&repeat));
     assert_eq!(daemon.history(session).await.len(), 4);
 
-    say(&mut socket, &json!({ "type": "message", "message": "My buddy can't feel his legs", "sessionId": session })).await;
+    say(&mut socket, &json!({ "type": "message", "message": "My buddy can't feel his legs", "sessionId": session }))
+        .await;
     let alarm = turn(&mut socket).await;
     assert_eq!(alarm.last().unwrap()["metadata"]["agentType"], "safety");
     assert_eq!(alarm[1]["content"]["classification"], "emergency");

@@ -170,7 +170,7 @@ async fn a_concurrent_repeat_waits_for_the_same_turn() {
     let body = json!({"message": "gate please"});
     let repeats = (0..5).map(|_| server.chat_with_key("k", body.clone()));
     let opening = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        server.gate_reached().await;
         server.open_gate();
     };
     let (answers, ()) = tokio::join!(futures::future::join_all(repeats), opening);
@@ -185,7 +185,7 @@ async fn an_emergency_cuts_short_what_runs() {
     let server = Server::start().await;
     let session = server.chat("hi").await.session();
     let cry = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        server.gate_reached().await;
         server.chat_in(&session, "mayday").await
     };
     let (cut, helped) = tokio::join!(server.chat_in(&session, "gate please"), cry);

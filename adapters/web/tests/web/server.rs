@@ -51,7 +51,10 @@ impl Clock for ShiftedClock {
 }
 
 /// Echoes; `gate …` waits after its first word until the gate opens, `cite …` cites two passages.
-pub struct Mind(Arc<Semaphore>);
+pub struct Mind {
+    gate: Arc<Semaphore>,
+    reached: Arc<Semaphore>,
+}
 
 #[async_trait]
 impl Answerer for Mind {
@@ -59,7 +62,8 @@ impl Answerer for Mind {
         let asked = brief.asked.text.as_str();
         if asked.starts_with("gate") {
             release.piece("waiting ");
-            let _pass = self.0.acquire().await;
+            self.reached.add_permits(1);
+            let _pass = self.gate.acquire().await;
             release.piece("over");
             return Answer { text: "waiting over".into(), ..plain() };
         }
@@ -107,6 +111,7 @@ pub struct Server {
     /// Client without a cookie jar.
     pub http: reqwest::Client,
     gate: Arc<Semaphore>,
+    reached: Arc<Semaphore>,
     _tasks: JoinSet<()>,
 }
 
@@ -140,6 +145,7 @@ impl Server {
         let running = Arc::new(Running::default());
         let closing = CancellationToken::new();
         let gate = Arc::new(Semaphore::new(0));
+        let reached = Arc::new(Semaphore::new(0));
         let channels: HashMap<ChannelId, Arc<dyn ChannelAdapter>> =
             HashMap::from([(ChannelId::new("web"), Arc::new(WebAdapter) as Arc<dyn ChannelAdapter>)]);
         let intake = Intake::new(Parts {
@@ -161,7 +167,7 @@ impl Server {
             router: Arc::new(ScriptedRouter),
             agents: Arc::new(OneAgent),
             retriever: Arc::new(KnowsNothing),
-            answerer: Arc::new(Mind(gate.clone())),
+            answerer: Arc::new(Mind { gate: gate.clone(), reached: reached.clone() }),
             voice: Arc::new(KeysAloud),
             clock: shared.clone(),
             streams,
@@ -203,11 +209,16 @@ impl Server {
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { axum::serve(listener, app).await.unwrap() });
         tasks.spawn(async move { lanes.run(CancellationToken::new()).await.unwrap() });
-        Self { addr, store, clock, closing, state, http: client().build().unwrap(), gate, _tasks: tasks }
+        Self { addr, store, clock, closing, state, http: client().build().unwrap(), gate, reached, _tasks: tasks }
     }
 
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr)
+    }
+
+    /// Waits until a turn stands before the gate.
+    pub async fn gate_reached(&self) {
+        self.reached.acquire().await.unwrap().forget();
     }
 
     pub fn open_gate(&self) {

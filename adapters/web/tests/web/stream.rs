@@ -1,7 +1,5 @@
 //! Server-sent events, and taking them up again.
 
-use std::time::Duration;
-
 use dovvybuddy_core::store::Upkeep as _;
 use serde_json::{Value, json};
 
@@ -85,13 +83,14 @@ async fn a_running_turn_is_followed_by_many_and_finished_for_nobody() {
     let turn = first[0].data["metadata"]["turnId"].as_str().unwrap().to_owned();
     // The client leaves in the middle; another takes the stream up where it broke off.
     drop(response);
-    let rest = resume(&server, &turn, first[2].id.as_deref());
-    let again = resume(&server, &turn, None);
-    let opening = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        server.open_gate();
+    let follow = |last: &str| {
+        let request = server.http.get(server.url(&format!("/api/turns/{turn}/events")));
+        request.header("Last-Event-ID", last).send()
     };
-    let (rest, again, ()) = tokio::join!(rest, again, opening);
+    let rest = follow(first[2].id.as_deref().unwrap()).await.unwrap();
+    let again = follow("").await.unwrap();
+    server.open_gate();
+    let (rest, again) = (Answered::of(rest).await, Answered::of(again).await);
     let again = events(&again.text);
     assert_eq!(again[3..], events(&rest.text));
     assert_eq!(again.last().unwrap().kind(), "final");
