@@ -191,3 +191,16 @@ async fn without_any_content_it_is_answered_all_the_same() {
     assert_eq!(other["metadata"]["grounding"]["hasVerifiedData"], false);
     daemon.kill().await;
 }
+
+#[tokio::test]
+async fn with_broken_words_in_the_content_the_ones_built_in_are_used_and_the_file_is_named() {
+    let setup = Setup::slice();
+    setup.document("emergency/replies/en.toml", "first = \"never closed\n");
+    setup.document("emergency/hotlines.toml", "[[region]\n");
+    let daemon = setup.start().await;
+    let answer = alarm(&daemon, None, ALARM).await;
+    assert!(text(&answer).contains("oxygen"), "{answer}");
+    let log = setup.log_text();
+    assert!(log.contains("en.toml") && log.contains("hotlines.toml"), "{log}");
+    daemon.kill().await;
+}

@@ -80,6 +80,12 @@ struct Words {
     helpers: String,
     /// The replies after it, one for each further message; the last ones repeat.
     next: Vec<String>,
+    /// Answers "I feel fine now" where the sheet's own sentence does not fit the kind.
+    #[serde(default)]
+    fine: Option<String>,
+    /// Ends the replies where the sheet's own sentence does not fit the kind.
+    #[serde(default)]
+    closing: Option<String>,
 }
 
 macro_rules! sheets {
@@ -142,17 +148,18 @@ impl Replies {
         let Some(sheet) = self.sheet(lang) else { return String::new() };
         let Some(words) = sheet.kinds.get(kind.as_str()) else { return String::new() };
         let numbers = self.numbers(sheet, kind, self.region(message, heard));
+        let closing = words.closing.as_deref().unwrap_or(&sheet.closing).trim();
         let mut parts: Vec<&str> = Vec::new();
         if replies <= 1 {
-            parts.extend([words.first.trim(), numbers.as_str(), words.helpers.trim(), sheet.closing.trim()]);
+            parts.extend([words.first.trim(), numbers.as_str(), words.helpers.trim(), closing]);
         } else {
             if fine {
-                parts.push(sheet.fine.trim());
+                parts.push(words.fine.as_deref().unwrap_or(&sheet.fine).trim());
             }
             let step = usize::try_from(replies - 2).unwrap_or(usize::MAX);
             let next = words.next.get(step).or_else(|| words.next.get(step % words.next.len().max(1)));
             parts.extend(next.map(|text| text.trim()));
-            parts.extend([numbers.as_str(), sheet.closing.trim()]);
+            parts.extend([numbers.as_str(), closing]);
         }
         parts.retain(|part| !part.is_empty());
         parts.join("\n\n")
@@ -173,7 +180,7 @@ impl Replies {
                 lines.push(labelled(&sheet.hotline, &region.dive));
             }
         }
-        if !self.contacts.is_empty() {
+        if !self.contacts.is_empty() && kind != EmergencyKind::Suicide {
             lines.push(format!("{}: {}", sheet.operator, self.contacts.join(" · ")));
         }
         lines.join("\n")
