@@ -32,6 +32,8 @@ pub struct Plan {
     pub pid: u32,
     /// What is asked.
     pub question: String,
+    /// What every stream must hold, such as the model's name; one without it was not slow.
+    pub expects: Option<&'static str>,
 }
 
 /// What became of them.
@@ -43,7 +45,7 @@ pub struct Report {
     pub open_together: usize,
     /// Those that reached their `final` event.
     pub finished: usize,
-    /// Those that did not.
+    /// Those that did not, or were answered otherwise than expected.
     pub dropped: usize,
     /// Milliseconds from the request to the first token.
     pub first_token: Summary,
@@ -115,6 +117,8 @@ enum StreamError {
     Status(u16, String),
     #[error("the stream ended without its final event: {0}")]
     Unfinished(String),
+    #[error("the stream was answered otherwise than expected: {0}")]
+    Unexpected(String),
     #[error("the stream took too long")]
     TooLong,
 }
@@ -143,6 +147,9 @@ async fn follow_one(plan: &Plan, open: &AtomicUsize) -> Result<Duration, StreamE
         if first_token.is_none() && holds(&answer, b"\"type\":\"token\"") {
             first_token = Some(asked.elapsed());
         }
+    }
+    if plan.expects.is_some_and(|expected| !holds(&answer, expected.as_bytes())) {
+        return Err(StreamError::Unexpected(shown(&answer)));
     }
     match first_token {
         Some(first_token) if holds(&answer, b"\"type\":\"final\"") => Ok(first_token),
@@ -193,8 +200,14 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         drop(listener);
-        let plan =
-            Plan { addr, streams: 3, opening: Duration::ZERO, pid: std::process::id(), question: "?".to_owned() };
+        let plan = Plan {
+            addr,
+            streams: 3,
+            opening: Duration::ZERO,
+            pid: std::process::id(),
+            question: "?".to_owned(),
+            expects: None,
+        };
         let report = run(&plan).await;
         assert_eq!((report.finished, report.dropped), (0, 3));
         assert!(report.first_error.is_some());

@@ -121,6 +121,7 @@ async fn hold(load: SlowLoad) -> Result<bool, BoxError> {
         opening: Duration::try_from_secs_f64(load.opening)?,
         pid: load.pid,
         question: corpus::questions(1).concat(),
+        expects: None,
     };
     let report = slow::run(&plan).await;
     println!("{} of {} open together, {} finished, {} dropped", report.open_together, report.asked, report.finished, report.dropped);

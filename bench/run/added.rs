@@ -49,6 +49,7 @@ pub(crate) async fn measure(bench: &Bench, daemon: Option<&Daemon>, report: &mut
 }
 
 fn tell(name: &str, load: usize, rounds: &Rounds, p50: Goal, p99: Goal, report: &mut Report) {
+    let (p50, p99) = (p50.unless_void(rounds.sound()), p99.unless_void(rounds.sound()));
     let added = |figure: fn(&dovvybuddy_bench::latency::Summary) -> f64| {
         rounds.median(|round| figure(&round.latency)) - MODEL_MS
     };

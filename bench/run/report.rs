@@ -16,6 +16,8 @@ pub(crate) enum Goal {
     AtMost(f64),
     /// Only to be known.
     None,
+    /// The rounds were not sound, so the figure says nothing.
+    Void,
 }
 
 impl Goal {
@@ -23,8 +25,13 @@ impl Goal {
         match self {
             Self::AtLeast(least) => Some(value >= least),
             Self::AtMost(most) => Some(value <= most),
-            Self::None => None,
+            Self::None | Self::Void => None,
         }
+    }
+
+    /// This goal, or none when what was measured is not sound.
+    pub(crate) const fn unless_void(self, sound: bool) -> Self {
+        if sound { self } else { Self::Void }
     }
 }
 
@@ -111,6 +118,7 @@ impl Report {
             let verdict = match (figure.goal, figure.met) {
                 (Goal::AtLeast(least), Some(met)) => format!("≥ {least} {}", tick(met)),
                 (Goal::AtMost(most), Some(met)) => format!("≤ {most} {}", tick(met)),
+                (Goal::Void, _) => "VOID, see the notes".to_owned(),
                 _ => String::new(),
             };
             let line = format!("  {:width$}  {:>10} {:12} {verdict}", figure.name, shown(figure.value), figure.unit);
@@ -163,6 +171,12 @@ mod tests {
         assert_eq!(Goal::AtLeast(0.6).met(0.6), Some(true));
         assert_eq!(Goal::AtMost(4.0).met(4.1), Some(false));
         assert_eq!(Goal::None.met(1.0), None);
+    }
+
+    #[test]
+    fn rounds_that_are_not_sound_meet_no_goal() {
+        assert_eq!(Goal::AtLeast(0.6).unless_void(true), Goal::AtLeast(0.6));
+        assert_eq!(Goal::AtLeast(0.6).unless_void(false).met(1.0), None);
     }
 
     #[test]

@@ -47,6 +47,11 @@ impl<'a> Runner<'a> {
 pub(crate) struct Rounds(Vec<Round>);
 
 impl Rounds {
+    /// Whether every answer was what it should be; a goal is met only by such rounds.
+    pub(crate) fn sound(&self) -> bool {
+        self.0.iter().all(|round| round.errors == 0 && round.degraded == 0)
+    }
+
     /// The median of a figure.
     pub(crate) fn median(&self, figure: impl Fn(&Round) -> f64) -> f64 {
         median(self.0.iter().map(figure).collect())

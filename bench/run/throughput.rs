@@ -38,7 +38,7 @@ pub(crate) async fn measure(bench: &Bench, daemon: Option<&Daemon>, report: &mut
         let rounds = alternate(bench, &runners, load, report).await?;
         tell(&runners, &rounds, load, report);
         if load == LOADS[0] {
-            cpu_of_full = rounds.get(4).map(Rounds::cpu_ms);
+            cpu_of_full = rounds.get(4).map(|full| (full.cpu_ms(), full.sound()));
             if let Some(spine) = rounds.get(3) {
                 report.figure(CPU, "HTTP, guard's place, store, lanes (the spine)", spine.cpu_ms(), "ms/turn", Goal::None);
             }
@@ -53,13 +53,16 @@ pub(crate) async fn measure(bench: &Bench, daemon: Option<&Daemon>, report: &mut
 
 fn tell(runners: &[Runner<'_>], rounds: &[Rounds], load: usize, report: &mut Report) {
     for (runner, rounds) in runners.iter().zip(rounds) {
-        report.figure(SECTION, format!("{} at {load}", runner.name), rounds.per_second(), "turns/s", Goal::None);
-        report.figure(SECTION, format!("{} at {load}, CPU", runner.name), rounds.cpu_ms(), "ms/turn", Goal::None);
+        let goal = Goal::None.unless_void(rounds.sound());
+        report.figure(SECTION, format!("{} at {load}", runner.name), rounds.per_second(), "turns/s", goal);
+        report.figure(SECTION, format!("{} at {load}, CPU", runner.name), rounds.cpu_ms(), "ms/turn", goal);
     }
     let [floor, streaming, bare, spine, rest @ ..] = rounds else { return };
-    let mut ratio = |name: &str, of: &Rounds, to: &Rounds, goal| {
+    let mut ratio = |name: &str, of: &Rounds, to: &Rounds, goal: Goal| {
+        let sound = of.sound() && to.sound();
+        let (goal, none) = (goal.unless_void(sound), Goal::None.unless_void(sound));
         report.figure(SECTION, format!("{name} at {load}"), of.ratio_to(to), "of it", goal);
-        report.figure(SECTION, format!("{name} at {load}, by CPU of all"), of.thrift_to(to), "of it", Goal::None);
+        report.figure(SECTION, format!("{name} at {load}, by CPU of all"), of.thrift_to(to), "of it", none);
     };
     ratio("spine ÷ floor", spine, floor, Goal::AtLeast(0.6));
     ratio("spine ÷ bare floor", spine, bare, Goal::None);
@@ -76,7 +79,7 @@ async fn stages(
     daemon: &Daemon,
     spine: &Server,
     full: Server,
-    cpu_of_full: f64,
+    (cpu_of_full, sound): (f64, bool),
     report: &mut Report,
 ) -> Result<(), BoxError> {
     let runner = Runner { expects: BY_MODEL, ..Runner::chat("full turn, search remembered", &full) };
@@ -89,13 +92,18 @@ async fn stages(
     ];
     let rounds = alternate(bench, &runners, LOADS[0], report).await?;
     let ([remembered], [extracting, spine]) = (remembered.as_slice(), rounds.as_slice()) else { return Ok(()) };
-    let search = cpu_of_full - remembered.cpu_ms();
-    report.figure(CPU, "search (full turn − search remembered)", search, "ms/turn", Goal::None);
+    let by_model = Goal::None.unless_void(sound && remembered.sound());
+    let by_extraction = Goal::None.unless_void(extracting.sound());
     let thinking = extracting.cpu_ms() - spine.cpu_ms();
-    report.figure(CPU, "guard, routing, search, extraction (extracting − spine)", thinking, "ms/turn", Goal::None);
-    report.figure(CPU, "the whole turn with a model", cpu_of_full, "ms/turn", Goal::None);
-    report.figure(CPU, "the whole turn by extraction", extracting.cpu_ms(), "ms/turn", Goal::None);
-    report.figure(SECTION, "full turn by extraction at 50", extracting.per_second(), "turns/s", Goal::None);
+    for (name, figure, goal) in [
+        ("search (full turn − search remembered)", cpu_of_full - remembered.cpu_ms(), by_model),
+        ("guard, routing, search, extraction (extracting − spine)", thinking, by_extraction),
+        ("the whole turn with a model", cpu_of_full, by_model),
+        ("the whole turn by extraction", extracting.cpu_ms(), by_extraction),
+    ] {
+        report.figure(CPU, name, figure, "ms/turn", goal);
+    }
+    report.figure(SECTION, "full turn by extraction at 50", extracting.per_second(), "turns/s", by_extraction);
     Ok(())
 }
 
@@ -118,7 +126,7 @@ pub(crate) async fn durability(bench: &Bench, report: &mut Report) -> Result<(),
     let rounds = alternate(bench, &runners, 50, report).await?;
     let [synced, unsynced, full, normal] = rounds.as_slice() else { return Ok(()) };
     let lost = |with: &Rounds, without: &Rounds| (1.0 - with.ratio_to(without)) * 100.0;
-    report.figure(SECTION, "spine, FULL instead of OFF", lost(synced, unsynced), "% fewer", Goal::AtMost(10.0));
+    report.figure(SECTION, "spine, FULL instead of OFF", lost(synced, unsynced), "% fewer", Goal::AtMost(10.0).unless_void(synced.sound() && unsynced.sound()));
     report.figure(SECTION, "bare floor, FULL instead of NORMAL", lost(full, normal), "% fewer", Goal::None);
     Ok(())
 }

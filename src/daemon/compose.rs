@@ -76,7 +76,8 @@ pub(crate) struct Spine {
     pub(crate) running: Arc<Running>,
     pub(crate) hearing: Arc<Hearing>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) models: Vec<String>,
+    /// The models that write; `None`: answers quote their sources.
+    pub(crate) models: Option<Arc<Chain>>,
 }
 
 /// How the spine is used.
@@ -155,11 +156,18 @@ pub(crate) fn models(config: &Config) -> Result<Vec<Member>, ComposeError> {
     configured.iter().map(|model| Ok(model.build(&client, variable)?)).collect()
 }
 
-fn answerer(config: &Config, members: Vec<Member>, minds: &Minds, ledger: Arc<dyn Ledger>, clock: &Arc<dyn Clock>) -> Arc<dyn Answerer> {
-    let voice: Arc<dyn Voice> = minds.voice.clone();
+/// The chain of models, if any is configured.
+fn chain(
+    config: &Config,
+    members: Vec<Member>,
+    minds: &Minds,
+    ledger: Arc<dyn Ledger>,
+    clock: &Arc<dyn Clock>,
+) -> Option<Arc<Chain>> {
     if members.is_empty() {
-        return Arc::new(Extractive::new(voice));
+        return None;
     }
+    let voice: Arc<dyn Voice> = minds.voice.clone();
     let caps = SpendCaps {
         diver_tokens: config.llm.diver_tokens_per_day,
         all_tokens: config.llm.tokens_per_day,
@@ -167,7 +175,7 @@ fn answerer(config: &Config, members: Vec<Member>, minds: &Minds, ledger: Arc<dy
     };
     let agents: Arc<dyn Agents> = minds.agents.clone();
     let ledger = (caps != SpendCaps::default()).then_some(Spending { ledger, caps });
-    Arc::new(Chain::new(members, agents, voice, ledger, Arc::clone(clock)))
+    Some(Arc::new(Chain::new(members, agents, voice, ledger, Arc::clone(clock))))
 }
 
 /// Puts the spine together around the channels.
@@ -180,11 +188,14 @@ pub(crate) async fn spine(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let minds = minds(config)?;
     let members = if how.models { models(config)? } else { Vec::new() };
-    let model_names = members.iter().map(|member| member.name().to_owned()).collect();
     let real = store(config, how.dispatch, how.migrate).await?;
     let knowledge = knowledge(config, real.clone(), how.demo).await?;
     let store = if how.scratch { open_store(config, "sqlite::memory:".to_owned(), false, true).await? } else { real };
-    let answerer = answerer(config, members, &minds, store.clone(), &clock);
+    let models = chain(config, members, &minds, store.clone(), &clock);
+    let answerer: Arc<dyn Answerer> = match &models {
+        Some(chain) => chain.clone(),
+        None => Arc::new(Extractive::new(minds.voice.clone())),
+    };
 
     let streams = Arc::new(Streams::new(store.clone()));
     let hearing = Arc::new(Hearing::new(REMEMBERED_CONVERSATIONS));
@@ -230,7 +241,7 @@ pub(crate) async fn spine(
         progress: Progress::new("dispatch", clock.now()),
         park: lifecycle.park.clone(),
     });
-    Ok(Spine { store, knowledge, minds, intake, lanes, running, hearing, clock, models: model_names })
+    Ok(Spine { store, knowledge, minds, intake, lanes, running, hearing, clock, models })
 }
 
 /// The web channel on a spine.

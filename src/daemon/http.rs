@@ -13,6 +13,7 @@ use dovvybuddy_core::lanes::Running;
 use dovvybuddy_core::store::{Backlog, Store, StoreError};
 use dovvybuddy_core::supervise::{Progress, ProgressReport};
 use dovvybuddy_knowledge::Knowledge;
+use dovvybuddy_llm::Chain;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
@@ -32,7 +33,7 @@ pub(crate) struct Health {
     pub(crate) running: Arc<Running>,
     pub(crate) dispatch: Arc<Progress>,
     pub(crate) loops: Vec<Arc<Progress>>,
-    pub(crate) models: Vec<String>,
+    pub(crate) models: Option<Arc<Chain>>,
     pub(crate) lead_outlets: Vec<String>,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) metrics_token: Option<SecretString>,
@@ -83,8 +84,21 @@ struct StatusBody {
     loops: Vec<ProgressReport>,
     turns_running: usize,
     queue: Option<QueueBody>,
-    models: Vec<String>,
+    models: Vec<ModelBody>,
     knowledge: dovvybuddy_knowledge::Standing,
+}
+
+#[derive(Serialize)]
+struct ModelBody {
+    name: String,
+    /// `closed`: it answers; `open`: it rests after failures; `half_open`: it is being tried.
+    breaker: &'static str,
+}
+
+impl From<(String, &'static str)> for ModelBody {
+    fn from((name, breaker): (String, &'static str)) -> Self {
+        Self { name, breaker }
+    }
 }
 
 #[derive(Serialize)]
@@ -154,7 +168,11 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
             (true, true) => "ok",
             (true, false) => "stalled",
         },
-        llm: word(health.models.is_empty(), "extractive", "configured"),
+        llm: match &health.models {
+            None => "extractive",
+            Some(models) if models.healthy() => "ok",
+            Some(_) => "resting",
+        },
         lead_capture: word(health.lead_outlets.is_empty(), "stored", "delivered"),
         knowledge: word(knowledge.passages > 0, "ok", "empty"),
         embeddings: word(knowledge.embedded >= knowledge.passages, "ok", "pending"),
@@ -172,7 +190,7 @@ async fn status(State(health): State<Arc<Health>>) -> Json<StatusBody> {
         loops: health.loops.iter().map(|progress| progress.report(now, PATIENCE)).collect(),
         turns_running: health.running.count(),
         queue: health.backlog().await.ok().map(QueueBody::from),
-        models: health.models.clone(),
+        models: health.models.iter().flat_map(|chain| chain.status()).map(ModelBody::from).collect(),
         knowledge: health.knowledge.standing(),
     })
 }

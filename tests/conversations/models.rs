@@ -251,8 +251,10 @@ async fn a_liar_gets_nothing_past_the_check() {
     let daemon = setup.start().await;
     for question in [
         DEPTH,
-        "What does the course cost and how long does it take?",
+        "What is a safety stop?",
+        "How long should I wait before flying after diving?",
         "What is diving in Komodo like?",
+        "What does the course cost and how long does it take?",
         "Wie tief darf ich mit dem Open Water tauchen?",
     ] {
         let (message, _) = whole(&daemon.stream(None, question).await.rest().await);

@@ -8,7 +8,12 @@ use dovvybuddy_agents::{Example, Trainer};
 #[allow(clippy::print_stdout, reason = "the weights are the program's output")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("training");
-    let mut files: Vec<_> = std::fs::read_dir(dir)?.collect::<Result<Vec<_>, _>>()?.iter().map(std::fs::DirEntry::path).collect();
+    let mut files: Vec<_> = std::fs::read_dir(&dir)?.collect::<Result<Vec<_>, _>>()?.iter().map(std::fs::DirEntry::path).collect();
+    // The development set is learnt from as well, so only the held-out set measures; with
+    // `--without-dev` the development set measures what the training messages alone teach.
+    if !std::env::args().any(|arg| arg == "--without-dev") {
+        files.push(dir.join("../../../tests/eval/routing_dev.jsonl"));
+    }
     files.sort();
     let mut examples: Vec<Example> = Vec::new();
     for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "jsonl")) {

@@ -200,10 +200,12 @@ async fn rest(pause: Duration, stop: &CancellationToken) -> bool {
 /// Says on the terminal what is there and where to click.
 fn announce(config: &Config, spine: &Spine) {
     let base = config.http.public_url.clone().unwrap_or_else(|| format!("http://{}", config.http.bind));
-    let answers = if spine.models.is_empty() {
-        "by quoting its sources (set a model key for written answers)".to_owned()
-    } else {
-        format!("with {}", spine.models.join(", then "))
+    let answers = match &spine.models {
+        None => "by quoting its sources (set a model key for written answers)".to_owned(),
+        Some(chain) => {
+            let names: Vec<String> = chain.status().into_iter().map(|(name, _)| name).collect();
+            format!("with {}", names.join(", then "))
+        }
     };
     let standing = spine.knowledge.standing();
     output::note(format!(

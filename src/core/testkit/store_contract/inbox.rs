@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::guard::{EmergencyKind, StandingEmergency};
 use crate::limit::{Charge, Quota, Verdict, gcra};
 use crate::session::{DiverProfile, Session};
-use crate::store::{Accepted, FinishedTurn, StoreError};
+use crate::store::{Accepted, FinishedTurn, Outcome, StoreError};
 
 const QUOTA: Quota = Quota { per_minute: 20, burst: 5 };
 
@@ -265,6 +265,19 @@ pub async fn a_running_turn_does_not_undo_an_alarm(lab: &mut dyn Lab) {
     store.finish(&claimed, &running).await.unwrap();
     let session = store.session(&chat("c"), &diver("ada"), 9).await.unwrap().unwrap();
     assert_eq!(session.emergency, Some(alarm(EmergencyKind::Cardiac)));
+}
+
+/// A burst whose pieces show an emergency only together raises it when its turn ends.
+pub async fn an_alarm_found_only_in_the_turn_stands(lab: &mut dyn Lab) {
+    let store = lab.store();
+    accept(&*store, &said(&chat("c"), "ada", "after the dive my legs went numb", 0)).await;
+    let claimed = claim(&*store, 0).await;
+    let mut found = answer(&*store, &claimed, "Call 112.", 0).await;
+    found.outcome = Outcome::Emergency;
+    found.session.emergency = Some(alarm(EmergencyKind::DecompressionIllness));
+    store.finish(&claimed, &found).await.unwrap();
+    let session = store.session(&chat("c"), &diver("ada"), 9).await.unwrap().unwrap();
+    assert_eq!(session.emergency, Some(alarm(EmergencyKind::DecompressionIllness)));
 }
 
 /// A turn that begins after the alarm may end it; one that doesn't say so leaves it standing.

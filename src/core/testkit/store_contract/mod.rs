@@ -76,6 +76,7 @@ macro_rules! store_contract {
                 an_answered_event_repeats_as_a_duplicate,
                 an_alarm_leaves_profile_and_state_alone,
                 a_running_turn_does_not_undo_an_alarm,
+                an_alarm_found_only_in_the_turn_stands,
                 standing_down_ends_an_alarm,
                 the_backlog_counts_what_waits,
             }
