@@ -11,7 +11,7 @@ use dovvybuddy_core::channel::{ChannelAdapter, Content, Inbound, Outlet, SendErr
 use dovvybuddy_core::delivery::Deliveries;
 use dovvybuddy_core::events::{Follower, Streams, TurnEvent};
 use dovvybuddy_core::hearing::Hearing;
-use dovvybuddy_core::intake::{Admitted, Intake, Parts, Refusal, SlowDownNotices};
+use dovvybuddy_core::intake::{Admitted, Arrivals, Intake, Parts, Refusal, SlowDownNotices};
 use dovvybuddy_core::lanes::{Lanes, Running};
 use dovvybuddy_core::limit::Quota;
 use dovvybuddy_core::reply::{Degraded, Reply};
@@ -81,6 +81,7 @@ impl Setup {
             running: Arc::clone(&running),
             channels: channels.clone(),
             notices: SlowDownNotices::default(),
+            arrivals: Arrivals::default(),
             closing: stop.clone(),
         });
         let turns = Arc::new(Turns {

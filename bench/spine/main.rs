@@ -20,7 +20,7 @@ use dovvybuddy_bench::BoxError;
 use dovvybuddy_core::channel::ChannelAdapter;
 use dovvybuddy_core::events::Streams;
 use dovvybuddy_core::hearing::Hearing;
-use dovvybuddy_core::intake::{Intake, Parts, SlowDownNotices};
+use dovvybuddy_core::intake::{Arrivals, Intake, Parts, SlowDownNotices};
 use dovvybuddy_core::lanes::{Lanes, Running};
 use dovvybuddy_core::limit::Quota;
 use dovvybuddy_core::store::{Sessions, Store};
@@ -119,6 +119,7 @@ fn compose(store: Arc<SqliteStore>, clock: Arc<dyn Clock>, echo: Echo) -> Result
         running: Arc::clone(&running),
         channels: channels.clone(),
         notices: SlowDownNotices::default(),
+        arrivals: Arrivals::default(),
         closing: closing.clone(),
     });
     let echo = Arc::new(echo);

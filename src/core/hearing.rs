@@ -65,6 +65,11 @@ impl Hearing {
         self.conversations.invalidate(conversation);
     }
 
+    /// Forgets everything; what is still true is learned again from the store.
+    pub fn clear(&self) {
+        self.conversations.invalidate_all();
+    }
+
     fn change(&self, conversation: &ConversationKey, change: impl FnOnce(&mut Heard)) {
         self.conversations.entry_by_ref(conversation).and_upsert_with(|known| {
             let mut heard = known.map(|entry| Heard::clone(entry.value())).unwrap_or_default();

@@ -3,7 +3,7 @@
 //! This is the first half of the turn (SPEC section 5); [`crate::turn`] is the second.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use moka::sync::Cache;
@@ -55,8 +55,24 @@ pub struct Parts {
     pub channels: HashMap<ChannelId, Arc<dyn ChannelAdapter>>,
     /// Who was asked to slow down lately.
     pub notices: SlowDownNotices,
+    /// When each channel last brought something.
+    pub arrivals: Arrivals,
     /// Fired when the daemon stops taking in.
     pub closing: CancellationToken,
+}
+
+/// When each channel last brought something: its progress, seen from inside.
+#[derive(Default)]
+pub struct Arrivals(Mutex<HashMap<ChannelId, Timestamp>>);
+
+impl Arrivals {
+    fn note(&self, channel: &ChannelId, at: Timestamp) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match last.get_mut(channel) {
+            Some(moment) => *moment = at,
+            None => drop(last.insert(channel.clone(), at)),
+        }
+    }
 }
 
 /// Remembers who was asked to slow down, so that a flood gets one notice per window.
@@ -143,6 +159,7 @@ impl Intake {
     /// channel that waits for its reply, answered), and the platform may be told so.
     pub async fn accept(&self, event: Inbound) -> Result<Admitted, Refusal> {
         let parts = &*self.0;
+        parts.arrivals.note(&event.conversation.channel, event.received_at);
         if !event.content.text().is_empty() {
             let heard = parts.heard(&event).await;
             if let Assessment::Emergency(alarm) = parts.guard.assess(event.content.text(), &heard) {
@@ -153,6 +170,12 @@ impl Intake {
             return Err(Refusal::Overloaded);
         }
         parts.enqueue(event).await
+    }
+
+    /// The channels, and when each last brought something.
+    pub fn channels(&self) -> Vec<(ChannelId, Option<Timestamp>)> {
+        let last = self.0.arrivals.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.channels.keys().map(|id| (id.clone(), last.get(id).copied())).collect()
     }
 
     /// Whether this process has heard this conversation before; saves asking the store.

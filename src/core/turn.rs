@@ -205,6 +205,7 @@ impl Turns {
         let began = Instant::now();
         let found = self.retriever.search(&query).await;
         let search_ms = millis(began.elapsed());
+        metrics::histogram!("dovvybuddy_retrieval_seconds").record(began.elapsed());
 
         let introduce = asked.session.history.is_empty();
         let brief = Brief { asked, route, agent, passages: found.passages };
@@ -452,7 +453,6 @@ fn report(claim: &Claim, turn: &FinishedTurn) {
     let timings = [
         ("dovvybuddy_turn_seconds", turn.usage.total_ms),
         ("dovvybuddy_first_token_seconds", turn.usage.first_piece_ms),
-        ("dovvybuddy_retrieval_seconds", turn.usage.search_ms),
     ];
     for (name, millis) in timings {
         metrics::histogram!(name).record(Duration::from_millis(millis));

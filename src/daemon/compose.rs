@@ -10,7 +10,7 @@ use dovvybuddy_core::channel::{ChannelAdapter, Outlet};
 use dovvybuddy_core::delivery::Deliveries;
 use dovvybuddy_core::events::Streams;
 use dovvybuddy_core::hearing::Hearing;
-use dovvybuddy_core::intake::{Intake, Parts, SlowDownNotices};
+use dovvybuddy_core::intake::{Arrivals, Intake, Parts, SlowDownNotices};
 use dovvybuddy_core::lanes::{Lanes, Running};
 use dovvybuddy_core::lead::Lead;
 use dovvybuddy_core::store::{KnowledgeBase, Ledger, Notice, SpendCaps, Store, StoreError};
@@ -211,6 +211,7 @@ pub(crate) async fn spine(
         running: Arc::clone(&running),
         channels: channels.clone(),
         notices: SlowDownNotices::default(),
+        arrivals: Arrivals::default(),
         closing: lifecycle.stopping.clone(),
     });
     let turns = Arc::new(Turns {

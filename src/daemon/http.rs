@@ -8,7 +8,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use dovvybuddy_core::{Clock, Timestamp};
+use dovvybuddy_core::intake::Intake;
+use dovvybuddy_core::{ChannelId, Clock, Timestamp};
 use dovvybuddy_core::lanes::Running;
 use dovvybuddy_core::store::{Backlog, Store, StoreError};
 use dovvybuddy_core::supervise::{Progress, ProgressReport};
@@ -29,6 +30,7 @@ const PING_BUDGET: Duration = Duration::from_secs(2);
 pub(crate) struct Health {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) knowledge: Arc<Knowledge>,
+    pub(crate) intake: Intake,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) running: Arc<Running>,
     pub(crate) dispatch: Arc<Progress>,
@@ -85,7 +87,21 @@ struct StatusBody {
     turns_running: usize,
     queue: Option<QueueBody>,
     models: Vec<ModelBody>,
-    knowledge: dovvybuddy_knowledge::Standing,
+    channels: Vec<ChannelBody>,
+    content: dovvybuddy_knowledge::Standing,
+}
+
+#[derive(Serialize)]
+struct ChannelBody {
+    id: String,
+    /// When it last brought a message.
+    last_message: Option<String>,
+}
+
+impl From<(ChannelId, Option<Timestamp>)> for ChannelBody {
+    fn from((id, last): (ChannelId, Option<Timestamp>)) -> Self {
+        Self { id: id.to_string(), last_message: last.map(Timestamp::to_rfc3339) }
+    }
 }
 
 #[derive(Serialize)]
@@ -191,7 +207,8 @@ async fn status(State(health): State<Arc<Health>>) -> Json<StatusBody> {
         turns_running: health.running.count(),
         queue: health.backlog().await.ok().map(QueueBody::from),
         models: health.models.iter().flat_map(|chain| chain.status()).map(ModelBody::from).collect(),
-        knowledge: health.knowledge.standing(),
+        channels: health.intake.channels().into_iter().map(ChannelBody::from).collect(),
+        content: health.knowledge.standing(),
     })
 }
 

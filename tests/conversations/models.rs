@@ -236,8 +236,8 @@ async fn a_model_that_always_fails_is_soon_asked_no_more() {
     assert!(calls >= 1);
     assert!(calls <= 14, "the breaker opens within ten calls: {calls}");
     let metrics = daemon.get("/metrics").await.unwrap().text().await.unwrap();
-    let open = regex::Regex::new(r"(?m)^dovvybuddy_breaker_open\{[^}]*\} 1$").unwrap();
-    assert!(open.is_match(&metrics), "the alerts look at dovvybuddy_breaker_open");
+    let open = regex::Regex::new(r"(?m)^dovvybuddy_model_breaker_state\{[^}]*\} 2$").unwrap();
+    assert!(open.is_match(&metrics), "the alerts look at dovvybuddy_model_breaker_state");
     let ready = daemon.get("/ready").await.unwrap();
     assert_eq!(ready.status(), 200, "a model that is down makes nothing red");
     daemon.kill().await;

@@ -118,11 +118,9 @@ impl Replies {
         let mut sheets = HashMap::new();
         for lang in Lang::ALL {
             let name = format!("emergency/replies/{}.toml", lang.code());
-            let (file, source) = source(content_dir, &name, compiled_in(lang))?;
-            sheets.insert(lang, parse(&file, &source)?);
+            sheets.insert(lang, read(content_dir, &name, compiled_in(lang), parse)?);
         }
-        let (file, source) = source(content_dir, "emergency/hotlines.toml", HOTLINES)?;
-        let hotlines = Hotlines::parse(&file, &source)?;
+        let hotlines = read(content_dir, "emergency/hotlines.toml", HOTLINES, Hotlines::parse)?;
         Ok(Self { sheets, hotlines, contacts: operator.emergency_contacts.clone() })
     }
 
@@ -201,14 +199,23 @@ fn labelled(label: &str, lines: &[Hotline]) -> String {
     format!("{label}: {}", lines.join(" · "))
 }
 
-/// The file under `dir` if it is there, else the compiled-in text.
-fn source(dir: Option<&Path>, name: &str, compiled_in: &str) -> Result<(String, String), ReplyError> {
+/// The file under `dir` if it is there and can be read, else the compiled-in text. A slip in a file must
+/// not leave divers without words in an emergency; it is named in the log.
+fn read<T>(
+    dir: Option<&Path>,
+    name: &str,
+    compiled_in: &str,
+    parse: impl Fn(&str, &str) -> Result<T, ReplyError>,
+) -> Result<T, ReplyError> {
     if let Some(path) = dir.map(|dir| dir.join(name)).filter(|path| path.exists()) {
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(&path).map_err(|source| ReplyError::Io { file: file.clone(), source })?;
-        return Ok((file, text));
+        let text = std::fs::read_to_string(&path).map_err(|source| ReplyError::Io { file: file.clone(), source });
+        match text.and_then(|text| parse(&file, &text)) {
+            Ok(read) => return Ok(read),
+            Err(error) => tracing::error!(%error, "an emergency file can't be used; the built-in words stand in for it"),
+        }
     }
-    Ok((name.to_owned(), compiled_in.to_owned()))
+    parse(name, compiled_in)
 }
 
 fn parse(file: &str, source: &str) -> Result<Sheet, ReplyError> {

@@ -210,13 +210,16 @@ pub(crate) fn also(reading: &Reading, label: &str) -> Vec<AgentId> {
         ("certification", certification),
         ("trip", trip),
         ("safety", reading.any(SAFETY_TOPICS)),
-        ("retrieval", reading.any(&[Concept::Price, Concept::Hours, Concept::Operator]) && label != "retrieval"),
+        ("retrieval", reading.any(OPERATORS_OWN) && label != "retrieval"),
     ];
     if label == "out_of_scope" {
         return Vec::new();
     }
     touched.into_iter().filter(|(agent, touched)| *touched && *agent != label).map(|(agent, _)| AgentId::new(agent)).collect()
 }
+
+/// What only the operator can answer.
+const OPERATORS_OWN: &[Concept] = &[Concept::Price, Concept::Hours, Concept::Operator];
 
 /// What the message is about: its most telling concept, else the label.
 fn intent(reading: &Reading, to: &Destination, label: &str) -> String {
@@ -258,7 +261,11 @@ fn intent(reading: &Reading, to: &Destination, label: &str) -> String {
         Destination::Fixed(phrase) => phrase.key().to_owned(),
         Destination::OutOfScope => label.to_owned(),
         Destination::Agent(agent) => {
-            TELLING.iter().find(|concept| reading.has(**concept)).map_or(agent.as_str(), |concept| concept.key()).to_owned()
+            // Prices, hours and bookings are the operator's only where the whole message is: "how much" and
+            // "open" stand in questions about courses and dives, too.
+            let fits = |concept: &Concept| label == "retrieval" || !OPERATORS_OWN.contains(concept);
+            let telling = TELLING.iter().find(|concept| fits(concept) && reading.has(**concept));
+            telling.map_or(agent.as_str(), |concept| concept.key()).to_owned()
         }
     }
 }

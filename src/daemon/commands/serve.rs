@@ -40,6 +40,8 @@ pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
     let how = Use { dispatch: true, migrate: !options.no_migrate, demo: options.demo, models: true, scratch: false };
     let channels = compose::channels();
     let spine = compose::spine(config, how, channels.clone(), &lifecycle).await?;
+    // From here on, writes of other processes are noticed.
+    spine.store.changed().await?;
     ingest(&spine).await;
 
     let web = compose::web(config, &spine, &lifecycle)?;
@@ -49,6 +51,7 @@ pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
     let health = Arc::new(Health {
         store: spine.store.clone(),
         knowledge: Arc::clone(&spine.knowledge),
+        intake: spine.intake.clone(),
         clock: Arc::clone(&spine.clock),
         running: Arc::clone(&spine.running),
         dispatch: Arc::clone(&spine.lanes.progress),
@@ -155,12 +158,16 @@ fn background(config: &Config, spine: &Spine, health: &Arc<Health>, metrics: Pro
     lifecycle.spawn(async move { embedding.keep_embedded(&Silent, &embedding_stop).await });
 
     let store = spine.store.clone();
+    let hearing = Arc::clone(&spine.hearing);
     let watch_stop = stop.clone();
     lifecycle.spawn(async move {
         while !rest(LOOK_FOR_CHANGES, &watch_stop).await {
-            if matches!(store.changed().await, Ok(true))
-                && let Err(error) = knowledge.reload().await
-            {
+            if !matches!(store.changed().await, Ok(true)) {
+                continue;
+            }
+            // Another process may have erased a diver whom we still remember.
+            hearing.clear();
+            if let Err(error) = knowledge.reload().await {
                 tracing::warn!(error = %error, "changed content can't be taken over");
             }
         }
@@ -208,7 +215,7 @@ fn announce(config: &Config, spine: &Spine) {
         }
     };
     let standing = spine.knowledge.standing();
-    output::note(format!(
+    output::line(format!(
         "\nDovvyBuddy {} is ready.\n  chat page   {base}/\n  API docs    {base}/docs\n  health      {base}/health  {base}/ready  {base}/status\n  answers     {answers}, from {} documents\n",
         env!("CARGO_PKG_VERSION"),
         standing.documents,

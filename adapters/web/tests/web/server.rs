@@ -11,7 +11,7 @@ use dovvybuddy_core::agent::{Answer, Answerer, Brief, Release};
 use dovvybuddy_core::channel::ChannelAdapter;
 use dovvybuddy_core::events::Streams;
 use dovvybuddy_core::hearing::Hearing;
-use dovvybuddy_core::intake::{Intake, Parts, SlowDownNotices};
+use dovvybuddy_core::intake::{Arrivals, Intake, Parts, SlowDownNotices};
 use dovvybuddy_core::lanes::{Lanes, Running};
 use dovvybuddy_core::lead::Lead;
 use dovvybuddy_core::limit::Quota;
@@ -159,6 +159,7 @@ impl Server {
             running: running.clone(),
             channels: channels.clone(),
             notices: SlowDownNotices::default(),
+            arrivals: Arrivals::default(),
             closing: closing.clone(),
         });
         let turns = Arc::new(Turns {
