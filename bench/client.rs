@@ -143,7 +143,8 @@ impl Connection {
 
 fn chunk_size(line: &[u8]) -> Result<usize, ClientError> {
     let text = std::str::from_utf8(line).ok().and_then(|text| text.split(';').next());
-    text.and_then(|text| usize::from_str_radix(text.trim(), 16).ok()).ok_or(ClientError::Malformed("a chunk has no size"))
+    text.and_then(|text| usize::from_str_radix(text.trim(), 16).ok())
+        .ok_or(ClientError::Malformed("a chunk has no size"))
 }
 
 /// Status, length of the head and form of the body, once the head is there whole.

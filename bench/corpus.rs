@@ -30,21 +30,60 @@ const TOPICS: [(&str, &str); 20] = [
     ("Snorkelling", "Can my family snorkel at {}?"),
 ];
 const SUBJECTS: [&str; 16] = [
-    "the outer reef", "the sandy slope", "the northern wall", "the channel", "the lagoon", "the pinnacle",
-    "the coral garden", "the cleaning station", "the drop-off", "the seagrass meadow", "the cavern mouth",
-    "the shallow plateau", "the mooring line", "the house reef", "the southern point", "the swim-through",
+    "the outer reef",
+    "the sandy slope",
+    "the northern wall",
+    "the channel",
+    "the lagoon",
+    "the pinnacle",
+    "the coral garden",
+    "the cleaning station",
+    "the drop-off",
+    "the seagrass meadow",
+    "the cavern mouth",
+    "the shallow plateau",
+    "the mooring line",
+    "the house reef",
+    "the southern point",
+    "the swim-through",
 ];
 const VERBS: [&str; 10] =
     ["shelters", "attracts", "hides", "feeds", "draws", "shows", "keeps", "supports", "offers", "holds"];
 const OBJECTS: [&str; 20] = [
-    "turtles", "reef sharks", "eagle rays", "schooling jacks", "barracuda", "nudibranchs", "frogfish", "garden eels",
-    "soft corals", "gorgonians", "mantas", "octopus", "batfish", "lionfish", "moray eels", "sweetlips", "wrasse",
-    "anemonefish", "pygmy seahorses", "bumphead parrotfish",
+    "turtles",
+    "reef sharks",
+    "eagle rays",
+    "schooling jacks",
+    "barracuda",
+    "nudibranchs",
+    "frogfish",
+    "garden eels",
+    "soft corals",
+    "gorgonians",
+    "mantas",
+    "octopus",
+    "batfish",
+    "lionfish",
+    "moray eels",
+    "sweetlips",
+    "wrasse",
+    "anemonefish",
+    "pygmy seahorses",
+    "bumphead parrotfish",
 ];
 const TIMES: [&str; 12] = [
-    "in the early morning", "around the new moon", "on the rising tide", "in the dry season", "from May to October",
-    "after the rains", "at slack water", "in the late afternoon", "in calm weather", "during the spawning",
-    "from November to March", "all year round",
+    "in the early morning",
+    "around the new moon",
+    "on the rising tide",
+    "in the dry season",
+    "from May to October",
+    "after the rains",
+    "at slack water",
+    "in the late afternoon",
+    "in calm weather",
+    "during the spawning",
+    "from November to March",
+    "all year round",
 ];
 
 /// Numbers that look random and are the same everywhere (`SplitMix64`).
@@ -89,8 +128,8 @@ impl Numbers {
 /// The place a document is about.
 pub fn place(document: usize) -> String {
     const FIRST: [&str; 25] = [
-        "Ka", "Mo", "Ba", "Si", "Te", "Ra", "Lu", "Na", "Wa", "Pu", "Do", "Ma", "Ti", "Go", "Ha", "Be", "Sa", "Ro", "Le",
-        "Ku", "Vi", "To", "Pa", "Ni", "Ja",
+        "Ka", "Mo", "Ba", "Si", "Te", "Ra", "Lu", "Na", "Wa", "Pu", "Do", "Ma", "Ti", "Go", "Ha", "Be", "Sa", "Ro",
+        "Le", "Ku", "Vi", "To", "Pa", "Ni", "Ja",
     ];
     const LAST: [&str; 20] = [
         "rokai", "lindu", "mbara", "petang", "silau", "nuwara", "garoa", "tobak", "windi", "falemo", "kasir", "dolan",

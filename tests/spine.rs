@@ -9,18 +9,17 @@ use std::time::Duration;
 
 use dovvybuddy_core::channel::{ChannelAdapter, Content, Inbound, Outlet, SendError, Sender};
 use dovvybuddy_core::delivery::Deliveries;
-use dovvybuddy_core::events::{Follower, Streams, TurnEvent};
-use dovvybuddy_core::hearing::Hearing;
-use dovvybuddy_core::intake::{Admitted, Arrivals, Intake, Parts, Refusal, SlowDownNotices};
-use dovvybuddy_core::lanes::{Lanes, Running};
+use dovvybuddy_core::events::{Follower, TurnEvent};
+use dovvybuddy_core::intake::{Admitted, Intake, Refusal};
 use dovvybuddy_core::limit::Quota;
 use dovvybuddy_core::reply::{Degraded, Reply};
 use dovvybuddy_core::session::Role;
+use dovvybuddy_core::spine::{self, Ports, SpineSettings, Stops};
 use dovvybuddy_core::store::{Sessions as _, Upkeep as _};
 use dovvybuddy_core::supervise::Progress;
 use dovvybuddy_core::testkit::chat::{self, FakeChat};
 use dovvybuddy_core::testkit::minds::{Echo, KeysAloud, KnowsNothing, OneAgent, ScriptedGuard, ScriptedRouter};
-use dovvybuddy_core::turn::{TurnSettings, Turns};
+use dovvybuddy_core::turn::TurnSettings;
 use dovvybuddy_core::{BotId, ChannelId, Clock, ConversationKey, DiverKey, SystemClock, TurnId};
 use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore};
 use tempfile::TempDir;
@@ -66,25 +65,8 @@ impl Setup {
         let chat = Arc::new(FakeChat::default());
         let channel: Arc<dyn ChannelAdapter> = chat.clone();
         let channels = HashMap::from([(channel.id(), channel)]);
-        let streams = Arc::new(Streams::new(store.clone()));
-        let hearing = Arc::new(Hearing::new(100));
-        let running = Arc::new(Running::default());
         let (stop, park) = (CancellationToken::new(), CancellationToken::new());
-        let intake = Intake::new(Parts {
-            guard: Arc::new(ScriptedGuard),
-            store: store.clone(),
-            voice: Arc::new(KeysAloud),
-            clock: Arc::clone(&clock),
-            diver_quota: self.quota,
-            streams: Arc::clone(&streams),
-            hearing: Arc::clone(&hearing),
-            running: Arc::clone(&running),
-            channels: channels.clone(),
-            notices: SlowDownNotices::default(),
-            arrivals: Arrivals::default(),
-            closing: stop.clone(),
-        });
-        let turns = Arc::new(Turns {
+        let ports = Ports {
             store: store.clone(),
             guard: Arc::new(ScriptedGuard),
             router: Arc::new(ScriptedRouter),
@@ -93,25 +75,17 @@ impl Setup {
             answerer: Arc::new(Echo),
             voice: Arc::new(KeysAloud),
             clock: Arc::clone(&clock),
-            streams,
-            hearing,
             channels,
-            settings: TurnSettings {
-                budget: Duration::from_secs(18),
-                least: Duration::from_secs(2),
-                history: 20,
-                passages: 6,
-            },
-        });
-        let lanes = Arc::new(Lanes {
-            store: store.clone(),
-            turns,
-            running,
-            clock: Arc::clone(&clock),
-            most: 100,
-            progress: Progress::new("dispatch", clock.now()),
-            park: park.clone(),
-        });
+        };
+        let (budget, least) = (Duration::from_secs(18), Duration::from_secs(2));
+        let settings = SpineSettings {
+            diver_quota: self.quota,
+            turn: TurnSettings { budget, least, history: 20, passages: 6 },
+            most_running: 100,
+            remembered: 100,
+        };
+        let stops = Stops { closing: stop.clone(), park: park.clone() };
+        let spine::Spine { intake, lanes, .. } = spine::Spine::new(ports, settings, stops);
         let outlet: Arc<dyn Outlet> = chat.clone();
         let deliveries = Arc::new(Deliveries {
             store: store.clone(),

@@ -24,7 +24,8 @@ impl Allowed {
             } else if let Some((host, port)) = place(entry) {
                 allowed.places.push((host, port));
             } else {
-                let expected = format!("networks such as 10.0.0.0/8 or places such as crm.internal:8443, not `{entry}`");
+                let expected =
+                    format!("networks such as 10.0.0.0/8 or places such as crm.internal:8443, not `{entry}`");
                 return Err(ConfigError::new("outgoing.allow", expected));
             }
         }
@@ -47,7 +48,8 @@ impl Allowed {
 fn place(entry: &str) -> Option<(String, u16)> {
     let (host, port) = entry.rsplit_once(':')?;
     let host = host.trim_matches(['[', ']']);
-    let plausible = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':'));
+    let plausible =
+        !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':'));
     plausible.then_some(())?;
     Some((host.to_ascii_lowercase(), port.parse().ok()?))
 }
@@ -104,15 +106,51 @@ mod tests {
     fn only_the_public_internet_is_reached() {
         let none = Allowed::default();
         for inside in [
-            "127.0.0.1", "127.8.8.8", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254", "100.64.0.1",
-            "100.100.100.200", "0.0.0.0", "0.1.2.3", "192.0.0.192", "198.18.0.1", "224.0.0.1", "255.255.255.255", "240.0.0.1",
-            "::1", "::", "fe80::1", "fc00::1", "fd00:ec2::254", "ff02::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254",
-            "64:ff9b::a00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "2002:a9fe:a9fe::1", "2001:db8::1", "2001::1", "100::1", "::7f00:1",
+            "127.0.0.1",
+            "127.8.8.8",
+            "10.0.0.1",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "100.100.100.200",
+            "0.0.0.0",
+            "0.1.2.3",
+            "192.0.0.192",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "240.0.0.1",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "ff02::1",
+            "::ffff:127.0.0.1",
+            "::ffff:169.254.169.254",
+            "64:ff9b::a00:1",
+            "64:ff9b::a9fe:a9fe",
+            "2002:7f00:1::",
+            "2002:a9fe:a9fe::1",
+            "2001:db8::1",
+            "2001::1",
+            "100::1",
+            "::7f00:1",
             "64:ff9b:1::1",
         ] {
             assert!(!permits(&none, inside), "{inside}");
         }
-        for outside in ["1.1.1.1", "172.32.0.1", "100.128.0.1", "192.0.1.1", "2606:4700::1111", "64:ff9b::101:101", "2002:101:101::1"] {
+        for outside in [
+            "1.1.1.1",
+            "172.32.0.1",
+            "100.128.0.1",
+            "192.0.1.1",
+            "2606:4700::1111",
+            "64:ff9b::101:101",
+            "2002:101:101::1",
+        ] {
             assert!(permits(&none, outside), "{outside}");
         }
     }

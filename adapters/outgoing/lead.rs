@@ -140,12 +140,21 @@ mod tests {
 
     fn lead(data: Value) -> Lead {
         let profile = DiverProfile { cert_level: Some("OW".into()), dives: Some(12), ..DiverProfile::default() };
-        Lead { id: LeadId(numbered(1)), bot: BotId::default(), kind: LeadKind::Trip, data, session: None, profile, created_at: START }
+        Lead {
+            id: LeadId(numbered(1)),
+            bot: BotId::default(),
+            kind: LeadKind::Trip,
+            data,
+            session: None,
+            profile,
+            created_at: START,
+        }
     }
 
     #[test]
     fn a_mail_says_everything_the_diver_sent_and_nothing_else() {
-        let mail = written(&lead(json!({"name": "Ana", "email": "ana@example.com", "group_size": 4, "message": "In May?"})));
+        let mail =
+            written(&lead(json!({"name": "Ana", "email": "ana@example.com", "group_size": 4, "message": "In May?"})));
         assert_eq!(mail.subject, "Lead (trip): Ana");
         for line in ["Name: Ana", "Divers: 4", "Message: In May?", "- cert level: OW", "- dives: 12"] {
             assert!(mail.text.contains(line), "{line} in {}", mail.text);

@@ -50,13 +50,12 @@ pub struct MailOutlet {
 impl MailOutlet {
     /// Reads the settings. Nothing is connected yet.
     pub fn new(config: &MailConfig, clock: Arc<dyn Clock>) -> Result<Self, ConfigError> {
-        let to: Mailboxes = config
-            .mail_to
-            .parse()
-            .ok()
-            .filter(|to: &Mailboxes| to.iter().next().is_some())
-            .ok_or_else(|| ConfigError::new("leads.mail_to", "an address such as leads@shop.example, or several with commas"))?;
-        let wrong_url = || ConfigError::new("leads.smtp_url", "an address such as smtps://user:password@mail.example:465");
+        let to: Mailboxes =
+            config.mail_to.parse().ok().filter(|to: &Mailboxes| to.iter().next().is_some()).ok_or_else(|| {
+                ConfigError::new("leads.mail_to", "an address such as leads@shop.example, or several with commas")
+            })?;
+        let wrong_url =
+            || ConfigError::new("leads.smtp_url", "an address such as smtps://user:password@mail.example:465");
         let url = smtp_url(config.smtp_url.expose_secret()).ok_or_else(wrong_url)?;
         let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.as_str()).map_err(|_| wrong_url())?;
         let from = sender(config, &url, &to)?;
@@ -137,7 +136,9 @@ fn is_loopback(url: &Url) -> bool {
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
         Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
         // Of a scheme that the standard does not know, the host is not parsed as an address.
-        Some(url::Host::Domain(name)) => name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback()),
+        Some(url::Host::Domain(name)) => {
+            name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+        }
         None => false,
     }
 }

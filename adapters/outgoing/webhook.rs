@@ -50,7 +50,8 @@ impl LeadWebhookOutlet {
     pub fn new(config: &LeadWebhookConfig, clock: Arc<dyn Clock>) -> Result<Self, ConfigError> {
         let wrong = || ConfigError::new("leads.webhook_url", "an http(s) address");
         let url = Url::parse(config.url.trim()).map_err(|_| wrong())?;
-        let (Some(host), Some(port), true) = (url.host(), url.port_or_known_default(), matches!(url.scheme(), "http" | "https"))
+        let (Some(host), Some(port), true) =
+            (url.host(), url.port_or_known_default(), matches!(url.scheme(), "http" | "https"))
         else {
             return Err(wrong());
         };

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dovvybuddy_core::channel::{
-    Capabilities, ChannelAdapter, ChannelError, Command, Content, Delivery, DeliveryKey, Inbound, OutboundPart, Outlet,
-    Receipt, SendError, Sender, TextLimit, TextUnit,
+    Capabilities, ChannelAdapter, ChannelError, Command, Content, DeliveryKey, Inbound, OutboundPart, Outlet, Receipt,
+    SendError, Sender,
 };
 use dovvybuddy_core::events::{Follower, TurnEvent};
 use dovvybuddy_core::intake::{Admitted, Intake, Refusal};
@@ -163,7 +163,7 @@ impl<I: Send> Outlet for Terminal<I> {
 #[async_trait]
 impl<I: AsyncBufRead + Unpin + Send> ChannelAdapter for Terminal<I> {
     fn capabilities(&self) -> Capabilities {
-        capabilities()
+        Capabilities::fetched()
     }
 
     fn render(&self, _reply: &Reply) -> Vec<serde_json::Value> {
@@ -217,19 +217,7 @@ impl<I: AsyncBufRead + Unpin + Send> ChannelAdapter for Terminal<I> {
     }
 }
 
-/// What a terminal can do.
-pub const fn capabilities() -> Capabilities {
-    Capabilities {
-        delivery: Delivery::Fetched,
-        longest_text: TextLimit { most: usize::MAX, unit: TextUnit::Scalars },
-        edits: false,
-        idempotent_sends: true,
-        bursts: false,
-    }
-}
-
-const COMMANDS: &str =
-    "Commands: /help /new /profile /sources /privacy /export /forget /not-an-emergency /quit";
+const COMMANDS: &str = "Commands: /help /new /profile /sources /privacy /export /forget /not-an-emergency /quit";
 
 enum Line {
     Empty,

@@ -18,7 +18,9 @@ impl Screen {
     }
 
     pub(crate) fn welcome(&self) {
-        self.notice("DovvyBuddy, an automated assistant for divers. Ask anything about diving; /help shows more, /quit ends.");
+        self.notice(
+            "DovvyBuddy, an automated assistant for divers. Ask anything about diving; /help shows more, /quit ends.",
+        );
     }
 
     pub(crate) fn prompt(&self) {

@@ -3,8 +3,7 @@
 use async_trait::async_trait;
 use dovvybuddy_core::ChannelId;
 use dovvybuddy_core::channel::{
-    Capabilities, ChannelAdapter, ChannelError, Delivery, DeliveryKey, OutboundPart, Outlet, Receipt, SendError,
-    TextLimit, TextUnit,
+    Capabilities, ChannelAdapter, ChannelError, DeliveryKey, OutboundPart, Outlet, Receipt, SendError,
 };
 use dovvybuddy_core::intake::Intake;
 use dovvybuddy_core::reply::Reply;
@@ -30,13 +29,7 @@ impl Outlet for WebAdapter {
 #[async_trait]
 impl ChannelAdapter for WebAdapter {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            delivery: Delivery::Fetched,
-            longest_text: TextLimit { most: usize::MAX, unit: TextUnit::Scalars },
-            edits: false,
-            idempotent_sends: true,
-            bursts: false,
-        }
+        Capabilities::fetched()
     }
 
     fn render(&self, _reply: &Reply) -> Vec<serde_json::Value> {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::error::ApiError;
 use crate::headers::SESSION_COOKIE;
 use crate::limits::RateLimited;
-use crate::state::{Inner, App};
+use crate::state::{App, Inner};
 
 /// The caller.
 #[derive(Debug)]

@@ -42,7 +42,9 @@ impl TrustedProxies {
     pub(crate) fn forwarded_https(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
         let said = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
         self.trusts(peer.to_canonical())
-            && said.and_then(|said| said.rsplit(',').next()).is_some_and(|proto| proto.trim().eq_ignore_ascii_case("https"))
+            && said
+                .and_then(|said| said.rsplit(',').next())
+                .is_some_and(|proto| proto.trim().eq_ignore_ascii_case("https"))
     }
 }
 

@@ -107,7 +107,10 @@ impl WebConfig {
 
     /// The origins of `cors_origins` in the form browsers send.
     pub(crate) fn origins(&self) -> Result<Vec<String>, ConfigError> {
-        self.cors_origins.iter().map(|value| origin_of(value).ok_or_else(|| wrong_origin("cors_origins", value))).collect()
+        self.cors_origins
+            .iter()
+            .map(|value| origin_of(value).ok_or_else(|| wrong_origin("cors_origins", value)))
+            .collect()
     }
 
     /// The origin of `public_url`.

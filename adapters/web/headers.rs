@@ -13,7 +13,7 @@ use dovvybuddy_core::session::SESSION_IDLE;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::client::{Client, peer, speaks_tls};
-use crate::state::{Inner, App};
+use crate::state::{App, Inner};
 
 /// The cookie in which the web channel keeps the session's id for its own page.
 pub(crate) const SESSION_COOKIE: &str = "dovvybuddy_session";

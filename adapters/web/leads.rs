@@ -146,7 +146,9 @@ fn read(mut form: Form) -> Result<Wanted, ApiError> {
     keep("message", fields.text("message", 2000));
     match kind {
         Some(LeadKind::Training) => {
-            for (name, most) in [("certification_level", 50), ("interested_certification", 50), ("preferred_location", 100)] {
+            for (name, most) in
+                [("certification_level", 50), ("interested_certification", 50), ("preferred_location", 100)]
+            {
                 keep(name, fields.text(name, most));
             }
         }
@@ -236,7 +238,15 @@ mod tests {
             "destination": "x".repeat(101), "message": "x".repeat(2001), "budget": 7}});
         assert_eq!(
             check(&wrong).unwrap_err(),
-            ["data.name", "data.email", "data.phone", "data.message", "data.destination", "data.budget", "data.group_size"]
+            [
+                "data.name",
+                "data.email",
+                "data.phone",
+                "data.message",
+                "data.destination",
+                "data.budget",
+                "data.group_size"
+            ]
         );
         assert_eq!(check(&json!({})).unwrap_err(), ["type", "data"]);
         assert_eq!(check(&json!({"type": "dive", "data": "x"})).unwrap_err(), ["type", "data"]);
@@ -249,8 +259,17 @@ mod tests {
             assert!(valid(good), "{good}");
         }
         for bad in [
-            "ana", "@example.com", "ana@", "ana@localhost", "a b@example.com", "ana@exa mple.com", "Ana <ana@example.com>",
-            "ana@example.com\r\nBcc: x@y.com", "\"a b\"@example.com", "ana@[127.0.0.1]", "ana@example.com, b@example.com",
+            "ana",
+            "@example.com",
+            "ana@",
+            "ana@localhost",
+            "a b@example.com",
+            "ana@exa mple.com",
+            "Ana <ana@example.com>",
+            "ana@example.com\r\nBcc: x@y.com",
+            "\"a b\"@example.com",
+            "ana@[127.0.0.1]",
+            "ana@example.com, b@example.com",
         ] {
             assert!(!valid(bad), "{bad}");
         }
@@ -258,7 +277,9 @@ mod tests {
 
     #[test]
     fn concerns_are_shared_only_when_ticked() {
-        let Value::Object(fields) = json!({"cert_level": "OW", "concerns": ["asthma"], "medication": "x"}) else { panic!() };
+        let Value::Object(fields) = json!({"cert_level": "OW", "concerns": ["asthma"], "medication": "x"}) else {
+            panic!()
+        };
         let profile = crate::request::profile(fields);
         let kept = shareable(profile.clone(), false);
         assert_eq!((kept.cert_level.as_deref(), kept.concerns.len(), kept.other.len()), (Some("OW"), 0, 0));

@@ -137,7 +137,10 @@ mod tests {
     #[test]
     fn one_wrong_value_does_not_spoil_a_profile() {
         let Value::Object(fields) = json!({"dives": "many", "certificationLevel": "AOW", "cert_level": "AOW",
-            "agency": null, "shoe": 43, "concerns": "ears"}) else { panic!() };
+            "agency": null, "shoe": 43, "concerns": "ears"})
+        else {
+            panic!()
+        };
         let profile = profile(fields);
         assert_eq!((profile.cert_level.as_deref(), profile.dives), (Some("AOW"), None));
         assert_eq!(profile.other["shoe"], 43);

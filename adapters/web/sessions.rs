@@ -64,11 +64,7 @@ impl From<Session> for SessionBody {
 
 impl From<Message> for MessageBody {
     fn from(message: Message) -> Self {
-        Self {
-            role: message.role.as_str(),
-            content: message.content,
-            created_at: message.created_at.to_rfc3339(),
-        }
+        Self { role: message.role.as_str(), content: message.content, created_at: message.created_at.to_rfc3339() }
     }
 }
 

@@ -225,7 +225,9 @@ mod tests {
         let turn = TurnId::parse(id).unwrap();
         assert_eq!(cursor(turn, &format!("{id}/2/7")), Some(Cursor { attempt: 2, n: 7 }));
         let other = "11111111-8b86-4d01-b42d-00cf4fc964ff";
-        for wrong in ["", "x", &format!("{other}/1/1"), &format!("{id}/1"), &format!("{id}/1/2/3"), &format!("{id}/-1/2")] {
+        for wrong in
+            ["", "x", &format!("{other}/1/1"), &format!("{id}/1"), &format!("{id}/1/2/3"), &format!("{id}/-1/2")]
+        {
             assert_eq!(cursor(turn, wrong), None, "{wrong}");
         }
     }

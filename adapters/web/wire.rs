@@ -156,10 +156,7 @@ impl ReplyMetadata {
                 has_verified_data: reply.grounding.has_verified_data,
                 citations_count: reply.citations.len(),
             },
-            versions: VersionsBody {
-                content: reply.versions.content.clone(),
-                prompts: reply.versions.prompts.clone(),
-            },
+            versions: VersionsBody { content: reply.versions.content.clone(), prompts: reply.versions.prompts.clone() },
             degraded: reply.degraded.clone(),
             session_restarted: reply.session_restarted,
         }
@@ -281,7 +278,8 @@ mod tests {
     #[test]
     fn restarted_is_shown_only_when_it_is_so() {
         let mut reply = Reply::fixed("hi", AgentId::new("retrieval"), Lang::En);
-        let shown = |reply: &Reply| serde_json::to_value(ChatResponse::new(turn(), SessionId(turn().0), reply)).unwrap();
+        let shown =
+            |reply: &Reply| serde_json::to_value(ChatResponse::new(turn(), SessionId(turn().0), reply)).unwrap();
         let plain = shown(&reply);
         assert!(plain["metadata"].get("sessionRestarted").is_none());
         assert!(plain["followUpQuestion"].is_null());

@@ -215,7 +215,8 @@ impl Talk {
     fn admit(&mut self, mut ask: Ask, in_order: bool) {
         let (state, client) = (self.state.clone(), Arc::clone(&self.client));
         ask.arrived = Instant::now();
-        self.steps.push(Box::pin(async move { Step::Admitted { result: admit(&state, &client, ask).await, in_order } }));
+        self.steps
+            .push(Box::pin(async move { Step::Admitted { result: admit(&state, &client, ask).await, in_order } }));
     }
 
     async fn advance(&mut self, socket: &mut WebSocket, step: Step) -> Flow {

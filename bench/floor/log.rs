@@ -112,9 +112,12 @@ fn commit(connection: &Connection, group: &[Write]) -> rusqlite::Result<Vec<Stor
     let transaction = connection.unchecked_transaction()?;
     let mut stored = Vec::with_capacity(group.len());
     for write in group {
-        let rows = transaction
-            .prepare_cached(write.sql)?
-            .execute(params![write.event, write.session, write.text, write.at])?;
+        let rows = transaction.prepare_cached(write.sql)?.execute(params![
+            write.event,
+            write.session,
+            write.text,
+            write.at
+        ])?;
         stored.push(if rows == 0 { Stored::Known } else { Stored::New });
     }
     transaction.commit()?;
@@ -134,7 +137,8 @@ mod tests {
         assert_eq!(log.accept("e", "s", "hello", 2).await.unwrap(), Stored::Known);
         assert_eq!(log.finish("e", "s", "hi", 3).await.unwrap(), Stored::New);
         let reader = Connection::open(&path).unwrap();
-        let text: String = reader.query_row("SELECT text FROM replies WHERE event = 'e'", [], |row| row.get(0)).unwrap();
+        let text: String =
+            reader.query_row("SELECT text FROM replies WHERE event = 'e'", [], |row| row.get(0)).unwrap();
         assert_eq!(text, "hi");
     }
 }

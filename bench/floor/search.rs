@@ -66,7 +66,10 @@ struct Scan<'a> {
 impl WithSimd for Scan<'_> {
     type Output = Vec<usize>;
 
-    #[allow(clippy::inline_always, reason = "only code inlined into the dispatched one is compiled for the processor at hand")]
+    #[allow(
+        clippy::inline_always,
+        reason = "only code inlined into the dispatched one is compiled for the processor at hand"
+    )]
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) -> Self::Output {
         let mut best: Vec<(i32, usize)> = Vec::with_capacity(WANTED + 1);
@@ -85,7 +88,10 @@ impl WithSimd for Scan<'_> {
 }
 
 /// The likeness of two vectors; the compiler vectorises it.
-#[allow(clippy::inline_always, reason = "only code inlined into the dispatched one is compiled for the processor at hand")]
+#[allow(
+    clippy::inline_always,
+    reason = "only code inlined into the dispatched one is compiled for the processor at hand"
+)]
 #[inline(always)]
 fn dot(one: &[i8; DIMENSIONS], other: &[i8; DIMENSIONS]) -> i32 {
     one.iter().zip(other).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()

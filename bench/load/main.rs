@@ -124,8 +124,14 @@ async fn hold(load: SlowLoad) -> Result<bool, BoxError> {
         expects: None,
     };
     let report = slow::run(&plan).await;
-    println!("{} of {} open together, {} finished, {} dropped", report.open_together, report.asked, report.finished, report.dropped);
-    println!("{:.1} KiB each; first token p50 {:.1} ms, p99 {:.1} ms", report.kib_each, report.first_token.p50, report.first_token.p99);
+    println!(
+        "{} of {} open together, {} finished, {} dropped",
+        report.open_together, report.asked, report.finished, report.dropped
+    );
+    println!(
+        "{:.1} KiB each; first token p50 {:.1} ms, p99 {:.1} ms",
+        report.kib_each, report.first_token.p50, report.first_token.p99
+    );
     if let Some(error) = &report.first_error {
         println!("first error: {error}");
     }

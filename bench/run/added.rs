@@ -13,10 +13,8 @@ const SECTION: &str = "Added to a model of 200 ms";
 const MODEL_MS: f64 = 200.0;
 
 /// Conversations at once, and the goals for p50 and p99 in milliseconds.
-const LOADS: [(usize, Goal, Goal); 2] = [
-    (50, Goal::AtMost(4.0), Goal::AtMost(12.0)),
-    (200, Goal::None, Goal::AtMost(80.0)),
-];
+const LOADS: [(usize, Goal, Goal); 2] =
+    [(50, Goal::AtMost(4.0), Goal::AtMost(12.0)), (200, Goal::None, Goal::AtMost(80.0))];
 
 /// The model by itself, the floor, the daemon's whole answers and its first tokens, in turns.
 pub(crate) async fn measure(bench: &Bench, daemon: Option<&Daemon>, report: &mut Report) -> Result<(), BoxError> {

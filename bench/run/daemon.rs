@@ -54,7 +54,8 @@ impl Daemon {
         places.program(PROGRAM)?;
         let content = places.work.join("content");
         corpus::write(&content)?;
-        let daemon = Self { embedder: model(places, ModelPace::Instant).await?, content, data: places.work.join("data") };
+        let daemon =
+            Self { embedder: model(places, ModelPace::Instant).await?, content, data: places.work.join("data") };
         let began = Instant::now();
         daemon.command(places, Embeddings::Fake, &["content", "ingest"])?;
         while began.elapsed() < INGESTION {
@@ -71,12 +72,7 @@ impl Daemon {
     }
 
     /// Runs a command of the daemon and gives what it printed.
-    pub(crate) fn command(
-        &self,
-        places: &Places,
-        embeddings: Embeddings,
-        args: &[&str],
-    ) -> Result<Vec<u8>, BoxError> {
+    pub(crate) fn command(&self, places: &Places, embeddings: Embeddings, args: &[&str]) -> Result<Vec<u8>, BoxError> {
         let output = Command::new(places.program(PROGRAM)?)
             .args(args)
             .env_clear()

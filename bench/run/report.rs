@@ -78,14 +78,17 @@ impl Report {
         round: &Round,
     ) -> Result<(), BoxError> {
         if round.errors > 0 || round.degraded > 0 {
-            let why = round.first_error.as_deref().unwrap_or("an answer was not what it should be: model or embeddings missing, or refused as out of scope");
+            let why = round.first_error.as_deref().unwrap_or(
+                "an answer was not what it should be: model or embeddings missing, or refused as out of scope",
+            );
             self.note(format!(
                 "{server} at {conversations}, round {number}: {} errors, {} degraded ({why})",
                 round.errors, round.degraded
             ));
         }
         let measured = serde_json::to_value(round)?;
-        self.rounds.push(json!({"server": server, "conversations": conversations, "number": number, "round": measured}));
+        self.rounds
+            .push(json!({"server": server, "conversations": conversations, "number": number, "round": measured}));
         Ok(())
     }
 

@@ -45,7 +45,9 @@ pub(crate) async fn measure(bench: &Bench, daemon: Option<&Daemon>, report: &mut
     report.figure(MEMORY, "with vectors, without the model", at_rest(server).await?, "MiB", Goal::AtMost(40.0));
     match &bench.model {
         Some(model) => with_model(bench, daemon, model, report).await?,
-        None => report.note("memory with the model: not measured, --model or DOVVYBUDDY_TEST_MODEL names none".to_owned()),
+        None => {
+            report.note("memory with the model: not measured, --model or DOVVYBUDDY_TEST_MODEL names none".to_owned())
+        }
     }
     Ok(())
 }

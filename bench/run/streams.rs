@@ -45,13 +45,7 @@ pub(crate) async fn measure(bench: &Bench, daemon: Option<&Daemon>, report: &mut
     Ok(())
 }
 
-async fn hold(
-    bench: &Bench,
-    name: &'static str,
-    server: &Server,
-    expects: Option<&'static str>,
-    report: &mut Report,
-) {
+async fn hold(bench: &Bench, name: &'static str, server: &Server, expects: Option<&'static str>, report: &mut Report) {
     let plan = slow::Plan {
         addr: server.addr,
         streams: bench.streams,

@@ -31,7 +31,11 @@ pub(crate) async fn measure(bench: &Bench, daemon: Option<&Daemon>, report: &mut
         Runner::chat("spine", &ours),
     ];
     if let Some(full) = &full {
-        runners.push(Runner { fresh_searches: true, expects: BY_MODEL, ..Runner::chat("full turn", full).calling(&fake) });
+        runners.push(Runner {
+            fresh_searches: true,
+            expects: BY_MODEL,
+            ..Runner::chat("full turn", full).calling(&fake)
+        });
     }
     let mut cpu_of_full = None;
     for load in LOADS {
@@ -40,7 +44,13 @@ pub(crate) async fn measure(bench: &Bench, daemon: Option<&Daemon>, report: &mut
         if load == LOADS[0] {
             cpu_of_full = rounds.get(4).map(|full| (full.cpu_ms(), full.sound()));
             if let Some(spine) = rounds.get(3) {
-                report.figure(CPU, "HTTP, guard's place, store, lanes (the spine)", spine.cpu_ms(), "ms/turn", Goal::None);
+                report.figure(
+                    CPU,
+                    "HTTP, guard's place, store, lanes (the spine)",
+                    spine.cpu_ms(),
+                    "ms/turn",
+                    Goal::None,
+                );
             }
         }
     }
@@ -126,7 +136,13 @@ pub(crate) async fn durability(bench: &Bench, report: &mut Report) -> Result<(),
     let rounds = alternate(bench, &runners, 50, report).await?;
     let [synced, unsynced, full, normal] = rounds.as_slice() else { return Ok(()) };
     let lost = |with: &Rounds, without: &Rounds| (1.0 - with.ratio_to(without)) * 100.0;
-    report.figure(SECTION, "spine, FULL instead of OFF", lost(synced, unsynced), "% fewer", Goal::AtMost(10.0).unless_void(synced.sound() && unsynced.sound()));
+    report.figure(
+        SECTION,
+        "spine, FULL instead of OFF",
+        lost(synced, unsynced),
+        "% fewer",
+        Goal::AtMost(10.0).unless_void(synced.sound() && unsynced.sound()),
+    );
     report.figure(SECTION, "bare floor, FULL instead of NORMAL", lost(full, normal), "% fewer", Goal::None);
     Ok(())
 }

@@ -18,14 +18,11 @@ use axum::{Json, Router};
 use clap::Parser;
 use dovvybuddy_bench::BoxError;
 use dovvybuddy_core::channel::ChannelAdapter;
-use dovvybuddy_core::events::Streams;
-use dovvybuddy_core::hearing::Hearing;
-use dovvybuddy_core::intake::{Arrivals, Intake, Parts, SlowDownNotices};
-use dovvybuddy_core::lanes::{Lanes, Running};
+use dovvybuddy_core::lanes::Lanes;
 use dovvybuddy_core::limit::Quota;
-use dovvybuddy_core::store::{Sessions, Store};
-use dovvybuddy_core::supervise::Progress;
-use dovvybuddy_core::turn::{TurnSettings, Turns};
+use dovvybuddy_core::spine::{Ports, Spine, SpineSettings, Stops};
+use dovvybuddy_core::store::Store;
+use dovvybuddy_core::turn::TurnSettings;
 use dovvybuddy_core::{BotId, Clock, SystemClock};
 use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore};
 use dovvybuddy_web::{WebAdapter, WebConfig, WebParts, WebState};
@@ -100,52 +97,28 @@ async fn serve(args: Args) -> Result<(), BoxError> {
 fn compose(store: Arc<SqliteStore>, clock: Arc<dyn Clock>, echo: Echo) -> Result<(Arc<Lanes>, WebState), BoxError> {
     let adapter: Arc<dyn ChannelAdapter> = Arc::new(WebAdapter);
     let channels = HashMap::from([(adapter.id(), adapter)]);
-    let sessions: Arc<dyn Sessions> = store.clone();
     let store: Arc<dyn Store> = store;
-    let streams = Arc::new(Streams::new(sessions));
-    let hearing = Arc::new(Hearing::new(100_000));
-    let running = Arc::new(Running::default());
-    let voice = Arc::new(Plain);
     let closing = CancellationToken::new();
-
-    let intake = Intake::new(Parts {
-        guard: Arc::new(Calm),
-        store: Arc::clone(&store),
-        voice: voice.clone(),
-        clock: Arc::clone(&clock),
-        diver_quota: Quota { per_minute: 0, burst: 1 },
-        streams: Arc::clone(&streams),
-        hearing: Arc::clone(&hearing),
-        running: Arc::clone(&running),
-        channels: channels.clone(),
-        notices: SlowDownNotices::default(),
-        arrivals: Arrivals::default(),
-        closing: closing.clone(),
-    });
     let echo = Arc::new(echo);
-    let turns = Arc::new(Turns {
+    let ports = Ports {
         store: Arc::clone(&store),
         guard: Arc::new(Calm),
         router: echo.clone(),
         agents: Arc::new(OneAgent::default()),
         retriever: echo.clone(),
         answerer: echo,
-        voice,
+        voice: Arc::new(Plain),
         clock: Arc::clone(&clock),
-        streams,
-        hearing: Arc::clone(&hearing),
         channels,
-        settings: TurnSettings { budget: BUDGET, least: Duration::from_secs(3), history: 20, passages: 6 },
-    });
-    let lanes = Arc::new(Lanes {
-        store: Arc::clone(&store),
-        turns,
-        running,
-        clock: Arc::clone(&clock),
-        most: MOST,
-        progress: Progress::new("lanes", clock.now()),
-        park: CancellationToken::new(),
-    });
+    };
+    let settings = SpineSettings {
+        diver_quota: Quota { per_minute: 0, burst: 1 },
+        turn: TurnSettings { budget: BUDGET, least: Duration::from_secs(3), history: 20, passages: 6 },
+        most_running: MOST,
+        remembered: 100_000,
+    };
+    let Spine { intake, lanes, hearing, .. } =
+        Spine::new(ports, settings, Stops { closing: closing.clone(), ..Stops::default() });
     let web = WebState::new(WebParts {
         intake,
         store,
@@ -154,12 +127,7 @@ fn compose(store: Arc<SqliteStore>, clock: Arc<dyn Clock>, echo: Echo) -> Result
         clock,
         bot: BotId::default(),
         lead_notices: Arc::new(|_| Vec::new()),
-        config: WebConfig {
-            diver_per_minute: 0,
-            ip_per_minute: 0,
-            reply_within_ms: 60_000,
-            ..WebConfig::default()
-        },
+        config: WebConfig { diver_per_minute: 0, ip_per_minute: 0, reply_within_ms: 60_000, ..WebConfig::default() },
         closing,
     })?;
     Ok((lanes, web))

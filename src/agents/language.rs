@@ -161,7 +161,7 @@ pub(crate) const fn function_words(lang: Lang) -> &'static [&'static str] {
             "ha", "esta", "estou", "estao", "tenho", "tem", "posso", "pode", "quero", "preciso", "fazer", "faz", "muito", "mais",
             "mas", "melhor", "desde", "hoje", "ontem", "agora", "mergulhar", "mergulho", "mergulhador", "ao", "foi", "ola",
             "obrigado", "obrigada", "ainda", "ja", "sou", "dupla", "custa", "sinto", "isso", "pro", "epoca", "sentindo",
-            "ta", "meus", "voce", "minhas",
+            "ta", "meus", "minhas", "num", "numa", "muita", "pelo", "pela", "dor", "seus", "suas", "nosso",
         ],
         Lang::It => &[
             "il", "lo", "la", "i", "gli", "le", "un", "una", "uno", "e", "sono", "io", "tu", "lui", "lei", "noi", "voi", "loro",

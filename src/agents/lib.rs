@@ -15,7 +15,7 @@ mod prompts;
 mod router;
 mod text;
 
-pub use emergency::{Hotline, Hotlines, ReplyError, RuleGuard};
+pub use emergency::{EmergencyTrainer, Hotline, Hotlines, ReplyError, RuleGuard};
 pub use evaluate::{Case, EvalError, RoutingReport, Row, Turn, eval_routing};
 pub use phrases::{PhraseBook, PhraseError};
 pub use prompts::{PromptError, PromptLibrary};

@@ -150,6 +150,19 @@ pub struct Capabilities {
     pub bursts: bool,
 }
 
+impl Capabilities {
+    /// Of a channel whose client waits for the reply and shows it as it comes, at any length.
+    pub const fn fetched() -> Self {
+        Self {
+            delivery: Delivery::Fetched,
+            longest_text: TextLimit { most: usize::MAX, unit: TextUnit::Scalars },
+            edits: false,
+            idempotent_sends: true,
+            bursts: false,
+        }
+    }
+}
+
 /// How replies travel to the diver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {

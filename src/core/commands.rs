@@ -38,7 +38,7 @@ impl Turns {
             Command::Sources => {
                 let text = match session.state.get(LAST_SOURCES).and_then(|v| v.as_str()) {
                     Some(sources) => sources.to_owned(),
-                    None => self.voice.say(Phrase::NoSources, lang),
+                    None => self.ports.voice.say(Phrase::NoSources, lang),
                 };
                 self.tell(composer, &text, lang)
             }
@@ -62,12 +62,12 @@ impl Turns {
 
     fn profile_text(&self, profile: &DiverProfile, lang: Lang) -> String {
         let Ok(serde_json::Value::Object(known)) = serde_json::to_value(profile) else {
-            return self.voice.say(Phrase::EmptyProfile, lang);
+            return self.ports.voice.say(Phrase::EmptyProfile, lang);
         };
         if known.is_empty() {
-            return self.voice.say(Phrase::EmptyProfile, lang);
+            return self.ports.voice.say(Phrase::EmptyProfile, lang);
         }
-        let mut text = self.voice.say(Phrase::ProfileHeading, lang);
+        let mut text = self.ports.voice.say(Phrase::ProfileHeading, lang);
         for (key, value) in known {
             let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             text.extend(["\n- ", &key.replace('_', " "), ": ", &shown]);
@@ -76,7 +76,7 @@ impl Turns {
     }
 
     async fn export(&self, event: &Inbound, session: &Session, composer: &Composer<'_>, lang: Lang) -> Spoken {
-        match self.store.export(&self.subject(event, session)).await {
+        match self.ports.store.export(&self.subject(event, session)).await {
             Ok(Some(held)) => {
                 let text = serde_json::to_string_pretty(&held).unwrap_or_default();
                 self.tell(composer, &format!("```json\n{text}\n```"), lang)
@@ -97,7 +97,7 @@ impl Turns {
         } else {
             Subject::Diver(turn.diver.clone())
         };
-        if let Err(error) = self.store.erase(&subject, false).await {
+        if let Err(error) = self.ports.store.erase(&subject, false).await {
             tracing::error!(error = %error, turn = %turn.id, "a diver's data could not be erased");
         }
     }

@@ -86,7 +86,8 @@ impl Deliveries {
             PartResult::Retry { .. } => "retry",
             PartResult::Dead { .. } => "dead",
         };
-        metrics::counter!("dovvybuddy_parts_total", "outlet" => part.outlet.to_string(), "outcome" => outcome).increment(1);
+        metrics::counter!("dovvybuddy_parts_total", "outlet" => part.outlet.to_string(), "outcome" => outcome)
+            .increment(1);
         if let PartResult::Sent { at, .. } = &result {
             metrics::histogram!("dovvybuddy_delivery_seconds").record(at.since(part.created_at));
         }

@@ -23,10 +23,8 @@ pub struct Hearing {
 impl Hearing {
     /// Remembers at most `conversations` of them, each for a day after its last message.
     pub fn new(conversations: u64) -> Self {
-        let conversations = Cache::builder()
-            .max_capacity(conversations)
-            .time_to_idle(Duration::from_secs(24 * 60 * 60))
-            .build();
+        let conversations =
+            Cache::builder().max_capacity(conversations).time_to_idle(Duration::from_secs(24 * 60 * 60)).build();
         Self { conversations }
     }
 
@@ -37,11 +35,8 @@ impl Hearing {
 
     /// Takes over what the store knows of a conversation.
     pub fn learn(&self, session: &Session) -> Arc<Heard> {
-        let mut heard = Heard {
-            standing: session.emergency.clone(),
-            region: session.profile.region.clone(),
-            ..Heard::default()
-        };
+        let mut heard =
+            Heard { standing: session.emergency.clone(), region: session.profile.region.clone(), ..Heard::default() };
         for message in &session.history {
             push(&mut heard, message.role, &message.content);
         }

@@ -13,6 +13,7 @@ use crate::agent::{Phrase, Voice};
 use crate::channel::{ChannelAdapter, Delivery, DeliveryKey, Inbound, OutboundPart};
 use crate::clock::{Clock, Timestamp};
 use crate::events::{Follower, Streams};
+use crate::failpoint;
 use crate::guard::{Alarm, Assessment, EmergencyGuard, Heard};
 use crate::hearing::{Hearing, WINDOW};
 use crate::ids::{AgentId, ChannelId, ConversationKey, DiverKey, SessionId, TurnId};
@@ -22,7 +23,6 @@ use crate::limit::{Allowance, Charge, Quota};
 use crate::reply::{Degraded, Reply, Safety};
 use crate::session::{Role, Session};
 use crate::store::{Accepted, FinishedTurn, Outcome, Store, StoreError, Usage};
-use crate::failpoint;
 
 /// How long an emergency waits for the store before its reply goes out regardless.
 const EMERGENCY_STORE_BUDGET: Duration = Duration::from_millis(250);
@@ -31,7 +31,23 @@ const HEARING_BUDGET: Duration = Duration::from_millis(100);
 
 /// The entrance. Cheap to clone; every adapter holds one.
 #[derive(Clone)]
-pub struct Intake(Arc<Parts>);
+pub struct Intake(Arc<Inner>);
+
+struct Inner {
+    parts: Parts,
+    /// Who was asked to slow down lately.
+    notices: SlowDownNotices,
+    /// When each channel last brought something.
+    arrivals: Arrivals,
+}
+
+impl std::ops::Deref for Inner {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
 
 /// What the entrance is made of.
 pub struct Parts {
@@ -53,17 +69,13 @@ pub struct Parts {
     pub running: Arc<Running>,
     /// The channels by id, for replies that can't wait.
     pub channels: HashMap<ChannelId, Arc<dyn ChannelAdapter>>,
-    /// Who was asked to slow down lately.
-    pub notices: SlowDownNotices,
-    /// When each channel last brought something.
-    pub arrivals: Arrivals,
     /// Fired when the daemon stops taking in.
     pub closing: CancellationToken,
 }
 
 /// When each channel last brought something: its progress, seen from inside.
 #[derive(Default)]
-pub struct Arrivals(Mutex<HashMap<ChannelId, Timestamp>>);
+struct Arrivals(Mutex<HashMap<ChannelId, Timestamp>>);
 
 impl Arrivals {
     fn note(&self, channel: &ChannelId, at: Timestamp) {
@@ -76,7 +88,7 @@ impl Arrivals {
 }
 
 /// Remembers who was asked to slow down, so that a flood gets one notice per window.
-pub struct SlowDownNotices(Cache<DiverKey, Timestamp>);
+struct SlowDownNotices(Cache<DiverKey, Timestamp>);
 
 impl Default for SlowDownNotices {
     fn default() -> Self {
@@ -152,7 +164,7 @@ pub enum Refusal {
 impl Intake {
     /// An entrance made of these parts.
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(parts))
+        Self(Arc::new(Inner { parts, notices: SlowDownNotices::default(), arrivals: Arrivals::default() }))
     }
 
     /// Takes an event in. When this returns `Ok` the event is durable (or, for an emergency on a
@@ -221,7 +233,7 @@ impl Drop for Opened<'_> {
     }
 }
 
-impl Parts {
+impl Inner {
     /// The conversation as the guard may know it, in bounded time.
     async fn heard(&self, event: &Inbound) -> Heard {
         let known = match self.hearing.recall(&event.conversation) {

@@ -55,7 +55,7 @@ pub struct Lanes {
     /// Where messages wait.
     pub store: Arc<dyn Store>,
     /// What is done with them.
-    pub turns: Arc<Turns>,
+    pub turns: Turns,
     /// The turns that run now.
     pub running: Arc<Running>,
     /// Time.

@@ -33,19 +33,8 @@ pub enum Lang {
 
 impl Lang {
     /// All of them, in the order of the documents.
-    pub const ALL: [Self; 11] = [
-        Self::En,
-        Self::Es,
-        Self::De,
-        Self::Fr,
-        Self::Pt,
-        Self::It,
-        Self::Id,
-        Self::Ja,
-        Self::Th,
-        Self::Ar,
-        Self::Zh,
-    ];
+    pub const ALL: [Self; 11] =
+        [Self::En, Self::Es, Self::De, Self::Fr, Self::Pt, Self::It, Self::Id, Self::Ja, Self::Th, Self::Ar, Self::Zh];
 
     /// The ISO 639-1 code.
     pub const fn code(self) -> &'static str {

@@ -16,8 +16,8 @@ pub mod events;
 pub mod failpoint;
 pub mod guard;
 pub mod hearing;
-pub mod intake;
 pub mod ids;
+pub mod intake;
 pub mod knowledge;
 pub mod lanes;
 pub mod lang;
@@ -26,10 +26,11 @@ pub mod limit;
 pub mod model;
 pub mod reply;
 pub mod session;
+pub mod spine;
 pub mod store;
+pub mod supervise;
 #[cfg(feature = "testkit")]
 pub mod testkit;
-pub mod supervise;
 pub mod turn;
 
 pub use clock::{Clock, SystemClock, Timestamp};

@@ -147,8 +147,9 @@ mod tests {
         let stop = CancellationToken::new();
         let counted = Arc::clone(&starts);
         let patience = Duration::from_secs(3600);
-        let task =
-            tokio::spawn(supervise(Arc::clone(&progress), patience, clock, stop.clone(), move |_| run(Arc::clone(&counted), false)));
+        let task = tokio::spawn(supervise(Arc::clone(&progress), patience, clock, stop.clone(), move |_| {
+            run(Arc::clone(&counted), false)
+        }));
         tokio::time::sleep(Duration::from_secs(5)).await;
         assert_eq!(starts.load(Ordering::SeqCst), 2);
         stop.cancel();

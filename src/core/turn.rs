@@ -5,28 +5,27 @@
 //! retrieve → answer (streamed) → one write. [`crate::delivery`] then sends the parts and stores the
 //! receipts.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::agent::{Agents, Answerer, Asked, Brief, Destination, Phrase, Route, Router, Voice};
-use crate::channel::{ChannelAdapter, Content, Delivery};
-use crate::clock::Clock;
+use crate::agent::{Asked, Brief, Destination, Phrase, Route};
+use crate::channel::{Content, Delivery};
 use crate::commands::{LAST_SOURCES, source_list};
 use crate::compose::{Composer, Draft};
 use crate::events::{Streams, TurnEvent};
 use crate::failpoint;
-use crate::guard::{Alarm, Assessment, EmergencyGuard};
+use crate::guard::{Alarm, Assessment};
 use crate::hearing::Hearing;
-use crate::ids::{AgentId, ChannelId, ConversationKey, SessionId};
-use crate::knowledge::{Query, Retriever};
+use crate::ids::{AgentId, ConversationKey, SessionId};
+use crate::knowledge::Query;
 use crate::lang::Lang;
 use crate::reply::{Reply, Safety, Versions};
 use crate::session::{Role, Session};
-use crate::store::{Claim, FinishedTurn, MOST_ATTEMPTS, Outcome, Store, StoreError, Usage};
+use crate::spine::Ports;
+use crate::store::{Claim, FinishedTurn, MOST_ATTEMPTS, Outcome, StoreError, Usage};
 
 /// The agent under whose name emergencies and warnings are given.
 const SAFETY: &str = "safety";
@@ -35,28 +34,12 @@ pub(crate) const GENERAL: &str = "retrieval";
 
 /// Everything a turn needs.
 pub struct Turns {
-    /// Sessions, and where the turn is written.
-    pub store: Arc<dyn Store>,
-    /// Looks once more, with the whole session before it.
-    pub guard: Arc<dyn EmergencyGuard>,
-    /// Decides who answers.
-    pub router: Arc<dyn Router>,
-    /// The agents.
-    pub agents: Arc<dyn Agents>,
-    /// Finds passages.
-    pub retriever: Arc<dyn Retriever>,
-    /// Writes the answer.
-    pub answerer: Arc<dyn Answerer>,
-    /// The fixed sentences.
-    pub voice: Arc<dyn Voice>,
-    /// Time and ids.
-    pub clock: Arc<dyn Clock>,
+    /// What it stands on.
+    pub ports: Ports,
     /// The running turns' events.
     pub streams: Arc<Streams>,
     /// What was said lately, for the guard.
     pub hearing: Arc<Hearing>,
-    /// The channels by id.
-    pub channels: HashMap<ChannelId, Arc<dyn ChannelAdapter>>,
     /// Figures to choose.
     pub settings: TurnSettings,
 }
@@ -104,7 +87,7 @@ impl Turns {
             return self.give_fallback_as(claim, Outcome::SetAside).await;
         }
         let Some((mut session, restarted)) = self.open_session(claim).await else { return };
-        let composer = Composer::new(&*self.voice, log, session.id);
+        let composer = Composer::new(&*self.ports.voice, log, session.id);
         let (began, waited) = (Instant::now(), self.waited(claim));
 
         let mut spoken = tokio::select! {
@@ -142,7 +125,7 @@ impl Turns {
     async fn answer(&self, claim: &Claim, session: &mut Session, composer: &Composer<'_>) -> Spoken {
         let Some(mut asked) = self.asked(claim, session) else { return self.fallback(composer, Lang::default()) };
         let mut stands_down = false;
-        match self.guard.assess(&asked.text, &self.heard(&asked)) {
+        match self.ports.guard.assess(&asked.text, &self.heard(&asked)) {
             Assessment::Calm => {}
             Assessment::Emergency(alarm) => return self.alarm(session, alarm, composer),
             Assessment::StoodDown { reply, lang } => {
@@ -156,7 +139,7 @@ impl Turns {
         }
 
         let began = Instant::now();
-        let route = self.router.route(&asked).await;
+        let route = self.ports.router.route(&asked).await;
         let route_ms = millis(began.elapsed());
         session.profile.merge(route.learned.clone());
         session.profile.language = Some(route.lang);
@@ -186,14 +169,14 @@ impl Turns {
     }
 
     async fn answer_as(&self, agent: &AgentId, asked: Asked, route: Route, composer: &Composer<'_>) -> Spoken {
-        let agent = self.agents.agent(agent);
+        let agent = self.ports.agents.agent(agent);
         let safety = if route.caution { Safety::Caution } else { Safety::None };
         composer.routed(&agent.id, route.confidence, safety);
 
         let mut doc_types = agent.doc_types.clone();
         if !doc_types.is_empty() {
             for also in &route.also {
-                doc_types.extend(self.agents.agent(also).doc_types.iter().cloned());
+                doc_types.extend(self.ports.agents.agent(also).doc_types.iter().cloned());
             }
         }
         let query = Query {
@@ -203,13 +186,13 @@ impl Turns {
             profile: asked.session.profile.clone(),
         };
         let began = Instant::now();
-        let found = self.retriever.search(&query).await;
+        let found = self.ports.retriever.search(&query).await;
         let search_ms = millis(began.elapsed());
         metrics::histogram!("dovvybuddy_retrieval_seconds").record(began.elapsed());
 
         let introduce = asked.session.history.is_empty();
         let brief = Brief { asked, route, agent, passages: found.passages };
-        let answer = self.answerer.answer(&brief, composer).await;
+        let answer = self.ports.answerer.answer(&brief, composer).await;
         let outcome = if answer.covered { Outcome::Answered } else { Outcome::NotCovered };
         let cost_micros = answer.cost_micros;
         let draft = Draft { brief: &brief, answer, safety, introduce, lexical_only: found.lexical_only };
@@ -223,14 +206,15 @@ impl Turns {
     /// in hand, while the diver is told to come back.
     async fn finish(&self, claim: &Claim, session: Session, restarted: bool, mut spoken: Spoken) {
         spoken.reply.session_restarted = restarted;
-        spoken.reply.versions = Versions { content: self.retriever.version(), prompts: self.agents.version() };
+        spoken.reply.versions =
+            Versions { content: self.ports.retriever.version(), prompts: self.ports.agents.version() };
         let Some(turn) = self.finished(claim, session, restarted, &spoken) else { return };
         let log = self.streams.open(turn.id);
         let give_up = self.deadline(claim);
         let mut told = false;
         let mut pause = Duration::from_millis(100);
         loop {
-            match self.store.finish(claim, &turn).await {
+            match self.ports.store.finish(claim, &turn).await {
                 Ok(()) => break,
                 Err(StoreError::LeaseLost) => return self.abandon(claim),
                 Err(error) => {
@@ -260,17 +244,14 @@ impl Turns {
 
     fn finished(&self, claim: &Claim, session: Session, restarted: bool, spoken: &Spoken) -> Option<FinishedTurn> {
         let event = claim.events.last()?;
-        let at = self.clock.now();
-        let channel = self.channels.get(&claim.conversation.channel);
+        let at = self.ports.clock.now();
+        let channel = self.ports.channels.get(&claim.conversation.channel);
         // An emergency reply stands in the conversation already; a second text would bury it.
         let silent = spoken.outcome == Outcome::CutShort;
         let parts = channel.filter(|_| !silent).map(|c| c.render(&spoken.reply)).unwrap_or_default();
         let received = claim.events.first()?.received_at;
-        let usage = Usage {
-            tokens: spoken.reply.tokens_used,
-            total_ms: millis(at.since(received)),
-            ..spoken.usage.clone()
-        };
+        let usage =
+            Usage { tokens: spoken.reply.tokens_used, total_ms: millis(at.since(received)), ..spoken.usage.clone() };
         Some(FinishedTurn {
             id: claim.turn()?,
             attempt: claim.attempt,
@@ -300,12 +281,12 @@ impl Turns {
         }
         let mut pause = Duration::from_millis(100);
         let found = loop {
-            match self.store.session(&claim.conversation, &event.sender.key, self.settings.history).await {
+            match self.ports.store.session(&claim.conversation, &event.sender.key, self.settings.history).await {
                 Ok(found) => break found,
                 Err(error) if Instant::now() >= self.deadline(claim) => {
                     tracing::error!(error = %error, turn = ?claim.turn(), "a session can't be read");
                     self.abandon(claim);
-                    if let Err(error) = self.store.park(claim).await {
+                    if let Err(error) = self.ports.store.park(claim).await {
                         tracing::error!(error = %error, turn = ?claim.turn(), "a turn could not be parked");
                     }
                     return None;
@@ -317,7 +298,8 @@ impl Turns {
             }
         };
         let Some(mut session) = found else {
-            let id = SessionId::parse(&claim.conversation.conversation).unwrap_or_else(|| SessionId(self.clock.uuid()));
+            let id = SessionId::parse(&claim.conversation.conversation)
+                .unwrap_or_else(|| SessionId(self.ports.clock.uuid()));
             return Some((Session::open(id, claim.conversation.clone(), event.received_at), false));
         };
         let restarted = session.expired(event.received_at);
@@ -339,7 +321,7 @@ impl Turns {
             session: session.clone(),
             diver: event.sender.key.clone(),
             locale: event.sender.locale.clone(),
-            now: self.clock.now(),
+            now: self.ports.clock.now(),
             deadline: self.deadline(claim),
         })
     }
@@ -364,12 +346,12 @@ impl Turns {
 
     fn cut_short(&self, composer: &Composer<'_>, session: &Session) -> Spoken {
         let lang = session.profile.language.unwrap_or_default();
-        let text = self.voice.say(Phrase::CutShort, lang);
+        let text = self.ports.voice.say(Phrase::CutShort, lang);
         Spoken::new(composer.fixed(&text, SAFETY, lang, Safety::None), Outcome::CutShort)
     }
 
     pub(crate) fn say(&self, composer: &Composer<'_>, phrase: Phrase, lang: Lang) -> Spoken {
-        let text = self.voice.say(phrase, lang);
+        let text = self.ports.voice.say(phrase, lang);
         Spoken::new(composer.fixed(&text, GENERAL, lang, Safety::None), Outcome::Fixed)
     }
 
@@ -385,7 +367,7 @@ impl Turns {
     async fn give_fallback_as(&self, claim: &Claim, outcome: Outcome) {
         let Some((turn, event)) = claim.turn().zip(claim.events.last()) else { return };
         let Some((session, restarted)) = self.open_session(claim).await else { return };
-        let composer = Composer::new(&*self.voice, self.streams.open(turn), session.id);
+        let composer = Composer::new(&*self.ports.voice, self.streams.open(turn), session.id);
         let lang = self.language(event.sender.locale.as_deref(), &session);
         let spoken = Spoken { outcome, ..self.fallback(&composer, lang) };
         self.finish(claim, session, restarted, spoken).await;
@@ -401,7 +383,7 @@ impl Turns {
 
     /// Whether the channel knows no sender, so that the profile lives and dies with the session.
     pub(crate) fn anonymous(&self, conversation: &ConversationKey) -> bool {
-        let channel = self.channels.get(&conversation.channel);
+        let channel = self.ports.channels.get(&conversation.channel);
         channel.is_none_or(|c| c.capabilities().delivery == Delivery::Fetched)
     }
 
@@ -411,7 +393,7 @@ impl Turns {
 
     /// How long the claim's first message has been here.
     fn waited(&self, claim: &Claim) -> Duration {
-        claim.events.first().map_or(Duration::ZERO, |event| self.clock.now().since(event.received_at))
+        claim.events.first().map_or(Duration::ZERO, |event| self.ports.clock.now().since(event.received_at))
     }
 
     fn deadline(&self, claim: &Claim) -> Instant {
@@ -444,11 +426,8 @@ fn report(claim: &Claim, turn: &FinishedTurn) {
         total_ms = turn.usage.total_ms,
         "turn finished"
     );
-    let labels = [
-        ("channel", channel),
-        ("agent", turn.reply.agent.to_string()),
-        ("outcome", turn.outcome.as_str().to_owned()),
-    ];
+    let labels =
+        [("channel", channel), ("agent", turn.reply.agent.to_string()), ("outcome", turn.outcome.as_str().to_owned())];
     metrics::counter!("dovvybuddy_turns_total", &labels).increment(1);
     let timings = [
         ("dovvybuddy_turn_seconds", turn.usage.total_ms),

@@ -8,14 +8,11 @@ use dovvybuddy_agents::{HeuristicRouter, Operator, PhraseBook, PromptLibrary, Ru
 use dovvybuddy_core::agent::{Agents, Answerer, Voice};
 use dovvybuddy_core::channel::{ChannelAdapter, Outlet};
 use dovvybuddy_core::delivery::Deliveries;
-use dovvybuddy_core::events::Streams;
-use dovvybuddy_core::hearing::Hearing;
-use dovvybuddy_core::intake::{Arrivals, Intake, Parts, SlowDownNotices};
-use dovvybuddy_core::lanes::{Lanes, Running};
 use dovvybuddy_core::lead::Lead;
+use dovvybuddy_core::spine::{Ports, Spine, SpineSettings, Stops};
 use dovvybuddy_core::store::{KnowledgeBase, Ledger, Notice, SpendCaps, Store, StoreError};
 use dovvybuddy_core::supervise::Progress;
-use dovvybuddy_core::turn::{TurnSettings, Turns};
+use dovvybuddy_core::turn::TurnSettings;
 use dovvybuddy_core::{BotId, ChannelId, Clock, SystemClock};
 use dovvybuddy_knowledge::{Embeddings, Knowledge, KnowledgeConfig};
 use dovvybuddy_llm::{Chain, Extractive, Member, Spending};
@@ -66,21 +63,31 @@ pub(crate) struct Minds {
     pub(crate) voice: Arc<PhraseBook>,
 }
 
-/// The daemon's spine with everything that hangs on it.
-pub(crate) struct Spine {
+/// The spine with everything that hangs on it.
+pub(crate) struct House {
+    pub(crate) spine: Spine,
     pub(crate) store: Arc<SqliteStore>,
     pub(crate) knowledge: Arc<Knowledge>,
     pub(crate) minds: Minds,
-    pub(crate) intake: Intake,
-    pub(crate) lanes: Arc<Lanes>,
-    pub(crate) running: Arc<Running>,
-    pub(crate) hearing: Arc<Hearing>,
     pub(crate) clock: Arc<dyn Clock>,
     /// The models that write; `None`: answers quote their sources.
     pub(crate) models: Option<Arc<Chain>>,
 }
 
-/// How the spine is used.
+impl House {
+    /// Runs the lanes as one of the lifecycle's tasks, for a command that serves a single terminal.
+    pub(crate) fn dispatch(&self, lifecycle: &Lifecycle) {
+        let lanes = Arc::clone(&self.spine.lanes);
+        let stop = lifecycle.stopping.clone();
+        lifecycle.spawn(async move {
+            if let Err(error) = lanes.run(stop).await {
+                tracing::error!(error = %error, "dispatching failed");
+            }
+        });
+    }
+}
+
+/// How the house is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Use {
     /// This process takes up what others left, and sends what the outbox holds.
@@ -100,7 +107,12 @@ pub(crate) async fn store(config: &Config, dispatch: bool, migrate: bool) -> Res
     open_store(config, config.database_address(), dispatch, migrate).await
 }
 
-async fn open_store(config: &Config, address: String, dispatch: bool, migrate: bool) -> Result<Arc<SqliteStore>, StoreError> {
+async fn open_store(
+    config: &Config,
+    address: String,
+    dispatch: bool,
+    migrate: bool,
+) -> Result<Arc<SqliteStore>, StoreError> {
     let max_waiting = config.lanes.most_waiting;
     let options = OpenOptions { url_or_path: address, dispatch, max_waiting, migrate, clock: Arc::new(SystemClock) };
     Ok(Arc::new(SqliteStore::open(options).await?))
@@ -178,13 +190,13 @@ fn chain(
     Some(Arc::new(Chain::new(members, agents, voice, ledger, Arc::clone(clock))))
 }
 
-/// Puts the spine together around the channels.
-pub(crate) async fn spine(
+/// Puts everything together around the channels.
+pub(crate) async fn house(
     config: &Config,
     how: Use,
     channels: HashMap<ChannelId, Arc<dyn ChannelAdapter>>,
     lifecycle: &Lifecycle,
-) -> Result<Spine, ComposeError> {
+) -> Result<House, ComposeError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let minds = minds(config)?;
     let members = if how.models { models(config)? } else { Vec::new() };
@@ -197,24 +209,7 @@ pub(crate) async fn spine(
         None => Arc::new(Extractive::new(minds.voice.clone())),
     };
 
-    let streams = Arc::new(Streams::new(store.clone()));
-    let hearing = Arc::new(Hearing::new(REMEMBERED_CONVERSATIONS));
-    let running = Arc::new(Running::default());
-    let intake = Intake::new(Parts {
-        guard: minds.guard.clone(),
-        store: store.clone(),
-        voice: minds.voice.clone(),
-        clock: Arc::clone(&clock),
-        diver_quota: config.limits.diver(),
-        streams: Arc::clone(&streams),
-        hearing: Arc::clone(&hearing),
-        running: Arc::clone(&running),
-        channels: channels.clone(),
-        notices: SlowDownNotices::default(),
-        arrivals: Arrivals::default(),
-        closing: lifecycle.stopping.clone(),
-    });
-    let turns = Arc::new(Turns {
+    let ports = Ports {
         store: store.clone(),
         guard: minds.guard.clone(),
         router: minds.router.clone(),
@@ -223,37 +218,36 @@ pub(crate) async fn spine(
         answerer,
         voice: minds.voice.clone(),
         clock: Arc::clone(&clock),
-        streams,
-        hearing: Arc::clone(&hearing),
         channels,
-        settings: TurnSettings {
+    };
+    let stops = Stops { closing: lifecycle.stopping.clone(), park: lifecycle.park.clone() };
+    let spine = Spine::new(ports, settings(config), stops);
+    Ok(House { spine, store, knowledge, minds, clock, models })
+}
+
+fn settings(config: &Config) -> SpineSettings {
+    SpineSettings {
+        diver_quota: config.limits.diver(),
+        turn: TurnSettings {
             budget: Duration::from_secs(config.turn.budget_seconds),
             least: Duration::from_secs(config.turn.least_seconds),
             history: config.turn.history,
             passages: config.turn.passages,
         },
-    });
-    let lanes = Arc::new(Lanes {
-        store: store.clone(),
-        turns,
-        running: Arc::clone(&running),
-        clock: Arc::clone(&clock),
-        most: config.lanes.most_running,
-        progress: Progress::new("dispatch", clock.now()),
-        park: lifecycle.park.clone(),
-    });
-    Ok(Spine { store, knowledge, minds, intake, lanes, running, hearing, clock, models })
+        most_running: config.lanes.most_running,
+        remembered: REMEMBERED_CONVERSATIONS,
+    }
 }
 
-/// The web channel on a spine.
-pub(crate) fn web(config: &Config, spine: &Spine, lifecycle: &Lifecycle) -> Result<WebState, ComposeError> {
+/// The web channel.
+pub(crate) fn web(config: &Config, house: &House, lifecycle: &Lifecycle) -> Result<WebState, ComposeError> {
     let for_notices = config.clone();
     Ok(WebState::new(WebParts {
-        intake: spine.intake.clone(),
-        store: spine.store.clone(),
-        guard: spine.minds.guard.clone(),
-        hearing: Arc::clone(&spine.hearing),
-        clock: Arc::clone(&spine.clock),
+        intake: house.spine.intake.clone(),
+        store: house.store.clone(),
+        guard: house.minds.guard.clone(),
+        hearing: Arc::clone(&house.spine.hearing),
+        clock: Arc::clone(&house.clock),
         bot: BotId::new(config.bot.clone()),
         lead_notices: Arc::new(move |lead| lead_notices(&for_notices, lead)),
         config: WebConfig {
@@ -299,18 +293,18 @@ pub(crate) fn lead_notices(config: &Config, lead: &Lead) -> Vec<Notice> {
 
 /// The outbox worker.
 pub(crate) fn deliveries(
-    spine: &Spine,
+    house: &House,
     channels: HashMap<ChannelId, Arc<dyn ChannelAdapter>>,
     mut outlets: HashMap<ChannelId, Arc<dyn Outlet>>,
 ) -> Arc<Deliveries> {
     for (id, channel) in channels {
         outlets.insert(id, channel);
     }
-    let store: Arc<dyn Store> = spine.store.clone();
+    let store: Arc<dyn Store> = house.store.clone();
     Arc::new(Deliveries {
         store,
         outlets,
-        clock: Arc::clone(&spine.clock),
-        progress: Progress::new("outbox", spine.clock.now()),
+        clock: Arc::clone(&house.clock),
+        progress: Progress::new("outbox", house.clock.now()),
     })
 }

@@ -9,10 +9,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use dovvybuddy_core::intake::Intake;
-use dovvybuddy_core::{ChannelId, Clock, Timestamp};
 use dovvybuddy_core::lanes::Running;
 use dovvybuddy_core::store::{Backlog, Store, StoreError};
 use dovvybuddy_core::supervise::{Progress, ProgressReport};
+use dovvybuddy_core::{ChannelId, Clock, Timestamp};
 use dovvybuddy_knowledge::Knowledge;
 use dovvybuddy_llm::Chain;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -144,10 +144,13 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(crate) fn starting_router() -> Router {
     Router::new()
         .route("/health", get(healthy))
-        .route("/ready", get(async || {
-            let body = ReadyBody { status: "not_ready", version: VERSION, checks: Checks::starting() };
-            (StatusCode::SERVICE_UNAVAILABLE, Json(body))
-        }))
+        .route(
+            "/ready",
+            get(async || {
+                let body = ReadyBody { status: "not_ready", version: VERSION, checks: Checks::starting() };
+                (StatusCode::SERVICE_UNAVAILABLE, Json(body))
+            }),
+        )
         .fallback(async || dovvybuddy_web::ApiError::Overloaded)
 }
 
@@ -157,10 +160,7 @@ async fn healthy() -> Json<HealthBody> {
 
 /// `/health`, `/ready`, `/status`, and `/metrics` unless it has an address of its own.
 pub(crate) fn router(health: Arc<Health>, metrics_here: bool) -> Router {
-    let router = Router::new()
-        .route("/health", get(healthy))
-        .route("/ready", get(ready))
-        .route("/status", get(status));
+    let router = Router::new().route("/health", get(healthy)).route("/ready", get(ready)).route("/status", get(status));
     let router = if metrics_here { router.route("/metrics", get(metrics)) } else { router };
     router.with_state(health)
 }
@@ -223,13 +223,16 @@ async fn metrics(State(health): State<Arc<Health>>, headers: HeaderMap) -> Respo
 impl Health {
     fn may_read_metrics(&self, headers: &HeaderMap) -> bool {
         let Some(token) = &self.metrics_token else { return true };
-        let given = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
+        let given =
+            headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
         given.is_some_and(|given| bool::from(given.as_bytes().ct_eq(token.expose_secret().as_bytes())))
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {
         let look = self.store.backlog(self.clock.now());
-        tokio::time::timeout(PING_BUDGET, look).await.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".into())))
+        tokio::time::timeout(PING_BUDGET, look)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".into())))
     }
 
     /// Figures that are read when someone looks, not when something happens.
@@ -249,9 +252,11 @@ impl Health {
         if let Ok(backlog) = self.backlog().await {
             metrics::gauge!("dovvybuddy_queue_waiting").set(backlog.waiting as f64);
             metrics::gauge!("dovvybuddy_queue_oldest_seconds").set(backlog.oldest.as_secs_f64());
-            for (state, parts) in
-                [("pending", backlog.outbox_pending), ("unknown", backlog.outbox_unknown), ("dead", backlog.outbox_dead)]
-            {
+            for (state, parts) in [
+                ("pending", backlog.outbox_pending),
+                ("unknown", backlog.outbox_unknown),
+                ("dead", backlog.outbox_dead),
+            ] {
                 metrics::gauge!("dovvybuddy_outbox_parts", "state" => state).set(parts as f64);
             }
         }

@@ -72,8 +72,10 @@ fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     routes: watch::Receiver<Router>,
-) -> hyper::server::conn::http1::UpgradeableConnection<TokioIo<TcpStream>, impl hyper::service::HttpService<Incoming, ResBody = Body, Error = Infallible, Future = impl Send> + Send>
-{
+) -> hyper::server::conn::http1::UpgradeableConnection<
+    TokioIo<TcpStream>,
+    impl hyper::service::HttpService<Incoming, ResBody = Body, Error = Infallible, Future = impl Send> + Send,
+> {
     // Small writes of a stream must not wait for one another.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: hyper::Request<Incoming>| {

@@ -74,9 +74,8 @@ pub(crate) fn start(config: &Config, quiet: bool) -> Result<Telemetry, Telemetry
         }
         None => None,
     };
-    let errors = sentry
-        .is_some()
-        .then(|| sentry::integrations::tracing::ErrorLayer::new().with_filter(LevelFilter::ERROR));
+    let errors =
+        sentry.is_some().then(|| sentry::integrations::tracing::ErrorLayer::new().with_filter(LevelFilter::ERROR));
 
     tracing_subscriber::registry().with(filter).with(lines).with(spans).with(errors).init();
     Ok(Telemetry { traces, _sentry: sentry })
@@ -91,8 +90,7 @@ fn tracer(endpoint: &str) -> Result<SdkTracerProvider, TelemetryError> {
 
 /// Starts recording metrics; the handle renders them.
 pub(crate) fn record_metrics() -> Result<PrometheusHandle, TelemetryError> {
-    const SECONDS: [f64; 14] =
-        [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0];
+    const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0];
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
         .install_recorder()?;
@@ -101,11 +99,23 @@ pub(crate) fn record_metrics() -> Result<PrometheusHandle, TelemetryError> {
 
 fn secrets(config: &Config) -> Vec<String> {
     let leads = &config.leads;
-    let configured =
-        [&leads.smtp_url, &leads.webhook_secret, &config.metrics.token, &config.embeddings.api_key, &config.telemetry.sentry_dsn];
+    let configured = [
+        &leads.smtp_url,
+        &leads.webhook_secret,
+        &config.metrics.token,
+        &config.embeddings.api_key,
+        &config.telemetry.sentry_dsn,
+    ];
     let mut secrets: Vec<String> =
         configured.into_iter().flatten().map(|secret| secret.expose_secret().to_owned()).collect();
-    let named = ["OPENAI_API_KEY", "GROQ_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY", "TELEGRAM_BOT_TOKEN", "DISCORD_TOKEN"];
+    let named = [
+        "OPENAI_API_KEY",
+        "GROQ_API_KEY",
+        "GEMINI_API_KEY",
+        "OPENROUTER_API_KEY",
+        "TELEGRAM_BOT_TOKEN",
+        "DISCORD_TOKEN",
+    ];
     secrets.extend(named.iter().filter_map(|name| std::env::var(name).ok()));
     secrets.extend(config.llm.models.iter().filter_map(|m| std::env::var(m.api_key_env.as_deref()?).ok()));
     secrets

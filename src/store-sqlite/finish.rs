@@ -4,11 +4,14 @@ use dovvybuddy_core::store::{self as turn, FinishedTurn, StoreError};
 use dovvybuddy_core::{ConversationKey, Timestamp};
 use sqlx::sqlite::SqliteConnection;
 
+use crate::batch::{self, Question};
 use crate::fault::{Fault, Outcome};
 
-/// Session, messages, turn, usage, profile, covered events: a program that runs inside the database for
-/// each row inserted into `finishing`, so that the whole of it is one hop with one answer. Everything
-/// hangs on the session's row: when the diver was erased meanwhile, nothing of the turn is kept.
+/// Session, messages, turn, usage, profile, covered events, parts: a program that runs inside the
+/// database for each row inserted into `finishing`, so that a whole group is one hop. Everything hangs on
+/// the session's row: when the diver was erased meanwhile, nothing of the turn is kept, and its words are
+/// not sent any more; the answer to the command that erased them is. Rows without a turn only fill up a
+/// statement.
 pub(crate) const PROGRAM: &str = "
 CREATE TEMP VIEW finishing AS SELECT
     NULL AS session, NULL AS turn, NULL AS state, NULL AS last_seen, NULL AS emergency, NULL AS
@@ -16,9 +19,10 @@ CREATE TEMP VIEW finishing AS SELECT
     AS asked_at, NULL AS reply_text, NULL AS attempt, NULL AS outcome, NULL AS reply, NULL AS
     agent, NULL AS model, NULL AS tokens, NULL AS cost_micros, NULL AS waited_ms, NULL AS
     route_ms, NULL AS search_ms, NULL AS first_piece_ms, NULL AS total_ms, NULL AS user, NULL AS
-    profile, NULL AS covered, NULL AS stands_down;
+    profile, NULL AS covered, NULL AS stands_down, NULL AS
+    conversation, NULL AS outlet, NULL AS parts, NULL AS context, NULL AS urgent;
 
-CREATE TEMP TRIGGER finish INSTEAD OF INSERT ON finishing BEGIN
+CREATE TEMP TRIGGER finish INSTEAD OF INSERT ON finishing WHEN NEW.turn IS NOT NULL BEGIN
     UPDATE sessions SET
         state = coalesce(NEW.state, state),
         emergency = CASE WHEN NEW.raised > 0 THEN NEW.emergency WHEN NEW.stands_down AND emergency_seq <= NEW.last_seen THEN NULL ELSE emergency END,
@@ -46,27 +50,26 @@ CREATE TEMP TRIGGER finish INSTEAD OF INSERT ON finishing BEGIN
         WHERE profile <> excluded.profile;
 
     UPDATE inbox SET covered_by = NEW.turn, event = NULL WHERE seq IN (SELECT value FROM json_each(NEW.covered));
+
+    INSERT INTO outbox (lane, outlet, conversation, diver, turn, part, payload, context,
+                        urgent, command, state, next_at, created_at)
+    SELECT NEW.conversation, NEW.outlet, NEW.conversation, NEW.diver, NEW.turn, key, value, NEW.context,
+           NEW.urgent, NEW.said = '', 'pending', NEW.at, NEW.at
+    FROM json_each(NEW.parts)
+    WHERE NEW.parts IS NOT NULL AND (NEW.said = '' OR EXISTS (SELECT 1 FROM sessions WHERE id = NEW.session))
+    ORDER BY key;
 END";
 
-const FINISH: &str = "INSERT INTO finishing
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-            $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)";
-
-/// The parts of a reply. The words of an erased diver are not sent any more; the answer to the command
-/// that erased them is.
-const PARTS: &str = "
-INSERT INTO outbox (lane, outlet, conversation, diver, turn, part, payload, context,
-                    urgent, command, state, next_at, created_at)
-SELECT $1, $2, $1, $3, $4, key, value, $6, $7, $8 = '', 'pending', $9, $9 FROM json_each($5)
-WHERE $8 = '' OR EXISTS (SELECT 1 FROM sessions WHERE id = $10)
-ORDER BY key";
+/// The values of a row of `finishing`.
+pub(crate) const COLUMNS: usize = 34;
 
 /// A finished turn in the form of its rows.
 pub(crate) struct Finish {
     pub(crate) turn: String,
-    conversation: String,
+    session: String,
+    pub(crate) conversation: String,
     outlet: String,
-    diver: String,
+    pub(crate) diver: String,
     user: String,
     attempt: u32,
     said: String,
@@ -76,10 +79,10 @@ pub(crate) struct Finish {
     model: String,
     outcome: &'static str,
     /// `None` leaves the session's as it is.
-    state: Option<String>,
+    pub(crate) state: Option<String>,
     emergency: Option<String>,
     stands_down: bool,
-    profile: String,
+    pub(crate) profile: String,
     usage: [i64; 7],
     parts: Option<String>,
     context: String,
@@ -89,23 +92,47 @@ pub(crate) struct Finish {
     at: i64,
     /// An emergency: goes out first, and of the session only the alarm is written.
     urgent: bool,
+    /// The newest message the turn knew.
+    last_seen: i64,
+    /// The message that raised an emergency, or 0.
+    raised: i64,
+    /// The covered events.
+    covered: String,
 }
 
 impl Finish {
+    /// A turn that covers claimed events.
     pub(crate) fn new(
         turn: &FinishedTurn,
         conversation: &ConversationKey,
         asked_at: Timestamp,
-        urgent: bool,
+        sequence: &[i64],
     ) -> Result<Self, StoreError> {
-        Self::build(turn, conversation, asked_at, urgent).map_err(StoreError::from)
+        Ok(Self::build(turn, conversation, asked_at, Some(sequence))?)
     }
 
-    fn build(turn: &FinishedTurn, conversation: &ConversationKey, asked_at: Timestamp, urgent: bool) -> Outcome<Self> {
+    /// A turn whose event is stored covered with it: an emergency.
+    pub(crate) fn answered(
+        turn: &FinishedTurn,
+        conversation: &ConversationKey,
+        asked_at: Timestamp,
+    ) -> Result<Self, StoreError> {
+        Ok(Self::build(turn, conversation, asked_at, None)?)
+    }
+
+    fn build(
+        turn: &FinishedTurn,
+        conversation: &ConversationKey,
+        asked_at: Timestamp,
+        claimed: Option<&[i64]>,
+    ) -> Outcome<Self> {
+        let urgent = claimed.is_none();
+        let last_seen = claimed.and_then(|sequence| sequence.last().copied()).unwrap_or(i64::MAX);
         let used = &turn.usage;
         let count = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         Ok(Self {
             turn: turn.id.to_string(),
+            session: turn.session.id.to_string(),
             conversation: conversation.encode(),
             outlet: conversation.channel.as_str().to_owned(),
             diver: turn.diver.encode(),
@@ -137,38 +164,29 @@ impl Finish {
             asked_at: asked_at.as_millis(),
             at: turn.at.as_millis(),
             urgent,
+            last_seen,
+            // Of other turns the session's emergency is not taken: it may be older than one raised meanwhile.
+            raised: if turn.outcome == turn::Outcome::Emergency { last_seen } else { 0 },
+            covered: serde_json::to_string(claimed.unwrap_or_default())?,
         })
     }
 
-    /// Writes a turn that covers claimed events.
-    pub(crate) async fn cover(&self, conn: &mut SqliteConnection, session: &str, sequence: &[i64]) -> Outcome<()> {
-        let last = sequence.last().copied().unwrap_or(i64::MAX);
-        let covered = serde_json::to_string(sequence)?;
-        // Of other turns the session's emergency is not taken: it may be older than one raised meanwhile.
-        let raised = if self.outcome == turn::Outcome::Emergency.as_str() { last } else { 0 };
-        self.write(conn, session, last, raised, &covered).await
+    /// Writes a turn whose event `seq` was stored covered.
+    pub(crate) async fn run(&mut self, conn: &mut SqliteConnection, session: &str, seq: i64) -> Outcome<()> {
+        session.clone_into(&mut self.session);
+        (self.last_seen, self.raised) = (seq, seq);
+        batch::finish(conn, self).await
     }
 
-    /// Writes a turn whose event `seq` was stored covered: an emergency.
-    pub(crate) async fn run(&self, conn: &mut SqliteConnection, session: &str, seq: i64) -> Outcome<()> {
-        self.write(conn, session, seq, seq, "[]").await
-    }
-
-    async fn write(
-        &self,
-        conn: &mut SqliteConnection,
-        session: &str,
-        last_seen: i64,
-        raised: i64,
-        covered: &str,
-    ) -> Outcome<()> {
-        let mut query = sqlx::query(FINISH)
-            .bind(session)
+    /// One row of `finishing`.
+    pub(crate) fn bind(&self, question: Question) -> Question {
+        let mut question = question
+            .bind(&self.session)
             .bind(&self.turn)
             .bind(&self.state)
-            .bind(last_seen)
+            .bind(self.last_seen)
             .bind(&self.emergency)
-            .bind(raised)
+            .bind(self.raised)
             .bind(self.restarts)
             .bind(&self.diver)
             .bind(self.created_at)
@@ -182,30 +200,18 @@ impl Finish {
             .bind(&self.agent)
             .bind(&self.model);
         for figure in self.usage {
-            query = query.bind(figure);
+            question = question.bind(figure);
         }
-        query.bind(&self.user).bind(&self.profile).bind(covered).bind(self.stands_down).execute(&mut *conn).await?;
-        if let Some(parts) = &self.parts {
-            self.write_parts(conn, session, parts).await?;
-        }
-        Ok(())
-    }
-
-    async fn write_parts(&self, conn: &mut SqliteConnection, session: &str, parts: &str) -> Outcome<()> {
-        sqlx::query(PARTS)
+        question
+            .bind(&self.user)
+            .bind(&self.profile)
+            .bind(&self.covered)
+            .bind(self.stands_down)
             .bind(&self.conversation)
             .bind(&self.outlet)
-            .bind(&self.diver)
-            .bind(&self.turn)
-            .bind(parts)
+            .bind(&self.parts)
             .bind(&self.context)
             .bind(self.urgent)
-            .bind(&self.said)
-            .bind(self.at)
-            .bind(session)
-            .execute(conn)
-            .await?;
-        Ok(())
     }
 }
 

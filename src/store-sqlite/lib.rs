@@ -1,9 +1,11 @@
 //! The embedded store: one `SQLite` file.
 //!
-//! Reading order: [`SqliteStore`] is the handle; `open` starts it, `writer` commits in groups, `lanes`
-//! orders what waits. Every other file implements one topic of [`dovvybuddy_core::store`].
+//! Reading order: [`SqliteStore`] is the handle; `open` starts it, `writer` commits in groups, `batch`
+//! is a group's transaction, `lanes` orders what waits, `recall` spares reads. Every other file implements one topic of [`dovvybuddy_core::store`].
 
+mod accept;
 mod backup;
+mod batch;
 mod checkpoint;
 mod fault;
 mod finish;
@@ -16,6 +18,7 @@ mod ledger;
 mod open;
 mod outbox;
 mod privacy;
+mod recall;
 mod rows;
 mod schema;
 mod sessions;

@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use crate::checkpoint::{self, Pressure};
 use crate::fault::{Fault, Outcome};
 use crate::lanes::Lanes;
+use crate::recall::Recall;
 use crate::rows;
 use crate::schema::{self, beside};
 use crate::store::{Inner, SqliteStore};
@@ -121,7 +122,8 @@ async fn open(options: OpenOptions) -> Outcome<SqliteStore> {
     }
     writer::install(&mut conn).await?;
     let pressure = Pressure::default();
-    let writer = Writer::start(conn, writing, pressure.clone(), lock)?;
+    let recall = Recall::new(options.dispatch);
+    let writer = Writer::start(conn, writing, pressure.clone(), recall.clone(), lock)?;
     let checkpoints = options
         .dispatch
         .then(|| tokio::spawn(checkpoint::run(connect.clone(), writer.clone(), pressure)).abort_handle());
@@ -129,6 +131,7 @@ async fn open(options: OpenOptions) -> Outcome<SqliteStore> {
         readers: readers(&connect),
         writer,
         lanes,
+        recall,
         outbox_wake: Arc::new(Notify::new()),
         clock: options.clock,
         path,

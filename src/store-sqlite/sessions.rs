@@ -30,13 +30,20 @@ macro_rules! session_where {
 const BY_CONVERSATION: &str = session_where!("$2", "s.conversation = $1");
 const BY_ID: &str = session_where!("s.diver", "s.id = $1 AND s.bot = $2");
 
-async fn read(pool: &SqlitePool, sql: &'static str, one: &str, two: &str, window: usize) -> Outcome<Option<Session>> {
+/// The session and the size of its notes in bytes.
+async fn read(
+    pool: &SqlitePool,
+    sql: &'static str,
+    one: &str,
+    two: &str,
+    window: usize,
+) -> Outcome<Option<(Session, usize)>> {
     let window = i64::try_from(window).unwrap_or(i64::MAX);
     let found = sqlx::query(sql).bind(one).bind(two).bind(window).fetch_optional(pool).await?;
     let Some(row) = found else { return Ok(None) };
     let messages: Vec<(Role, String, i64)> = rows::json(&row, 7)?;
     let message = |(role, content, at)| Message { role, content, created_at: Timestamp::from_millis(at) };
-    Ok(Some(Session {
+    let session = Session {
         id: rows::session_id(row.try_get(0)?)?,
         conversation: rows::conversation(row.try_get(1)?)?,
         profile: rows::json_or(&row, 6)?.unwrap_or_default(),
@@ -45,7 +52,8 @@ async fn read(pool: &SqlitePool, sql: &'static str, one: &str, two: &str, window
         history: messages.into_iter().rev().map(message).collect(),
         created_at: Timestamp::from_millis(row.try_get(4)?),
         updated_at: Timestamp::from_millis(row.try_get(5)?),
-    }))
+    };
+    Ok(Some((session, row.try_get::<&str, _>(2)?.len())))
 }
 
 #[async_trait]
@@ -56,35 +64,44 @@ impl Sessions for SqliteStore {
         diver: &DiverKey,
         window: usize,
     ) -> Result<Option<Session>, StoreError> {
-        Ok(read(self.readers(), BY_CONVERSATION, &conversation.encode(), &diver.encode(), window).await?)
+        let (conversation, diver) = (conversation.encode(), diver.encode());
+        let ticket = match self.recall().look(&conversation, &diver, window) {
+            Ok(session) => return Ok(Some(session)),
+            Err(ticket) => ticket,
+        };
+        let found = read(self.readers(), BY_CONVERSATION, &conversation, &diver, window).await?;
+        Ok(found.map(|(session, notes)| {
+            self.recall().keep(&ticket, &diver, &session, window, notes);
+            session
+        }))
     }
 
     async fn session_by_id(&self, bot: &BotId, id: SessionId, window: usize) -> Result<Option<Session>, StoreError> {
-        Ok(read(self.readers(), BY_ID, &id.to_string(), bot.as_str(), window).await?)
+        Ok(read(self.readers(), BY_ID, &id.to_string(), bot.as_str(), window).await?.map(|(session, _)| session))
     }
 
     async fn open_session(&self, session: &Session) -> Result<(), StoreError> {
         let state = serde_json::to_string(&session.state).map_err(Fault::from)?;
         let emergency = session.emergency.as_ref().map(serde_json::to_string).transpose().map_err(Fault::from)?;
         let session = session.clone();
-        self.writer()
-            .write(async move |conn: &mut SqliteConnection| {
-                sqlx::query(
-                    "INSERT INTO sessions (id, bot, conversation, state, emergency, created_at, updated_at)
+        let (recall, opened) = (self.recall().clone(), session.conversation.encode());
+        let write = async move |conn: &mut SqliteConnection| {
+            sqlx::query(
+                "INSERT INTO sessions (id, bot, conversation, state, emergency, created_at, updated_at)
                      VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (conversation) DO NOTHING",
-                )
-                .bind(session.id.to_string())
-                .bind(session.conversation.bot.as_str())
-                .bind(session.conversation.encode())
-                .bind(&state)
-                .bind(&emergency)
-                .bind(session.created_at.as_millis())
-                .bind(session.updated_at.as_millis())
-                .execute(conn)
-                .await?;
-                Ok(())
-            })
+            )
+            .bind(session.id.to_string())
+            .bind(session.conversation.bot.as_str())
+            .bind(session.conversation.encode())
+            .bind(&state)
+            .bind(&emergency)
+            .bind(session.created_at.as_millis())
+            .bind(session.updated_at.as_millis())
+            .execute(conn)
             .await?;
+            Ok(())
+        };
+        self.writer().write_then(write, move |()| recall.forget(&opened)).await?;
         Ok(())
     }
 

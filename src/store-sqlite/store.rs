@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use crate::lanes::Lanes;
+use crate::recall::Recall;
 use crate::writer::Writer;
 
 /// The embedded store. Clones share one database; opened by [`SqliteStore::open`].
@@ -24,6 +25,7 @@ pub(crate) struct Inner {
     pub(crate) writer: Writer,
     pub(crate) readers: SqlitePool,
     pub(crate) lanes: Arc<Lanes>,
+    pub(crate) recall: Arc<Recall>,
     pub(crate) outbox_wake: Arc<Notify>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) path: PathBuf,
@@ -71,6 +73,10 @@ impl SqliteStore {
 
     pub(crate) fn lanes(&self) -> &Arc<Lanes> {
         &self.inner.lanes
+    }
+
+    pub(crate) fn recall(&self) -> &Arc<Recall> {
+        &self.inner.recall
     }
 
     pub(crate) fn outbox_wake(&self) -> &Arc<Notify> {

@@ -5,6 +5,7 @@
 //! When one write of a group fails, the group is rolled back and each runs alone; writes are
 //! therefore written so that they can run again.
 
+use std::sync::Arc;
 use std::thread;
 
 use dovvybuddy_core::store::StoreError;
@@ -13,8 +14,12 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, Row};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::accept::{Offer, Took};
+use crate::batch::{self, After, Pending, Texts, Write};
 use crate::checkpoint::Pressure;
 use crate::fault::{Fault, Outcome};
+use crate::finish::Finish;
+use crate::recall::Recall;
 
 /// The most writes that share a commit; bounds how long one caller waits for the others.
 const GROUP: usize = 256;
@@ -28,7 +33,7 @@ pub(crate) struct Writer {
 }
 
 enum Task {
-    Job(Box<dyn Job>),
+    Write(Write),
     /// Copies the log into the database file; `true` empties the log file too.
     Checkpoint(bool, oneshot::Sender<Outcome<()>>),
     /// Rewrites the file without free or stale bytes.
@@ -37,42 +42,30 @@ enum Task {
 }
 
 /// A write whose type was erased.
-trait Job: Send {
+pub(crate) trait Job: Send {
     fn run<'a>(&'a mut self, conn: &'a mut SqliteConnection) -> LocalBoxFuture<'a, Outcome<()>>;
     fn commit(self: Box<Self>);
     fn fail(self: Box<Self>, fault: Fault);
 }
 
-struct Write<T, F, A> {
-    run: F,
-    after: A,
-    out: Option<T>,
-    reply: oneshot::Sender<Outcome<T>>,
-}
-
-impl<T, F, A> Job for Write<T, F, A>
+impl<T, F> Job for Pending<F, T>
 where
     T: Send,
     F: AsyncFnMut(&mut SqliteConnection) -> Outcome<T> + Send,
-    A: FnOnce(&T) + Send,
 {
     fn run<'a>(&'a mut self, conn: &'a mut SqliteConnection) -> LocalBoxFuture<'a, Outcome<()>> {
         Box::pin(async move {
-            self.out = Some((self.run)(conn).await?);
+            self.out = Some((self.write)(conn).await?);
             Ok(())
         })
     }
 
     fn commit(self: Box<Self>) {
-        if let Some(out) = self.out {
-            (self.after)(&out);
-            // A caller that went away does not undo a commit.
-            let _ = self.reply.send(Ok(out));
-        }
+        Pending::commit(*self);
     }
 
     fn fail(self: Box<Self>, fault: Fault) {
-        let _ = self.reply.send(Err(fault));
+        Pending::fail(*self, fault);
     }
 }
 
@@ -82,11 +75,20 @@ impl Writer {
         conn: SqliteConnection,
         options: SqliteConnectOptions,
         pressure: Pressure,
+        recall: Arc<Recall>,
         keep: K,
     ) -> Outcome<Self> {
         let (queue, tasks) = mpsc::channel(QUEUE);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-        let thread = Thread { conn: Some(conn), options, pressure, keep: Some(keep) };
+        let thread = Thread {
+            conn: Some(conn),
+            options,
+            pressure,
+            recall,
+            texts: Texts::default(),
+            version: None,
+            keep: Some(keep),
+        };
         let body = move || runtime.block_on(thread.run(tasks));
         thread::Builder::new().name("sqlite-writer".to_owned()).spawn(body)?;
         Ok(Self { queue })
@@ -109,7 +111,28 @@ impl Writer {
         F: AsyncFnMut(&mut SqliteConnection) -> Outcome<T> + Send + 'static,
         A: FnOnce(&T) + Send + 'static,
     {
-        self.ask(|reply| Task::Job(Box::new(Write { run, after, out: None, reply }))).await
+        let after: After<T> = Box::new(after);
+        let write = |reply| Write::Other(Box::new(Pending { write: run, out: None, after, reply }));
+        self.ask(|reply| Task::Write(write(reply))).await
+    }
+
+    /// Stores an event; as [`Self::write_then`].
+    pub(crate) async fn accept<A>(&self, offer: Offer, after: A) -> Outcome<Took>
+    where
+        A: FnOnce(&Took) + Send + 'static,
+    {
+        let after: After<Took> = Box::new(after);
+        self.ask(|reply| Task::Write(Write::Accept(Pending { write: offer, out: None, after, reply }))).await
+    }
+
+    /// Stores a turn; as [`Self::write_then`].
+    pub(crate) async fn finish<A>(&self, turn: Finish, after: A) -> Outcome<()>
+    where
+        A: FnOnce(&()) + Send + 'static,
+    {
+        let after: After<()> = Box::new(after);
+        let write = |reply| Write::Finish(Box::new(Pending { write: turn, out: None, after, reply }));
+        self.ask(|reply| Task::Write(write(reply))).await
     }
 
     pub(crate) async fn checkpoint(&self, truncate: bool) -> Outcome<()> {
@@ -138,7 +161,7 @@ fn closed() -> Fault {
 
 /// Gives a writing connection the programs that its writes call.
 pub(crate) async fn install(conn: &mut SqliteConnection) -> Outcome<()> {
-    for program in [crate::inbox::PROGRAM, crate::finish::PROGRAM] {
+    for program in [crate::accept::PROGRAM, crate::finish::PROGRAM] {
         sqlx::query(program).execute(&mut *conn).await?;
     }
     Ok(())
@@ -148,6 +171,10 @@ struct Thread<K> {
     conn: Option<SqliteConnection>,
     options: SqliteConnectOptions,
     pressure: Pressure,
+    recall: Arc<Recall>,
+    texts: Texts,
+    /// Of the data that others have written to, when last asked.
+    version: Option<i64>,
     /// Let go only when the connection is closed.
     keep: Option<K>,
 }
@@ -159,7 +186,7 @@ impl<K> Thread<K> {
             let mut next = Some(first);
             while let Some(task) = next.take() {
                 match task {
-                    Task::Job(job) => group.push(job),
+                    Task::Write(write) => group.push(write),
                     other => {
                         self.commit_group(&mut group).await;
                         if self.special(other).await {
@@ -182,7 +209,7 @@ impl<K> Thread<K> {
     /// Runs a task that can't be part of a transaction; `true` ends the thread.
     async fn special(&mut self, task: Task) -> bool {
         match task {
-            Task::Job(_) => false,
+            Task::Write(_) => false,
             Task::Checkpoint(truncate, reply) => {
                 let _ = reply.send(self.checkpoint(truncate).await);
                 false
@@ -204,13 +231,13 @@ impl<K> Thread<K> {
         }
     }
 
-    async fn commit_group(&mut self, group: &mut Vec<Box<dyn Job>>) {
+    async fn commit_group(&mut self, group: &mut Vec<Write>) {
         if group.is_empty() {
             return;
         }
         let writes = group.len();
         match self.transaction(group).await {
-            Ok(()) => group.drain(..).for_each(Job::commit),
+            Ok(()) => group.drain(..).for_each(Write::commit),
             Err(fault) if writes == 1 => group.drain(..).for_each(|job| job.fail(Fault(clone(&fault.0)))),
             Err(_) => {
                 for job in group.drain(..) {
@@ -228,21 +255,24 @@ impl<K> Thread<K> {
         self.pressure.wrote(writes);
     }
 
-    async fn transaction(&mut self, group: &mut [Box<dyn Job>]) -> Outcome<()> {
-        let conn = self.connection().await?;
-        let result = async {
-            sqlx::query("BEGIN IMMEDIATE").execute(&mut *conn).await?;
-            for job in group {
-                job.run(conn).await?;
+    async fn transaction(&mut self, group: &mut [Write]) -> Outcome<()> {
+        self.connect().await?;
+        let Some(conn) = &mut self.conn else { return Err(closed()) };
+        let result = batch::transaction(conn, &mut self.texts, group).await;
+        match result {
+            Ok(version) => {
+                // Seen inside the transaction, so nobody can have written since.
+                if version.is_some() && version != self.version {
+                    self.version = version;
+                    self.recall.forget_all();
+                }
+                Ok(())
             }
-            sqlx::query("COMMIT").execute(&mut *conn).await?;
-            Ok(())
+            Err(fault) => {
+                self.undo().await;
+                Err(fault)
+            }
         }
-        .await;
-        if result.is_err() {
-            self.undo().await;
-        }
-        result
     }
 
     /// Leaves the connection outside of any transaction, if need be by opening it anew.
@@ -259,15 +289,18 @@ impl<K> Thread<K> {
         }
     }
 
-    async fn connection(&mut self) -> Outcome<&mut SqliteConnection> {
-        let conn = if let Some(conn) = self.conn.take() {
-            conn
-        } else {
+    async fn connect(&mut self) -> Outcome<()> {
+        if self.conn.is_none() {
             let mut conn = self.options.connect().await?;
             install(&mut conn).await?;
-            conn
-        };
-        Ok(self.conn.insert(conn))
+            self.conn = Some(conn);
+        }
+        Ok(())
+    }
+
+    async fn connection(&mut self) -> Outcome<&mut SqliteConnection> {
+        self.connect().await?;
+        self.conn.as_mut().ok_or_else(closed)
     }
 
     async fn plain(&mut self, sql: &'static str) -> Outcome<()> {

@@ -129,9 +129,13 @@ async fn what_the_receiver_answers_decides() {
     receiver.reply(410, None);
     assert!(matches!(outlet.send(&posted(), &KEY).await, Err(SendError::Gone)));
     receiver.reply(429, Some("retry-after: 17"));
-    assert!(matches!(outlet.send(&posted(), &KEY).await, Err(SendError::RetryAfter(pause)) if pause == Duration::from_secs(17)));
+    assert!(
+        matches!(outlet.send(&posted(), &KEY).await, Err(SendError::RetryAfter(pause)) if pause == Duration::from_secs(17))
+    );
     receiver.reply(503, Some("retry-after: 99999999"));
-    assert!(matches!(outlet.send(&posted(), &KEY).await, Err(SendError::RetryAfter(pause)) if pause == Duration::from_hours(3)));
+    assert!(
+        matches!(outlet.send(&posted(), &KEY).await, Err(SendError::RetryAfter(pause)) if pause == Duration::from_hours(3))
+    );
     receiver.reply(401, None);
     assert!(matches!(outlet.send(&posted(), &KEY).await, Err(SendError::Unauthorized)));
     for status in [400, 404, 500] {
@@ -268,7 +272,9 @@ async fn a_lead_arrives_as_mail() {
 #[tokio::test]
 async fn what_the_mail_server_answers_decides() {
     let refused = MailServer::start(&[("RCPT", "550 no such user")]).await;
-    assert!(matches!(refused.outlet("").send(&mailed(), &KEY).await, Err(SendError::Rejected(why)) if why.contains("550")));
+    assert!(
+        matches!(refused.outlet("").send(&mailed(), &KEY).await, Err(SendError::Rejected(why)) if why.contains("550"))
+    );
     let busy = MailServer::start(&[("MAIL", "451 try later")]).await;
     assert!(matches!(busy.outlet("").send(&mailed(), &KEY).await, Err(SendError::Transport(_))));
     let strict = MailServer::start(&[("AUTH", "535 no")]).await;

@@ -35,6 +35,22 @@ pub(super) fn judge(readings: &[Reading]) -> Verdict {
     gravest
 }
 
+/// The three sums that decide.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Weighed {
+    /// How grave the signs are.
+    pub(super) severity: f32,
+    /// How much speaks for a real person, now.
+    pub(super) concrete: f32,
+    /// How much speaks in general, of the past, or of something invented.
+    pub(super) general: f32,
+}
+
+/// The sums of a reading.
+pub(super) fn weigh(reading: &Reading) -> Weighed {
+    Weighed { severity: severity(reading), concrete: concrete(reading), general: general(reading) }
+}
+
 /// How grave the signs are, whoever has them.
 fn severity(reading: &Reading) -> f32 {
     let suspects = reading.count(C::is_suspect);
@@ -110,33 +126,34 @@ fn concrete(reading: &Reading) -> f32 {
 
 /// How much the message speaks in general, of the past, or of something invented.
 fn general(reading: &Reading) -> f32 {
-    let mut weight = 0.0;
-    let mut subtract = |concepts: &[C], by: f32| {
-        if reading.any(concepts) {
-            weight += by;
-        }
-    };
-    subtract(&[C::Hypo], 2.5);
-    subtract(&[C::Study, C::Fiction], 3.5);
-    subtract(&[C::General], 2.5);
-    subtract(&[C::Prevent], 2.0);
-    subtract(&[C::Past], 3.0);
-    subtract(&[C::Resolved], 2.0);
-    subtract(&[C::Chronic], 2.5);
-    subtract(&[C::Fear], 2.0);
-    subtract(&[C::StandDown], 3.0);
+    let grave = reading.count(C::is_grave) > 0;
+    let here = reading.any(&[C::Now, C::Overnight, C::PostDive]);
+    // What weighs against a vague sign weighs less against a grave one that is happening.
+    let eased = |full: f32, rest: f32| if grave && here { rest } else { full };
+    let weights: [(&[C], f32); 9] = [
+        (&[C::Hypo], 2.5),
+        (&[C::Study, C::Fiction], 3.5),
+        (&[C::General], 2.5),
+        (&[C::Prevent], 2.0),
+        (&[C::Past], 3.0),
+        (&[C::StandDown], 3.0),
+        (&[C::Resolved], eased(2.0, 1.0)),
+        (&[C::Chronic], eased(2.5, 1.0)),
+        (&[C::Fear], eased(2.0, 0.3)),
+    ];
+    let mut weight: f32 = weights.iter().filter(|(concepts, _)| reading.any(concepts)).map(|(_, weight)| weight).sum();
     if reading.has(C::Generic) && !reading.any(&[C::Me, C::Now]) {
-        weight += 1.0;
+        weight += if reading.question() || !grave { 1.0 } else { 0.3 };
     }
     // Going diving is asked about, not something that follows a dive.
-    if reading.has(C::Before) && !reading.any(&[C::PostDive, C::Now, C::Overnight]) {
+    if reading.has(C::Before) && !here {
         weight += 1.5;
     }
     weight
 }
 
 /// The kind whose words fit best; the gravest first where several do.
-fn kind(reading: &Reading) -> EmergencyKind {
+pub(super) fn kind(reading: &Reading) -> EmergencyKind {
     let after_dive = reading.any(&[C::PostDive, C::Dive, C::FastAscent, C::Dci]);
     let nerves = reading.any(&[C::Neuro, C::Paralysis, C::InnerEar, C::Skin, C::Joint, C::Dci, C::Vision]);
     if reading.has(C::Suicide) {

@@ -1,9 +1,11 @@
 //! The emergency guard: rules over what a message says, and the words that answer it.
 
+mod classifier;
 mod hotlines;
 mod judge;
 mod reading;
 mod reply;
+mod train;
 
 use std::path::Path;
 
@@ -17,6 +19,9 @@ pub use reply::ReplyError;
 use crate::Operator;
 use crate::concept::Concept;
 use crate::language::{self, Detected};
+pub use train::EmergencyTrainer;
+
+use classifier::{Classifier, Opinion};
 use judge::Verdict;
 pub(crate) use reading::Reading;
 use reply::Replies;
@@ -64,11 +69,24 @@ impl EmergencyGuard for RuleGuard {
         if let Some(standing) = &heard.standing {
             return self.while_standing(message, heard, standing, &detected, &readings, verdict);
         }
-        if let Some((kind, lang)) = verdict.kind.map(|kind| (kind, reply_lang(verdict.lang, &detected, hint))) {
-            return self.alarm(message, heard, lang, kind, 1, false);
-        }
-        match with_history(message, heard, &detected, &readings) {
-            Some(kind) => self.alarm(message, heard, detected.lang, kind, 1, false),
+        let earlier = earlier_readings(heard, &detected);
+        let opinion = Classifier::shipped().opinion(message, &readings, &earlier.iter().collect::<Vec<_>>());
+        let by_rules = match verdict.kind {
+            Some(kind) => Some((kind, reply_lang(verdict.lang, &detected, hint))),
+            None => with_history(message, heard, &detected, &readings).map(|kind| (kind, detected.lang)),
+        };
+        let found = match opinion {
+            Opinion::TakeBack => None,
+            Opinion::Agree => by_rules,
+            // The words alone may not tell the kind; what was said before may.
+            Opinion::Raise => by_rules.or_else(|| {
+                let told = readings.iter().chain(earlier.iter().rev()).map(judge::kind);
+                let kind = told.into_iter().find(|kind| *kind != EmergencyKind::Unspecified);
+                Some((kind.unwrap_or(EmergencyKind::Unspecified), detected.lang))
+            }),
+        };
+        match found {
+            Some((kind, lang)) => self.alarm(message, heard, lang, kind, 1, false),
             None => Assessment::Calm,
         }
     }
@@ -99,6 +117,20 @@ impl RuleGuard {
             None => self.alarm(message, heard, lang, standing.kind, standing.replies.saturating_add(1), has(Concept::Fine)),
         }
     }
+}
+
+/// What the diver said lately, as the rules read it, oldest first; what was called off does not count.
+fn earlier_readings(heard: &Heard, detected: &Detected) -> Vec<Reading> {
+    let said: Vec<&str> =
+        heard.recent.iter().filter(|(role, _)| *role == Role::User).map(|(_, text)| text.as_str()).collect();
+    let said = said.get(said.len().saturating_sub(LOOK_BACK)..).unwrap_or_default();
+    let read = |text: &&str| {
+        let lang = language::detect(text, Some(detected.lang)).lang;
+        Reading::new(crate::text::Text::new(text), lang)
+    };
+    let readings: Vec<Reading> = said.iter().map(read).collect();
+    let called_off = readings.iter().rposition(|reading| reading.has(Concept::StandDown));
+    readings.into_iter().skip(called_off.map_or(0, |at| at + 1)).collect()
 }
 
 /// The language to expect: the one the diver wrote before, else the platform's.

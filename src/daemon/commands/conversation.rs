@@ -1,4 +1,4 @@
-//! `ask` and `chat`: the terminal channel on a spine of its own, beside a running daemon or without one.
+//! `ask` and `chat`: the terminal channel beside a running daemon or without one.
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -12,21 +12,21 @@ use tokio::io::{BufReader, Stdin};
 
 use super::{CommandError, Outcome, bot, content};
 use crate::cli::{Ask, Chat};
-use crate::compose::{self, Spine, Use};
+use crate::compose::{self, House, Use};
 use crate::config::Config;
 use crate::lifecycle::Lifecycle;
 use crate::output;
 
-/// A spine that serves one terminal.
+/// Everything behind one terminal.
 struct Desk {
-    spine: Spine,
+    house: House,
     terminal: Arc<Terminal<BufReader<Stdin>>>,
     lifecycle: Lifecycle,
 }
 
 pub(crate) async fn ask(config: &Config, options: &Ask, json: bool) -> Outcome {
     let desk = Desk::open(config, options.session.as_deref()).await?;
-    let answered = desk.terminal.ask(&desk.spine.intake, &options.text, !json).await;
+    let answered = desk.terminal.ask(&desk.house.spine.intake, &options.text, !json).await;
     desk.close().await?;
     let answered = answered.map_err(|error| CommandError::Failed(error.to_string()))?;
     if json {
@@ -40,7 +40,7 @@ pub(crate) async fn ask(config: &Config, options: &Ask, json: bool) -> Outcome {
 pub(crate) async fn chat(config: &Config, options: &Chat) -> Outcome {
     let desk = Desk::open(config, options.session.as_deref()).await?;
     let ended = tokio::select! {
-        ended = desk.terminal.run(desk.spine.intake.clone(), desk.lifecycle.stopping.clone()) => ended,
+        ended = desk.terminal.run(desk.house.spine.intake.clone(), desk.lifecycle.stopping.clone()) => ended,
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
     desk.close().await?;
@@ -55,33 +55,33 @@ impl Desk {
         let id = wanted.unwrap_or_else(|| SessionId(SystemClock.uuid()));
         let screen = Screen::new(Box::new(std::io::stdout()), std::io::stdout().is_terminal());
         let locale = std::env::var("LANG").ok();
-        let terminal =
-            Arc::new(Terminal::new(bot(config), id, wanted.is_none(), locale, BufReader::new(tokio::io::stdin()), screen));
+        let terminal = Arc::new(Terminal::new(
+            bot(config),
+            id,
+            wanted.is_none(),
+            locale,
+            BufReader::new(tokio::io::stdin()),
+            screen,
+        ));
         let channel: Arc<dyn ChannelAdapter> = terminal.clone();
         let channels = std::collections::HashMap::from([(ChannelId::new(CHANNEL), channel)]);
         let how = Use { dispatch: false, migrate: true, demo: false, models: true, scratch: false };
-        let spine = compose::spine(config, how, channels, &lifecycle).await?;
+        let house = compose::house(config, how, channels, &lifecycle).await?;
         if let Some(wanted) = wanted
-            && spine.store.session_by_id(&BotId::new(config.bot.clone()), wanted, 0).await?.is_none()
+            && house.store.session_by_id(&BotId::new(config.bot.clone()), wanted, 0).await?.is_none()
         {
             return Err(no_session(&wanted.to_string()));
         }
-        content::bring_up_to_date(&spine.knowledge, false).await?;
-        let lanes = Arc::clone(&spine.lanes);
-        let stop = lifecycle.stopping.clone();
-        lifecycle.spawn(async move {
-            if let Err(error) = lanes.run(stop).await {
-                tracing::error!(error = %error, "dispatching failed");
-            }
-        });
-        Ok(Self { spine, terminal, lifecycle })
+        content::bring_up_to_date(&house.knowledge, false).await?;
+        house.dispatch(&lifecycle);
+        Ok(Self { house, terminal, lifecycle })
     }
 
     async fn close(&self) -> Result<(), CommandError> {
         self.lifecycle.stopping.cancel();
         self.lifecycle.tasks.close();
         self.lifecycle.tasks.wait().await;
-        Ok(self.spine.store.close().await?)
+        Ok(self.house.store.close().await?)
     }
 }
 

@@ -81,10 +81,15 @@ pub(crate) async fn run(config: &Config, json: bool) -> Outcome {
 
 fn disk(data_dir: &Path) -> Finding {
     if let Err(error) = std::fs::create_dir_all(data_dir) {
-        return Finding::fail("disk", format!("{} can't be written ({}); set data_dir", data_dir.display(), error.kind()));
+        return Finding::fail(
+            "disk",
+            format!("{} can't be written ({}); set data_dir", data_dir.display(), error.kind()),
+        );
     }
     match fs4::available_space(data_dir) {
-        Ok(free) if free < LEAST_SPACE => Finding::fail("disk", format!("only {} MB are free in data_dir; make room", free >> 20)),
+        Ok(free) if free < LEAST_SPACE => {
+            Finding::fail("disk", format!("only {} MB are free in data_dir; make room", free >> 20))
+        }
         Ok(free) => Finding::ok("disk", format!("{} MB are free", free >> 20)),
         Err(error) => Finding::warn("disk", format!("free space can't be read: {error}")),
     }
@@ -115,9 +120,10 @@ async fn database(config: &Config) -> Vec<Finding> {
         Err(error) => Finding::fail("schema", format!("{error}; run `dovvybuddy migrate`")),
     });
     findings.push(match store.documents().await {
-        Ok(documents) if documents.is_empty() => {
-            Finding::warn("content", "nothing is ingested yet; `dovvybuddy content ingest` or a start of the daemon does it")
-        }
+        Ok(documents) if documents.is_empty() => Finding::warn(
+            "content",
+            "nothing is ingested yet; `dovvybuddy content ingest` or a start of the daemon does it",
+        ),
         Ok(documents) => content_age(&documents),
         Err(error) => Finding::fail("content", error.to_string()),
     });
@@ -204,9 +210,10 @@ async fn try_model(member: &dovvybuddy_llm::Member) -> Result<(), dovvybuddy_cor
 fn leads(config: &Config) -> Finding {
     match compose::outlets(config) {
         Err(error) => Finding::fail("leads", error.to_string()),
-        Ok(outlets) if outlets.is_empty() => {
-            Finding::warn("leads", "they are stored but delivered nowhere; set leads.mail_to and leads.smtp_url, or leads.webhook_url")
-        }
+        Ok(outlets) if outlets.is_empty() => Finding::warn(
+            "leads",
+            "they are stored but delivered nowhere; set leads.mail_to and leads.smtp_url, or leads.webhook_url",
+        ),
         Ok(outlets) => Finding::ok("leads", outlets.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
     }
 }

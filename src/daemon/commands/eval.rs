@@ -79,7 +79,10 @@ fn print_document(report: &impl Serialize) {
                 }
             }
             serde_json::Value::Number(number) => {
-                let text = number.as_f64().filter(|_| !number.is_u64()).map_or_else(|| number.to_string(), |n| format!("{n:.4}"));
+                let text = number
+                    .as_f64()
+                    .filter(|_| !number.is_u64())
+                    .map_or_else(|| number.to_string(), |n| format!("{n:.4}"));
                 rows.push(vec![path.to_owned(), text]);
             }
             other => rows.push(vec![path.to_owned(), other.as_str().map_or_else(|| other.to_string(), str::to_owned)]),

@@ -14,8 +14,8 @@ mod settings;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use dovvybuddy_core::store::StoreError;
 use dovvybuddy_core::BotId;
+use dovvybuddy_core::store::StoreError;
 use dovvybuddy_store_sqlite::SqliteStore;
 
 use crate::cli::{Cli, Command, Config as ConfigCommand, Serve};

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{CommandError, Outcome};
 use crate::cli::Serve;
-use crate::compose::{self, Spine, Use};
+use crate::compose::{self, House, Use};
 use crate::config::{Config, EmbeddingProvider};
 use crate::http::{self, Health, PATIENCE};
 use crate::lifecycle::{self, Lifecycle};
@@ -39,35 +39,35 @@ pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
     serve_http(&lifecycle, listen(config.http.bind, "http.bind").await?, served, config.http.address_file.as_deref())?;
     let how = Use { dispatch: true, migrate: !options.no_migrate, demo: options.demo, models: true, scratch: false };
     let channels = compose::channels();
-    let spine = compose::spine(config, how, channels.clone(), &lifecycle).await?;
+    let house = compose::house(config, how, channels.clone(), &lifecycle).await?;
     // From here on, writes of other processes are noticed.
-    spine.store.changed().await?;
-    ingest(&spine).await;
+    house.store.changed().await?;
+    ingest(&house).await;
 
-    let web = compose::web(config, &spine, &lifecycle)?;
+    let web = compose::web(config, &house, &lifecycle)?;
     let outlets = compose::outlets(config)?;
     let lead_outlets = outlets.keys().map(ToString::to_string).collect();
-    let deliveries = compose::deliveries(&spine, channels, outlets);
+    let deliveries = compose::deliveries(&house, channels, outlets);
     let health = Arc::new(Health {
-        store: spine.store.clone(),
-        knowledge: Arc::clone(&spine.knowledge),
-        intake: spine.intake.clone(),
-        clock: Arc::clone(&spine.clock),
-        running: Arc::clone(&spine.running),
-        dispatch: Arc::clone(&spine.lanes.progress),
-        loops: vec![Arc::clone(&spine.lanes.progress), Arc::clone(&deliveries.progress)],
-        models: spine.models.clone(),
+        store: house.store.clone(),
+        knowledge: Arc::clone(&house.knowledge),
+        intake: house.spine.intake.clone(),
+        clock: Arc::clone(&house.clock),
+        running: Arc::clone(&house.spine.running),
+        dispatch: Arc::clone(&house.spine.lanes.progress),
+        loops: vec![Arc::clone(&house.spine.lanes.progress), Arc::clone(&deliveries.progress)],
+        models: house.models.clone(),
         lead_outlets,
         metrics: metrics.clone(),
         metrics_token: config.metrics.token.clone(),
         closing: lifecycle.stopping.clone(),
     });
 
-    let lanes = Arc::clone(&spine.lanes);
-    supervised(&lifecycle, &spine, Arc::clone(&lanes.progress), move |stop| Arc::clone(&lanes).run(stop));
+    let lanes = Arc::clone(&house.spine.lanes);
+    supervised(&lifecycle, &house, Arc::clone(&lanes.progress), move |stop| Arc::clone(&lanes).run(stop));
     let progress = Arc::clone(&deliveries.progress);
-    supervised(&lifecycle, &spine, progress, move |stop| Arc::clone(&deliveries).run(stop));
-    background(config, &spine, &health, metrics, &lifecycle);
+    supervised(&lifecycle, &house, progress, move |stop| Arc::clone(&deliveries).run(stop));
+    background(config, &house, &health, metrics, &lifecycle);
     if let Some(bind) = config.metrics.bind {
         let (_, served) = watch::channel(http::metrics_router(Arc::clone(&health)));
         serve_http(&lifecycle, listen(bind, "metrics.bind").await?, served, None)?;
@@ -76,13 +76,13 @@ pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
     let own = dovvybuddy_web::guarded(http::router(health, config.metrics.bind.is_none()), &web);
     let _starting = routes.send_replace(own.merge(dovvybuddy_web::router(&web)));
 
-    announce(config, &spine);
+    announce(config, &house);
     lifecycle::notify(NotifyState::Ready);
     lifecycle.run_to_end().await.map_err(|error| CommandError::Failed(format!("signals can't be heard: {error}")))?;
     if tokio::time::timeout(LAST_WORDS, drained.drained()).await.is_err() {
         tracing::warn!("some connections of the web channel did not end");
     }
-    spine.store.close().await?;
+    house.store.close().await?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }
@@ -106,8 +106,8 @@ fn serve_http(
 }
 
 /// Brings the knowledge up to date. A corpus that can't be read leaves yesterday's in place.
-async fn ingest(spine: &Spine) {
-    match spine.knowledge.ingest(false, &Silent, &CancellationToken::new()).await {
+async fn ingest(house: &House) {
+    match house.knowledge.ingest(false, &Silent, &CancellationToken::new()).await {
         Ok(report) => {
             for (path, reason) in &report.skipped {
                 tracing::warn!(path, reason, "a document was left out");
@@ -121,27 +121,29 @@ async fn ingest(spine: &Spine) {
                 "content ingested"
             );
         }
-        Err(error) => tracing::error!(error = %error, "the content can't be ingested; answers rest on what was there before"),
+        Err(error) => {
+            tracing::error!(error = %error, "the content can't be ingested; answers rest on what was there before")
+        }
     }
 }
 
 fn supervised<F>(
     lifecycle: &Lifecycle,
-    spine: &Spine,
+    house: &House,
     progress: Arc<dovvybuddy_core::supervise::Progress>,
     start: impl Fn(CancellationToken) -> F + Send + 'static,
 ) where
     F: Future<Output = Result<(), BoxError>> + Send + 'static,
 {
-    let clock = Arc::clone(&spine.clock);
+    let clock = Arc::clone(&house.clock);
     let stop = lifecycle.stopping.clone();
     lifecycle.spawn(supervise(progress, PATIENCE, clock, stop, start));
 }
 
 /// Embedding, housekeeping, watching for other processes' changes, the watchdog.
-fn background(config: &Config, spine: &Spine, health: &Arc<Health>, metrics: PrometheusHandle, lifecycle: &Lifecycle) {
+fn background(config: &Config, house: &House, health: &Arc<Health>, metrics: PrometheusHandle, lifecycle: &Lifecycle) {
     let stop = lifecycle.stopping.clone();
-    let knowledge = Arc::clone(&spine.knowledge);
+    let knowledge = Arc::clone(&house.knowledge);
     if config.embeddings.provider == EmbeddingProvider::Local && config.embeddings.fetch {
         let data_dir = config.data_dir.clone();
         let knowledge = Arc::clone(&knowledge);
@@ -157,8 +159,8 @@ fn background(config: &Config, spine: &Spine, health: &Arc<Health>, metrics: Pro
     let embedding = Arc::clone(&knowledge);
     lifecycle.spawn(async move { embedding.keep_embedded(&Silent, &embedding_stop).await });
 
-    let store = spine.store.clone();
-    let hearing = Arc::clone(&spine.hearing);
+    let store = house.store.clone();
+    let hearing = Arc::clone(&house.spine.hearing);
     let watch_stop = stop.clone();
     lifecycle.spawn(async move {
         while !rest(LOOK_FOR_CHANGES, &watch_stop).await {
@@ -173,8 +175,8 @@ fn background(config: &Config, spine: &Spine, health: &Arc<Health>, metrics: Pro
         }
     });
 
-    let store = spine.store.clone();
-    let clock = Arc::clone(&spine.clock);
+    let store = house.store.clone();
+    let clock = Arc::clone(&house.clock);
     let retention = config.retention.durations();
     let keep_stop = stop.clone();
     lifecycle.spawn(async move {
@@ -192,7 +194,7 @@ fn background(config: &Config, spine: &Spine, health: &Arc<Health>, metrics: Pro
     });
 
     let alive = Arc::clone(health);
-    let clock = Arc::clone(&spine.clock);
+    let clock = Arc::clone(&house.clock);
     lifecycle.spawn(lifecycle::feed_watchdog(move || alive.dispatch.idle(clock.now()) < PATIENCE, stop));
 }
 
@@ -205,16 +207,16 @@ async fn rest(pause: Duration, stop: &CancellationToken) -> bool {
 }
 
 /// Says on the terminal what is there and where to click.
-fn announce(config: &Config, spine: &Spine) {
+fn announce(config: &Config, house: &House) {
     let base = config.http.public_url.clone().unwrap_or_else(|| format!("http://{}", config.http.bind));
-    let answers = match &spine.models {
+    let answers = match &house.models {
         None => "by quoting its sources (set a model key for written answers)".to_owned(),
         Some(chain) => {
             let names: Vec<String> = chain.status().into_iter().map(|(name, _)| name).collect();
             format!("with {}", names.join(", then "))
         }
     };
-    let standing = spine.knowledge.standing();
+    let standing = house.knowledge.standing();
     output::line(format!(
         "\nDovvyBuddy {} is ready.\n  chat page   {base}/\n  API docs    {base}/docs\n  health      {base}/health  {base}/ready  {base}/status\n  answers     {answers}, from {} documents\n",
         env!("CARGO_PKG_VERSION"),

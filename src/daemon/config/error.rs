@@ -37,7 +37,11 @@ impl ConfigError {
         let path = error.path.join(".");
         match &error.kind {
             Kind::UnknownField(field, known) => Self::Unknown {
-                key: if path.is_empty() || path.ends_with(field.as_str()) { joined(&path, field) } else { format!("{path}.{field}") },
+                key: if path.is_empty() || path.ends_with(field.as_str()) {
+                    joined(&path, field)
+                } else {
+                    format!("{path}.{field}")
+                },
                 nearest: nearest(field, known.iter().copied()),
             },
             Kind::MissingField(field) => Self::invalid(&joined(&path, field), "is missing"),

@@ -120,7 +120,11 @@ pub(crate) struct Llm {
 
 impl Llm {
     /// The cap on cost in millionths; 0 means none.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "validated to be finite and not negative")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "validated to be finite and not negative"
+    )]
     pub(crate) fn cost_cap_micros(&self) -> u64 {
         (self.cost_per_day * 1_000_000.0).round() as u64
     }
@@ -328,7 +332,10 @@ impl Config {
         for proxy in &self.http.trusted_proxies {
             let address = proxy.parse::<std::net::IpAddr>().is_ok() || proxy.parse::<ipnet::IpNet>().is_ok();
             if !address {
-                return Err(ConfigError::invalid("http.trusted_proxies", "expected addresses or networks such as 10.0.0.0/8"));
+                return Err(ConfigError::invalid(
+                    "http.trusted_proxies",
+                    "expected addresses or networks such as 10.0.0.0/8",
+                ));
             }
         }
         Ok(())

@@ -34,10 +34,13 @@ fn walk(figment: &Figment, path: &str, value: &Value, shown: &mut Vec<Shown>) {
         }
         return;
     }
-    let from = figment.find_metadata(path).map_or_else(|| "default".to_owned(), |m| match &m.source {
-        Some(source) => source.to_string(),
-        None => m.name.to_string(),
-    });
+    let from = figment.find_metadata(path).map_or_else(
+        || "default".to_owned(),
+        |m| match &m.source {
+            Some(source) => source.to_string(),
+            None => m.name.to_string(),
+        },
+    );
     let secret = SECRETS.contains(&path) && path != "database.url";
     let value = if secret { "********".to_owned() } else { masked(&display(value)) };
     shown.push(Shown { key: path.to_owned(), value, from });

@@ -29,7 +29,10 @@ const FAMILIAR: [(&str, &str); 4] = [
 ];
 
 /// Merges the defaults, the files and the environment.
-pub(crate) fn merge(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Figment, ConfigError> {
+pub(crate) fn merge(
+    file: Option<&Path>,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Figment, ConfigError> {
     let defaults = Toml::string(DEFAULTS);
     let mut figment = Figment::from(Named("default", defaults));
     let beside = Some(Path::new("dovvybuddy.toml")).filter(|path| path.is_file());
@@ -82,7 +85,8 @@ fn from_environment(
     }
     let Some(key) = name.strip_prefix("DOVVYBUDDY_") else { return Ok(None) };
     // Kubernetes injects `<SERVICE>_PORT=tcp://…` for every service, one named dovvybuddy included.
-    let injected = name == "DOVVYBUDDY_PORT" || name.starts_with("DOVVYBUDDY_PORT_") || name.starts_with("DOVVYBUDDY_SERVICE_");
+    let injected =
+        name == "DOVVYBUDDY_PORT" || name.starts_with("DOVVYBUDDY_PORT_") || name.starts_with("DOVVYBUDDY_SERVICE_");
     // Read by tests and scripts, not by the configuration.
     let for_tests = ["DOVVYBUDDY_FAILPOINT", "DOVVYBUDDY_TEST_MODEL", "DOVVYBUDDY_MODEL_CACHE"].contains(&name);
     if injected || for_tests {
@@ -100,9 +104,13 @@ fn from_environment(
 fn typed(key: &str, text: &str, defaults: &Figment) -> Result<Value, ConfigError> {
     let wrong = |expected: &str| ConfigError::invalid(key, format!("expected {expected}"));
     match defaults.find_value(key) {
-        Ok(Value::Array(..)) => {
-            Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect::<Vec<_>>().into())
-        }
+        Ok(Value::Array(..)) => Ok(text
+            .split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+            .map(Value::from)
+            .collect::<Vec<_>>()
+            .into()),
         Ok(Value::Bool(..)) => match text.to_ascii_lowercase().as_str() {
             "true" | "1" | "yes" | "on" => Ok(true.into()),
             "false" | "0" | "no" | "off" | "" => Ok(false.into()),

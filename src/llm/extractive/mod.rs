@@ -104,6 +104,12 @@ impl Extractive {
 #[async_trait]
 impl Answerer for Extractive {
     async fn answer(&self, brief: &Brief, release: &dyn Release) -> Answer {
+        if let Ok(path) = std::env::var("AW_DUMP") {
+            use std::io::Write as _;
+            let line = serde_json::json!({"text": brief.asked.text, "query": brief.route.query, "intent": brief.route.intent, "lang": brief.route.lang.code(), "worry": brief.route.worry, "also": brief.route.also.iter().map(ToString::to_string).collect::<Vec<_>>(), "agent": brief.agent.id.to_string(), "passages": brief.passages});
+            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+            writeln!(file, "{line}").unwrap();
+        }
         let mut writer = Writer::new(release);
         let covered = self.write(brief, &mut writer);
         let text = writer.into_text();

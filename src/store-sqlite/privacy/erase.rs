@@ -40,7 +40,7 @@ const ERASE: &[&str] = &[
 ];
 
 pub(super) async fn erase(store: &SqliteStore, subject: &Subject, leads_too: bool) -> Outcome<u64> {
-    let (subject, lanes) = (subject.clone(), Arc::clone(store.lanes()));
+    let (subject, lanes, recall) = (subject.clone(), Arc::clone(store.lanes()), Arc::clone(store.recall()));
     let (rows, _) = store
         .writer()
         .write_then(
@@ -48,7 +48,10 @@ pub(super) async fn erase(store: &SqliteStore, subject: &Subject, leads_too: boo
                 let held = held(conn, &subject).await?;
                 Ok((delete(conn, &held, leads_too).await?, held))
             },
-            move |(_, held): &(u64, Held)| forget(&lanes, held),
+            move |(_, held): &(u64, Held)| {
+                forget(&lanes, held);
+                recall.forget_all();
+            },
         )
         .await?;
     scrub(store).await?;

@@ -1,5 +1,6 @@
 //! Retention: what is forgotten by itself.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use dovvybuddy_core::Timestamp;
@@ -79,12 +80,20 @@ pub(super) async fn expire(store: &SqliteStore, now: Timestamp, retention: Reten
 async fn all(store: &SqliteStore, statement: &'static str, before: Timestamp) -> Outcome<u64> {
     let mut rows = 0;
     loop {
+        let recall = Arc::clone(store.recall());
         let removed = store
             .writer()
-            .write(async move |conn: &mut SqliteConnection| {
-                let done = sqlx::query(statement).bind(before.as_millis()).bind(CHUNK).execute(conn).await?;
-                Ok(done.rows_affected())
-            })
+            .write_then(
+                async move |conn: &mut SqliteConnection| {
+                    let done = sqlx::query(statement).bind(before.as_millis()).bind(CHUNK).execute(conn).await?;
+                    Ok(done.rows_affected())
+                },
+                move |removed: &u64| {
+                    if *removed > 0 {
+                        recall.forget_all();
+                    }
+                },
+            )
             .await?;
         if removed == 0 {
             return Ok(rows);

@@ -58,7 +58,8 @@ async fn the_cookie_is_for_our_own_page_and_starts_no_session() {
     let cookie = first.header("set-cookie").unwrap();
     let expected = format!("dovvybuddy_session={}; Path=/; Max-Age=86400; HttpOnly; SameSite=Lax", first.session());
     assert_eq!(cookie, expected);
-    let with_cookie = server.http.post(server.url("/api/chat")).header("Cookie", cookie).json(&json!({"message": "hi"}));
+    let with_cookie =
+        server.http.post(server.url("/api/chat")).header("Cookie", cookie).json(&json!({"message": "hi"}));
     assert_ne!(send(with_cookie).await.session(), first.session());
 }
 

@@ -46,7 +46,12 @@ async fn a_conversation_goes_on_in_its_session_and_another_does_not_see_it() {
     let other = server.chat("three").await;
     assert_ne!(first.session(), other.session());
     let held = server.get(&format!("/api/sessions/{}", first.session())).await;
-    let said: Vec<_> = held.json["conversation_history"].as_array().unwrap().iter().map(|m| (m["role"].clone(), m["content"].clone())).collect();
+    let said: Vec<_> = held.json["conversation_history"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| (m["role"].clone(), m["content"].clone()))
+        .collect();
     assert_eq!(said.len(), 4);
     assert_eq!(said[0], (json!("user"), json!("one")));
     assert_eq!(said[2], (json!("user"), json!("two")));
@@ -56,7 +61,9 @@ async fn a_conversation_goes_on_in_its_session_and_another_does_not_see_it() {
 #[tokio::test]
 async fn an_id_that_was_never_issued_gets_a_new_session() {
     let server = Server::start().await;
-    for id in ["6f9619ff-8b86-4d01-b42d-00cf4fc964ff", "6F9619FF-8B86-4D01-B42D-00CF4FC964FF", "nonsense", "", "' OR 1=1 --"] {
+    for id in
+        ["6f9619ff-8b86-4d01-b42d-00cf4fc964ff", "6F9619FF-8B86-4D01-B42D-00CF4FC964FF", "nonsense", "", "' OR 1=1 --"]
+    {
         let answer = server.chat_in(id, "hi").await;
         assert_eq!(answer.status, 200, "{id}: {}", answer.text);
         assert_ne!(answer.session(), id);
@@ -158,7 +165,8 @@ async fn a_repeat_that_carries_the_cookie_of_the_answer_returns_the_same_turn() 
     let browser = client().cookie_store(true).build().unwrap();
     let mut turns = Vec::new();
     for _ in 0..3 {
-        let request = browser.post(server.url("/api/chat")).header("Idempotency-Key", "k").json(&json!({"message": "hi"}));
+        let request =
+            browser.post(server.url("/api/chat")).header("Idempotency-Key", "k").json(&json!({"message": "hi"}));
         turns.push(Answered::of(request.send().await.unwrap()).await.turn());
     }
     assert!(turns.iter().all(|turn| *turn == turns[0]), "{turns:?}");
@@ -234,8 +242,22 @@ async fn what_the_client_knows_of_the_diver_is_kept() {
 #[tokio::test]
 async fn naughty_strings_are_answered() {
     let server = Server::start().await;
-    for text in ["\u{0}", "a\u{0}b", "\u{1}\u{7f}\u{9b}", "\u{202e}abc", "'; DROP TABLE sessions; --", "<script>alert(1)</script>",
-        "Z̮̞̠͙͔ͅḀ̗̞͈̻̗Ḷ͙͎̯̹̞͓G̻O̭̗̮", "🏳️‍🌈👩‍👩‍👧‍👦", "${jndi:ldap://x}", "%00%0a", "\u{feff}", "(｡◕ ∀ ◕｡)", "{\"message\": 1}", "data: x\n\nid: y"] {
+    for text in [
+        "\u{0}",
+        "a\u{0}b",
+        "\u{1}\u{7f}\u{9b}",
+        "\u{202e}abc",
+        "'; DROP TABLE sessions; --",
+        "<script>alert(1)</script>",
+        "Z̮̞̠͙͔ͅḀ̗̞͈̻̗Ḷ͙͎̯̹̞͓G̻O̭̗̮",
+        "🏳️‍🌈👩‍👩‍👧‍👦",
+        "${jndi:ldap://x}",
+        "%00%0a",
+        "\u{feff}",
+        "(｡◕ ∀ ◕｡)",
+        "{\"message\": 1}",
+        "data: x\n\nid: y",
+    ] {
         let answer = server.chat(text).await;
         assert_eq!(answer.status, 200, "{text:?}: {}", answer.text);
     }

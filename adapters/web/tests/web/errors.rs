@@ -74,7 +74,10 @@ async fn wrong_fields_are_named() {
         (json!({"message": 7}), vec!["message"]),
         (json!({"message": "x".repeat(2001)}), vec!["message"]),
         (json!({"message": "hi", "sessionId": 1}), vec!["sessionId"]),
-        (json!({"message": [], "diver_profile": "x", "sessionState": 1}), vec!["message", "diver_profile", "sessionState"]),
+        (
+            json!({"message": [], "diver_profile": "x", "sessionState": 1}),
+            vec!["message", "diver_profile", "sessionState"],
+        ),
         (json!([]), vec!["body"]),
         (json!("hi"), vec!["body"]),
     ] {

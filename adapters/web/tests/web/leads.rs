@@ -36,7 +36,8 @@ async fn concerns_go_along_only_when_ticked() {
     lead["data"]["share_concerns"] = json!(true);
     assert_eq!(server.post("/api/leads", lead).await.status, 201);
     let kept = server.store.leads(&BotId::default(), 10).await.unwrap();
-    let shared = |ticked: bool| &kept.iter().find(|l| l.lead.data.get("share_concerns").is_some() == ticked).unwrap().lead;
+    let shared =
+        |ticked: bool| &kept.iter().find(|l| l.lead.data.get("share_concerns").is_some() == ticked).unwrap().lead;
     assert_eq!(shared(false).profile.cert_level.as_deref(), Some("OW"));
     assert!(shared(false).profile.concerns.is_empty() && shared(false).profile.other.is_empty());
     assert_eq!(shared(true).profile.concerns, ["asthma"]);
@@ -58,7 +59,8 @@ async fn an_unknown_session_loses_no_lead() {
 #[tokio::test]
 async fn what_is_wrong_is_named_and_nothing_is_stored() {
     let server = Server::start().await;
-    let wrong = json!({"type": "trip", "data": {"name": "", "email": "ana@", "group_size": 0, "destination": "x".repeat(101)}});
+    let wrong =
+        json!({"type": "trip", "data": {"name": "", "email": "ana@", "group_size": 0, "destination": "x".repeat(101)}});
     let answer = server.post("/api/leads", wrong).await;
     assert_eq!((answer.status, answer.code()), (422, "VALIDATION_ERROR"));
     assert_eq!(answer.fields(), ["data.name", "data.email", "data.destination", "data.group_size"]);

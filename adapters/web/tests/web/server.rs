@@ -9,17 +9,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use dovvybuddy_core::agent::{Answer, Answerer, Brief, Release};
 use dovvybuddy_core::channel::ChannelAdapter;
-use dovvybuddy_core::events::Streams;
-use dovvybuddy_core::hearing::Hearing;
-use dovvybuddy_core::intake::{Arrivals, Intake, Parts, SlowDownNotices};
-use dovvybuddy_core::lanes::{Lanes, Running};
 use dovvybuddy_core::lead::Lead;
 use dovvybuddy_core::limit::Quota;
 use dovvybuddy_core::reply::Citation;
+use dovvybuddy_core::spine::{Ports, Spine, SpineSettings, Stops};
 use dovvybuddy_core::store::{Notice, Store};
-use dovvybuddy_core::supervise::Progress;
 use dovvybuddy_core::testkit::minds::{Echo, KeysAloud, KnowsNothing, OneAgent, ScriptedGuard, ScriptedRouter};
-use dovvybuddy_core::turn::{TurnSettings, Turns};
+use dovvybuddy_core::turn::TurnSettings;
 use dovvybuddy_core::{BotId, ChannelId, Clock, SystemClock, Timestamp};
 use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore};
 use dovvybuddy_web::{WebAdapter, WebConfig, WebParts, WebState, router};
@@ -139,30 +135,12 @@ impl Server {
         .await
         .unwrap();
         let any: Arc<dyn Store> = Arc::new(store.clone());
-        let sessions: Arc<dyn dovvybuddy_core::store::Sessions> = Arc::new(store.clone());
-        let streams = Arc::new(Streams::new(sessions));
-        let hearing = Arc::new(Hearing::new(1000));
-        let running = Arc::new(Running::default());
         let closing = CancellationToken::new();
         let gate = Arc::new(Semaphore::new(0));
         let reached = Arc::new(Semaphore::new(0));
         let channels: HashMap<ChannelId, Arc<dyn ChannelAdapter>> =
             HashMap::from([(ChannelId::new("web"), Arc::new(WebAdapter) as Arc<dyn ChannelAdapter>)]);
-        let intake = Intake::new(Parts {
-            guard: Arc::new(ScriptedGuard),
-            store: any.clone(),
-            voice: Arc::new(KeysAloud),
-            clock: shared.clone(),
-            diver_quota: Quota { per_minute: config.diver_per_minute, burst: 5 },
-            streams: streams.clone(),
-            hearing: hearing.clone(),
-            running: running.clone(),
-            channels: channels.clone(),
-            notices: SlowDownNotices::default(),
-            arrivals: Arrivals::default(),
-            closing: closing.clone(),
-        });
-        let turns = Arc::new(Turns {
+        let ports = Ports {
             store: any.clone(),
             guard: Arc::new(ScriptedGuard),
             router: Arc::new(ScriptedRouter),
@@ -171,25 +149,17 @@ impl Server {
             answerer: Arc::new(Mind { gate: gate.clone(), reached: reached.clone() }),
             voice: Arc::new(KeysAloud),
             clock: shared.clone(),
-            streams,
-            hearing: hearing.clone(),
             channels,
-            settings: TurnSettings {
-                budget: Duration::from_secs(15),
-                least: Duration::from_secs(2),
-                history: 10,
-                passages: 4,
-            },
-        });
-        let lanes = Arc::new(Lanes {
-            store: any.clone(),
-            turns,
-            running,
-            clock: shared.clone(),
-            most: 64,
-            progress: Progress::new("lanes", clock.now()),
-            park: CancellationToken::new(),
-        });
+        };
+        let (budget, least) = (Duration::from_secs(15), Duration::from_secs(2));
+        let settings = SpineSettings {
+            diver_quota: Quota { per_minute: config.diver_per_minute, burst: 5 },
+            turn: TurnSettings { budget, least, history: 10, passages: 4 },
+            most_running: 64,
+            remembered: 1000,
+        };
+        let stops = Stops { closing: closing.clone(), ..Stops::default() };
+        let Spine { intake, lanes, hearing, .. } = Spine::new(ports, settings, stops);
         let state = WebState::new(WebParts {
             intake,
             store: any,

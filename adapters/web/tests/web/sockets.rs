@@ -159,11 +159,15 @@ async fn messages_keep_their_order() {
     for word in ["one", "two", "three"] {
         let told = socket.turn().await;
         let turn = &told[0]["metadata"]["turnId"];
-        assert!(told.iter().all(|e| e["id"].as_str().unwrap().starts_with(turn.as_str().unwrap())), "turns are told one by one");
+        assert!(
+            told.iter().all(|e| e["id"].as_str().unwrap().starts_with(turn.as_str().unwrap())),
+            "turns are told one by one"
+        );
         assert_eq!(told.last().unwrap()["content"], word);
     }
     let held = server.get(&format!("/api/sessions/{session}")).await;
-    let said: Vec<_> = held.json["conversation_history"].as_array().unwrap().iter().map(|m| m["content"].as_str().unwrap()).collect();
+    let said: Vec<_> =
+        held.json["conversation_history"].as_array().unwrap().iter().map(|m| m["content"].as_str().unwrap()).collect();
     assert_eq!(said[2..], ["one", "one", "two", "two", "three", "three"]);
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{EvalOptions, read, with_models, write_rows};
 use crate::commands::{CommandError, Outcome, bot, content};
-use crate::compose::{self, Spine, Use};
+use crate::compose::{self, House, Use};
 use crate::config::Config;
 use crate::lifecycle::Lifecycle;
 use crate::output;
@@ -63,21 +63,15 @@ pub(super) async fn run(config: &Config, file: &Path, options: &EvalOptions, jso
     // Limits are for divers; a measurement asks as fast as it can.
     let config = &config.clone().without_limits();
     let how = Use { dispatch: false, migrate: true, demo: false, models: with_models(options), scratch: true };
-    let spine = compose::spine(config, how, channels, &lifecycle).await?;
-    content::bring_up_to_date(&spine.knowledge, false).await?;
-    let lanes = Arc::clone(&spine.lanes);
-    let stop = lifecycle.stopping.clone();
-    lifecycle.spawn(async move {
-        if let Err(error) = lanes.run(stop).await {
-            tracing::error!(error = %error, "dispatching failed");
-        }
-    });
+    let house = compose::house(config, how, channels, &lifecycle).await?;
+    content::bring_up_to_date(&house.knowledge, false).await?;
+    house.dispatch(&lifecycle);
 
     let bar = output::bar("asking", cases.len() as u64);
     let mut rows = Vec::with_capacity(cases.len());
     let mut report = Report::default();
     for (case, patterns) in cases {
-        let row = ask(config, &spine, case.id, &case.question, &patterns).await?;
+        let row = ask(config, &house, case.id, &case.question, &patterns).await?;
         report.count(case.category.as_deref().unwrap_or("all"), &row);
         rows.push(row);
         bar.inc(1);
@@ -86,7 +80,11 @@ pub(super) async fn run(config: &Config, file: &Path, options: &EvalOptions, jso
     lifecycle.stopping.cancel();
     report.rate();
     write_rows(options, &rows)?;
-    if json { output::json(&report) } else { super::print_document(&report) }
+    if json {
+        output::json(&report)
+    } else {
+        super::print_document(&report)
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -119,9 +117,15 @@ fn terminal(config: &Config) -> Terminal<tokio::io::Empty> {
     Terminal::new(bot(config), session, true, None, tokio::io::empty(), screen)
 }
 
-async fn ask(config: &Config, spine: &Spine, id: String, question: &str, patterns: &Patterns) -> Result<Row, CommandError> {
+async fn ask(
+    config: &Config,
+    house: &House,
+    id: String,
+    question: &str,
+    patterns: &Patterns,
+) -> Result<Row, CommandError> {
     let answered = terminal(config)
-        .ask(&spine.intake, question, false)
+        .ask(&house.spine.intake, question, false)
         .await
         .map_err(|error| CommandError::Failed(format!("{id}: {error}")))?;
     let answer = answered.reply.text.clone();

@@ -1,0 +1,85 @@
+//! Fits the classifier: logistic regression by AdaGrad, repeatable to the last digit.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use dovvybuddy_core::guard::Heard;
+
+use super::{classifier, earlier_readings, readings};
+use crate::language;
+use crate::router::Example;
+
+/// How the classifier is fitted.
+#[derive(Debug, Clone, Copy)]
+pub struct EmergencyTrainer {
+    /// Passes over the examples.
+    pub epochs: usize,
+    /// The step of the first updates.
+    pub rate: f32,
+    /// The pull of every weight towards zero.
+    pub decay: f32,
+    /// How much more a missed emergency costs than a false alarm.
+    pub miss_cost: f32,
+}
+
+impl Default for EmergencyTrainer {
+    fn default() -> Self {
+        Self { epochs: 40, rate: 0.15, decay: 0.0005, miss_cost: 2.0 }
+    }
+}
+
+struct Row {
+    features: Vec<(usize, f32)>,
+    emergency: bool,
+}
+
+impl EmergencyTrainer {
+    /// Fits the weights and returns them as lines of `feature<TAB>weight`.
+    pub fn fit(&self, examples: &[Example]) -> String {
+        let mut names: BTreeMap<String, usize> = BTreeMap::new();
+        let rows: Vec<Row> = examples.iter().map(|example| row(example, &mut names)).collect();
+        let mut weights = vec![0.0f32; names.len()];
+        let mut squares = vec![0.0f32; names.len()];
+        for _ in 0..self.epochs {
+            for row in &rows {
+                let sum: f32 =
+                    row.features.iter().filter_map(|(at, value)| Some(weights.get(*at)? * value)).sum();
+                let probability = 1.0 / (1.0 + (-sum).exp());
+                let error = if row.emergency { (probability - 1.0) * self.miss_cost } else { probability };
+                for (at, value) in &row.features {
+                    let (Some(weight), Some(square)) = (weights.get_mut(*at), squares.get_mut(*at)) else { continue };
+                    let gradient = error * value + self.decay * *weight;
+                    *square += gradient * gradient;
+                    *weight -= self.rate * gradient / (square.sqrt() + 1e-4);
+                }
+            }
+        }
+        let mut out = String::new();
+        for (name, at) in &names {
+            let weight = weights.get(*at).copied().unwrap_or_default();
+            if weight.abs() >= 0.02 {
+                // Writing to a String can't fail.
+                let _ = writeln!(out, "{name}\t{weight:.2}");
+            }
+        }
+        out
+    }
+}
+
+fn row(example: &Example, names: &mut BTreeMap<String, usize>) -> Row {
+    let heard = Heard {
+        recent: example.history.iter().map(|turn| (turn.role, turn.content.clone())).collect(),
+        ..Heard::default()
+    };
+    let detected = language::detect(&example.text, super::hint(&heard));
+    let earlier = earlier_readings(&heard, &detected);
+    let found = classifier::features(&example.text, &readings(&example.text, &detected), &earlier.iter().collect::<Vec<_>>());
+    let features = found
+        .into_iter()
+        .map(|(name, value)| {
+            let next = names.len();
+            (*names.entry(name).or_insert(next), value)
+        })
+        .collect();
+    Row { features, emergency: example.label == "emergency" }
+}

@@ -1,0 +1,12 @@
+//! Fits the emergency classifier's weights from the labelled messages:
+//! `cargo run --release -p dovvybuddy-agents --example train_emergency > src/agents/emergency/weights.tsv`
+
+mod messages;
+
+use dovvybuddy_agents::EmergencyTrainer;
+
+#[allow(clippy::print_stdout, reason = "the weights are the program's output")]
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    print!("{}", EmergencyTrainer::default().fit(&messages::read()?));
+    Ok(())
+}
