@@ -46,7 +46,7 @@ pub(crate) async fn measure(bench: &Bench, daemon: Option<&Daemon>, report: &mut
     match &bench.model {
         Some(model) => with_model(bench, daemon, model, report).await?,
         None => {
-            report.note("memory with the model: not measured, --model or DOVVYBUDDY_TEST_MODEL names none".to_owned())
+            report.note("memory with the model: not measured, --model or DOVVYBUDDY_TEST_MODEL names none".to_owned());
         }
     }
     Ok(())

@@ -12,6 +12,10 @@ use crate::turn::{GENERAL, Spoken, Turns};
 /// Where the citations of the last answer are kept in the session's notes.
 pub(crate) const LAST_SOURCES: &str = "last_sources";
 
+fn tell(composer: &Composer<'_>, text: &str, lang: Lang) -> Spoken {
+    Spoken::new(composer.fixed(text, GENERAL, lang, Safety::None), Outcome::Fixed)
+}
+
 /// The cited documents as a list for people.
 pub(crate) fn source_list(citations: &[Citation]) -> String {
     let line = |c: &Citation| {
@@ -34,13 +38,13 @@ impl Turns {
         match command {
             Command::Help => self.say(composer, Phrase::Help, lang),
             Command::Privacy => self.say(composer, Phrase::Privacy, lang),
-            Command::Profile => self.tell(composer, &self.profile_text(&session.profile, lang), lang),
+            Command::Profile => tell(composer, &self.profile_text(&session.profile, lang), lang),
             Command::Sources => {
                 let text = match session.state.get(LAST_SOURCES).and_then(|v| v.as_str()) {
                     Some(sources) => sources.to_owned(),
                     None => self.ports.voice.say(Phrase::NoSources, lang),
                 };
-                self.tell(composer, &text, lang)
+                tell(composer, &text, lang)
             }
             Command::New => {
                 self.hearing.forget(&event.conversation);
@@ -54,10 +58,6 @@ impl Turns {
                 Spoken { stands_down: true, ..self.say(composer, Phrase::StoodDown, lang) }
             }
         }
-    }
-
-    fn tell(&self, composer: &Composer<'_>, text: &str, lang: Lang) -> Spoken {
-        Spoken::new(composer.fixed(text, GENERAL, lang, Safety::None), Outcome::Fixed)
     }
 
     fn profile_text(&self, profile: &DiverProfile, lang: Lang) -> String {
@@ -79,7 +79,7 @@ impl Turns {
         match self.ports.store.export(&self.subject(event, session)).await {
             Ok(Some(held)) => {
                 let text = serde_json::to_string_pretty(&held).unwrap_or_default();
-                self.tell(composer, &format!("```json\n{text}\n```"), lang)
+                tell(composer, &format!("```json\n{text}\n```"), lang)
             }
             Ok(None) => self.say(composer, Phrase::EmptyProfile, lang),
             Err(error) => {

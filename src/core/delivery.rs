@@ -17,9 +17,9 @@ use crate::supervise::Progress;
 /// The longest a single send may take.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// A part that could not be sent for this long is given up.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(28 * 60 * 60);
+const GIVE_UP_AFTER: Duration = Duration::from_hours(28);
 /// The longest pause between two tries.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3 * 60 * 60);
+const LONGEST_PAUSE: Duration = Duration::from_hours(3);
 /// How many parts are sent at once.
 const AT_ONCE: usize = 64;
 
@@ -77,7 +77,7 @@ impl Deliveries {
         failpoint::reached("part_started");
         let result = match self.outlets.get(&part.outlet) {
             Some(outlet) => self.send(&**outlet, &part).await,
-            None => self.retry(&part, "no such outlet is configured".into(), Some(Duration::from_secs(300)), false),
+            None => self.retry(&part, "no such outlet is configured".into(), Some(Duration::from_mins(5)), false),
         };
         failpoint::reached("part_sent");
         let outcome = match &result {
@@ -119,7 +119,7 @@ impl Deliveries {
         match error {
             SendError::RetryAfter(pause) => self.retry(part, text, Some(pause), false),
             SendError::Gone | SendError::Rejected(_) => PartResult::Dead { error: text },
-            SendError::Unauthorized => self.retry(part, text, Some(Duration::from_secs(60)), false),
+            SendError::Unauthorized => self.retry(part, text, Some(Duration::from_mins(1)), false),
             SendError::Uncertain(_) => self.retry(part, text, None, true),
             SendError::Transport(_) => self.retry(part, text, None, false),
         }

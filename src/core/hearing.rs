@@ -23,8 +23,7 @@ pub struct Hearing {
 impl Hearing {
     /// Remembers at most `conversations` of them, each for a day after its last message.
     pub fn new(conversations: u64) -> Self {
-        let conversations =
-            Cache::builder().max_capacity(conversations).time_to_idle(Duration::from_secs(24 * 60 * 60)).build();
+        let conversations = Cache::builder().max_capacity(conversations).time_to_idle(Duration::from_hours(24)).build();
         Self { conversations }
     }
 

@@ -20,7 +20,7 @@ pub struct Quota {
 impl Quota {
     /// The time one message takes up, or `None` when the limit is off.
     pub fn interval(self) -> Option<Duration> {
-        (self.per_minute > 0).then(|| Duration::from_secs(60) / self.per_minute)
+        (self.per_minute > 0).then(|| Duration::from_mins(1) / self.per_minute)
     }
 }
 
@@ -68,8 +68,8 @@ pub fn gcra(quota: Quota, arrival: Option<Timestamp>, now: Timestamp) -> Verdict
     let furthest = now.plus(interval * burst);
     let arrival = arrival.unwrap_or(now).clamp(now, furthest);
     let early = arrival.since(now);
-    if early > tolerance {
-        return Verdict::Refused(early - tolerance);
+    if let Some(wait) = early.checked_sub(tolerance).filter(|wait| !wait.is_zero()) {
+        return Verdict::Refused(wait);
     }
     let next = arrival.plus(interval);
     let debt = next.since(now);

@@ -12,7 +12,7 @@ use crate::lang::Lang;
 use crate::reply::Reply;
 
 /// A session ends after this long without a message.
-pub const SESSION_IDLE: Duration = Duration::from_secs(24 * 60 * 60);
+pub const SESSION_IDLE: Duration = Duration::from_hours(24);
 
 /// The most a session's notes and a profile's unknown fields may hold, in bytes of JSON. Clients write
 /// to both, and what they write must not grow without end.

@@ -17,7 +17,7 @@ use crate::commands::{LAST_SOURCES, source_list};
 use crate::compose::{Composer, Draft};
 use crate::events::{Streams, TurnEvent};
 use crate::failpoint;
-use crate::guard::{Alarm, Assessment};
+use crate::guard::{Alarm, Assessment, Heard};
 use crate::hearing::Hearing;
 use crate::ids::{AgentId, ConversationKey, SessionId};
 use crate::knowledge::Query;
@@ -113,7 +113,7 @@ impl Turns {
                 session.note(state);
             }
         }
-        let lang = self.language(event.sender.locale.as_deref(), session);
+        let lang = language(event.sender.locale.as_deref(), session);
         match &event.content {
             Content::Command(command) => self.obey(command, event, session, composer, lang).await,
             Content::Unsupported { .. } if claim.text().is_empty() => self.say(composer, Phrase::Unsupported, lang),
@@ -125,9 +125,9 @@ impl Turns {
     async fn answer(&self, claim: &Claim, session: &mut Session, composer: &Composer<'_>) -> Spoken {
         let Some(mut asked) = self.asked(claim, session) else { return self.fallback(composer, Lang::default()) };
         let mut stands_down = false;
-        match self.ports.guard.assess(&asked.text, &self.heard(&asked)) {
+        match self.ports.guard.assess(&asked.text, &heard(&asked)) {
             Assessment::Calm => {}
-            Assessment::Emergency(alarm) => return self.alarm(session, alarm, composer),
+            Assessment::Emergency(alarm) => return self.alarm(session, &alarm, composer),
             Assessment::StoodDown { reply, lang } => {
                 self.hearing.stand(&claim.conversation, None);
                 stands_down = true;
@@ -326,17 +326,8 @@ impl Turns {
         })
     }
 
-    fn heard(&self, asked: &Asked) -> crate::guard::Heard {
-        crate::guard::Heard {
-            recent: asked.session.history.iter().map(|m| (m.role, m.content.clone())).collect(),
-            standing: asked.session.emergency.clone(),
-            locale: asked.locale.clone(),
-            region: asked.session.profile.region.clone(),
-        }
-    }
-
     /// An emergency that only the joined burst or the stored history shows.
-    fn alarm(&self, session: &mut Session, alarm: Alarm, composer: &Composer<'_>) -> Spoken {
+    fn alarm(&self, session: &mut Session, alarm: &Alarm, composer: &Composer<'_>) -> Spoken {
         self.hearing.stand(&session.conversation, Some(alarm.standing.clone()));
         session.emergency = Some(alarm.standing.clone());
         let mut reply = composer.fixed(&alarm.text, SAFETY, alarm.lang, Safety::Emergency);
@@ -368,7 +359,7 @@ impl Turns {
         let Some((turn, event)) = claim.turn().zip(claim.events.last()) else { return };
         let Some((session, restarted)) = self.open_session(claim).await else { return };
         let composer = Composer::new(&*self.ports.voice, self.streams.open(turn), session.id);
-        let lang = self.language(event.sender.locale.as_deref(), &session);
+        let lang = language(event.sender.locale.as_deref(), &session);
         let spoken = Spoken { outcome, ..self.fallback(&composer, lang) };
         self.finish(claim, session, restarted, spoken).await;
     }
@@ -387,10 +378,6 @@ impl Turns {
         channel.is_none_or(|c| c.capabilities().delivery == Delivery::Fetched)
     }
 
-    fn language(&self, locale: Option<&str>, session: &Session) -> Lang {
-        session.profile.language.or_else(|| Lang::from_locale(locale?)).unwrap_or_default()
-    }
-
     /// How long the claim's first message has been here.
     fn waited(&self, claim: &Claim) -> Duration {
         claim.events.first().map_or(Duration::ZERO, |event| self.ports.clock.now().since(event.received_at))
@@ -399,6 +386,21 @@ impl Turns {
     fn deadline(&self, claim: &Claim) -> Instant {
         Instant::now() + self.settings.budget.saturating_sub(self.waited(claim)).max(self.settings.least)
     }
+}
+
+/// The conversation as the guard may know it.
+fn heard(asked: &Asked) -> Heard {
+    Heard {
+        recent: asked.session.history.iter().map(|m| (m.role, m.content.clone())).collect(),
+        standing: asked.session.emergency.clone(),
+        locale: asked.locale.clone(),
+        region: asked.session.profile.region.clone(),
+    }
+}
+
+/// The language to speak when the message itself does not tell.
+fn language(locale: Option<&str>, session: &Session) -> Lang {
+    session.profile.language.or_else(|| Lang::from_locale(locale?)).unwrap_or_default()
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -89,6 +89,7 @@ impl House {
 
 /// How the house is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, named where they are set")]
 pub(crate) struct Use {
     /// This process takes up what others left, and sends what the outbox holds.
     pub(crate) dispatch: bool,

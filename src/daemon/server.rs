@@ -81,8 +81,8 @@ fn connection(
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request: Request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
-        let router = routes.borrow().clone();
-        router.oneshot(request)
+        let current = routes.borrow().clone();
+        current.oneshot(request)
     });
     hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())

@@ -187,8 +187,8 @@ async fn rank_documents(knowledge: &Knowledge, text: &str) -> (Vec<String>, bool
     let mut seen = HashSet::new();
     for candidate in candidates {
         let Some(passage) = snapshot.content.passages.get(candidate.passage as usize) else { continue };
-        if ranked.len() < DEPTH && seen.insert(passage.stored.path.as_str()) {
-            ranked.push(passage.stored.path.clone());
+        if ranked.len() < DEPTH && seen.insert(passage.document.path.as_ref()) {
+            ranked.push(passage.document.path.to_string());
         }
     }
     (ranked, vectors.is_some())

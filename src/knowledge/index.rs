@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use dovvybuddy_core::knowledge::Passage;
-use dovvybuddy_core::store::{KnowledgeBase, StoreError, StoredPassage};
+use dovvybuddy_core::store::{DocumentState, KnowledgeBase, StoreError, StoredPassage};
 
 use crate::digest::sha256_hex;
 use crate::front_matter;
@@ -29,66 +29,76 @@ pub(crate) struct Content {
     pub(crate) types: Vec<String>,
 }
 
-/// A passage with what a search result says of its document.
+/// A passage, with its document's part shared among the document's passages.
 #[derive(Debug)]
 pub(crate) struct Indexed {
-    pub(crate) stored: StoredPassage,
-    pub(crate) doc_type: usize,
-    publisher: Arc<str>,
-    updated: Arc<str>,
+    pub(crate) id: i64,
+    pub(crate) document: Arc<About>,
+    pub(crate) position: usize,
+    pub(crate) section: Box<str>,
+    pub(crate) text: Box<str>,
+    pub(crate) hash: Box<str>,
 }
 
-impl Indexed {
-    /// The passage as a result with these words and score.
-    pub(crate) fn result(&self, text: String, score: f32) -> Passage {
-        Passage {
-            source: self.stored.path.clone(),
-            title: self.stored.title.clone(),
-            section: self.stored.section.clone(),
-            doc_type: self.stored.doc_type.clone(),
-            publisher: self.publisher.to_string(),
-            updated: self.updated.to_string(),
-            text,
-            score,
-        }
-    }
+/// What a search result says of its document.
+#[derive(Debug)]
+pub(crate) struct About {
+    pub(crate) path: Box<str>,
+    pub(crate) title: Box<str>,
+    /// The place of its type in [`Content::types`].
+    pub(crate) doc_type: usize,
+    publisher: Box<str>,
+    updated: Box<str>,
 }
 
 impl Content {
     /// Reads and indexes everything the store holds.
     pub(crate) async fn read(store: &dyn KnowledgeBase, bm25: Bm25) -> Result<Self, StoreError> {
-        let version = digest(store).await?;
-        let documents = store.documents().await?.len();
-        let stored = store.passages().await?;
-        let (destinations, sites) = (store.destinations().await?, store.dive_sites().await?);
+        let (states, stored, destinations, sites) =
+            tokio::try_join!(store.documents(), store.passages(), store.destinations(), store.dive_sites())?;
+        let documents = states.len();
+        let version = digest_of(states);
         let build = move || Self::build(version, documents, stored, &Sites::new(&destinations, &sites), bm25);
         tokio::task::spawn_blocking(build).await.map_err(|error| StoreError::Unavailable(Box::new(error)))
     }
 
     fn build(version: String, documents: usize, stored: Vec<StoredPassage>, sites: &Sites, bm25: Bm25) -> Self {
-        let mut by_document: HashMap<String, About> = HashMap::new();
-        let mut types: Vec<String> = Vec::new();
+        let mut reader = Reader::default();
+        let mut keywords: Vec<Arc<str>> = Vec::with_capacity(stored.len());
         let passages: Vec<Indexed> = stored
             .into_iter()
             .map(|passage| {
-                let about = by_document.entry(passage.path.clone()).or_insert_with(|| About::read(&passage));
-                let doc_type = types.iter().position(|known| *known == passage.doc_type).unwrap_or_else(|| {
-                    types.push(passage.doc_type.clone());
-                    types.len() - 1
-                });
-                let (publisher, updated) = (Arc::clone(&about.publisher), Arc::clone(&about.updated));
-                Indexed { stored: passage, doc_type, publisher, updated }
+                let (document, words) = reader.document(&passage);
+                keywords.push(words);
+                let StoredPassage { id, position, section, text, hash, .. } = passage;
+                Indexed { id, document, position, section: section.into(), text: text.into(), hash: hash.into() }
             })
             .collect();
-        let fields = passages.iter().map(|passage| Fields {
-            title: &passage.stored.title,
-            section: &passage.stored.section,
-            keywords: by_document.get(&passage.stored.path).map_or("", |about| about.keywords.as_str()),
-            text: &passage.stored.text,
+        let fields = passages.iter().zip(&keywords).map(|(passage, keywords)| Fields {
+            title: &passage.document.title,
+            section: &passage.section,
+            keywords,
+            text: &passage.text,
         });
         let lexical = LexicalIndex::build(fields, bm25);
-        let updated = passages.iter().map(|passage| passage.updated.as_ref()).max().unwrap_or_default().to_owned();
-        Self { version, documents, updated, lexical, sites: sites.located(&passages), passages, types }
+        let updated = passages.iter().map(|passage| &*passage.document.updated).max().unwrap_or_default().to_owned();
+        let sites = sites.located(&passages);
+        Self { version, documents, updated, passages, lexical, sites, types: reader.types }
+    }
+
+    /// The passage as a result with these words and score.
+    pub(crate) fn result(&self, passage: &Indexed, text: String, score: f32) -> Passage {
+        let document = &passage.document;
+        Passage {
+            source: document.path.to_string(),
+            title: document.title.to_string(),
+            section: passage.section.to_string(),
+            doc_type: self.types.get(document.doc_type).cloned().unwrap_or_default(),
+            publisher: document.publisher.to_string(),
+            updated: document.updated.to_string(),
+            text,
+            score,
+        }
     }
 
     /// Which passages a filter by type prefixes lets through.
@@ -100,33 +110,50 @@ impl Content {
     }
 }
 
-struct About {
-    keywords: String,
-    publisher: Arc<str>,
-    updated: Arc<str>,
+/// Reads each document's part once, however many passages it has.
+#[derive(Default)]
+struct Reader {
+    documents: HashMap<Box<str>, (Arc<About>, Arc<str>)>,
+    types: Vec<String>,
 }
 
-impl About {
-    fn read(passage: &StoredPassage) -> Self {
+impl Reader {
+    /// The document of a passage, and its keywords.
+    fn document(&mut self, passage: &StoredPassage) -> (Arc<About>, Arc<str>) {
+        if let Some(known) = self.documents.get(passage.path.as_str()) {
+            return known.clone();
+        }
+        let doc_type = self.types.iter().position(|known| *known == passage.doc_type).unwrap_or_else(|| {
+            self.types.push(passage.doc_type.clone());
+            self.types.len() - 1
+        });
         let front = &passage.front_matter;
         let keywords = [front_matter::list_of(front, "keywords"), front_matter::list_of(front, "tags")].concat();
         let updated = front_matter::text_of(front, "last_updated").and_then(|date| front_matter::calendar_day(&date));
-        Self {
-            keywords: keywords.join(" . "),
+        let about = Arc::new(About {
+            path: passage.path.as_str().into(),
+            title: passage.title.as_str().into(),
+            doc_type,
             publisher: front_matter::publisher_of(front).into(),
             updated: updated.unwrap_or_default().into(),
-        }
+        });
+        let read = (about, Arc::from(keywords.join(" . ")));
+        self.documents.insert(passage.path.as_str().into(), read.clone());
+        read
     }
 }
 
 /// A short digest over all documents' hashes.
 pub(crate) async fn digest(store: &dyn KnowledgeBase) -> Result<String, StoreError> {
-    let mut documents = store.documents().await?;
+    Ok(digest_of(store.documents().await?))
+}
+
+fn digest_of(mut documents: Vec<DocumentState>) -> String {
     documents.sort_by(|left, right| left.path.cmp(&right.path));
     let parts: Vec<&[u8]> = documents.iter().flat_map(|state| [state.path.as_bytes(), state.hash.as_bytes()]).collect();
     let mut digest = if parts.is_empty() { sha256_hex(&[b"", b""]) } else { sha256_hex(&parts) };
     digest.truncate(12);
-    Ok(digest)
+    digest
 }
 
 /// The passages' vectors of one model.
@@ -153,7 +180,7 @@ impl Vectors {
             let mut index = VectorIndex::new(dimension, content.passages.len());
             let mut known = Vec::with_capacity(content.passages.len());
             for passage in &content.passages {
-                let vector = by_id.get(&passage.stored.id);
+                let vector = by_id.get(&passage.id);
                 known.push(vector.is_some());
                 index.push(vector.map_or(&[], Vec::as_slice));
             }

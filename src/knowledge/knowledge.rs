@@ -283,9 +283,8 @@ impl Knowledge {
         passages
             .filter(|(at, _)| !snapshot.vectors.known.get(*at).copied().unwrap_or(false))
             .map(|(_, passage)| {
-                let stored = &passage.stored;
-                let text = chunk::embedded_text(&stored.title, &stored.section, &stored.text);
-                (stored.id, stored.hash.clone(), text)
+                let text = chunk::embedded_text(&passage.document.title, &passage.section, &passage.text);
+                (passage.id, passage.hash.to_string(), text)
             })
             .collect()
     }

@@ -1,8 +1,15 @@
 //! Search by words: an in-memory BM25 index over weighted fields.
 
-use std::collections::HashMap;
+mod build;
+mod headings;
+mod query;
+mod vocabulary;
 
-use crate::text::{self, Analyzer};
+use crate::message::Message;
+use crate::text::Analyzer;
+use headings::Headings;
+pub use query::LexicalQuery;
+use vocabulary::Vocabulary;
 
 /// How BM25 counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,30 +48,44 @@ pub struct Fields<'a> {
 /// The index. Passages are numbered in the order they were given.
 #[derive(Debug, Default)]
 pub struct LexicalIndex {
-    terms: HashMap<Box<str>, u32>,
+    vocabulary: Vocabulary,
     /// Where each term's postings begin; one more entry than terms.
     starts: Vec<u32>,
-    /// Passage and what the term adds to its score.
-    postings: Vec<(u32, f32)>,
+    postings: Vec<Posting>,
     idf: Vec<f32>,
+    headings: Headings,
     passages: usize,
 }
 
-/// The terms of a query as the index knows them.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct LexicalQuery {
-    /// Known terms with how often they are asked.
-    known: Vec<(u32, f32)>,
-    /// The rarity of all terms together, the unknown included.
-    pub mass: f32,
-    /// How many distinct terms the query has.
-    pub distinct: usize,
+/// A passage that has a term.
+#[derive(Debug, Clone, Copy, Default)]
+struct Posting {
+    /// The passage's number; the highest bit marks a term of its title, heading or keywords.
+    marked: u32,
+    /// What the term adds to the passage's score.
+    score: f32,
+}
+
+impl Posting {
+    const NAMED: u32 = 1 << 31;
+
+    fn new(passage: u32, named: bool, score: f32) -> Self {
+        Self { marked: passage | if named { Self::NAMED } else { 0 }, score }
+    }
+
+    fn passage(self) -> u32 {
+        self.marked & !Self::NAMED
+    }
+
+    fn is_named(self) -> bool {
+        self.marked & Self::NAMED != 0
+    }
 }
 
 impl LexicalIndex {
-    /// Indexes the passages.
+    /// Indexes the passages, on several cores when there are many.
     pub fn build<'a>(passages: impl Iterator<Item = Fields<'a>>, bm25: Bm25) -> Self {
-        Builder::new(bm25).build(passages)
+        build::build(&passages.collect::<Vec<_>>(), bm25)
     }
 
     /// How many passages are indexed.
@@ -77,55 +98,39 @@ impl LexicalIndex {
         self.passages == 0
     }
 
-    /// How rare a term is: the term's share in scores, the largest for a term no passage has.
-    fn rarity(&self, term: Option<u32>) -> f32 {
-        let unknown = inverse_frequency(self.passages, 0);
-        term.and_then(|term| self.idf.get(term as usize).copied()).unwrap_or(unknown)
+    /// How rare a known term is: its share in scores.
+    fn rarity(&self, term: u32) -> f32 {
+        self.idf.get(term as usize).copied().unwrap_or(0.0)
     }
 
-    /// Reads a query.
+    /// Reads a message as a query.
     pub fn query(&self, analyzer: &Analyzer, text: &str) -> LexicalQuery {
-        let mut counts: Vec<(Option<u32>, String, f32)> = Vec::new();
-        for term in analyzer.terms(text) {
-            if let Some(seen) = counts.iter_mut().find(|(_, known, _)| *known == term) {
-                seen.2 += 1.0;
-            } else {
-                counts.push((self.terms.get(term.as_str()).copied(), term, 1.0));
-            }
-        }
-        LexicalQuery {
-            mass: counts.iter().map(|(term, _, _)| self.rarity(*term)).sum(),
-            distinct: counts.len(),
-            known: counts.into_iter().filter_map(|(term, _, count)| Some((term?, count))).collect(),
-        }
+        LexicalQuery::read(self, analyzer, &Message::read(text))
     }
 
     /// Adds each passage's BM25 score into `scores`, which must have one place per passage.
     pub fn score_into(&self, query: &LexicalQuery, scores: &mut [f32]) {
-        for (term, count) in &query.known {
-            for (passage, score) in self.postings_of(*term) {
-                if let Some(slot) = scores.get_mut(*passage as usize) {
-                    *slot += score * count;
+        for (term, weight) in query.terms() {
+            for posting in self.postings_of(term) {
+                if let Some(slot) = scores.get_mut(posting.passage() as usize) {
+                    *slot += posting.score * weight;
                 }
             }
         }
     }
 
-    /// The rarity of the query's terms that each of the passages has, as a share of the query's mass.
+    /// How much of what is asked each of the passages has, 0 to 1. The passages must be sorted.
     pub fn coverage(&self, query: &LexicalQuery, passages: &[u32]) -> Vec<f32> {
-        let mut covered = vec![0.0; passages.len()];
-        for (term, _) in &query.known {
-            let postings = self.postings_of(*term);
-            for (passage, share) in passages.iter().zip(&mut covered) {
-                if postings.binary_search_by_key(passage, |(passage, _)| *passage).is_ok() {
-                    *share += self.rarity(Some(*term)) / query.mass.max(f32::EPSILON);
-                }
-            }
-        }
-        covered
+        query.coverage(self, passages)
     }
 
-    fn postings_of(&self, term: u32) -> &[(u32, f32)] {
+    /// How alike the query and each passage's title with its heading are, 0 to 1.
+    pub fn likeness(&self, query: &LexicalQuery, passages: &[u32]) -> Vec<f32> {
+        let rarities = query.rarities(self);
+        passages.iter().map(|passage| self.headings.likeness(*passage, &rarities, &self.idf)).collect()
+    }
+
+    fn postings_of(&self, term: u32) -> &[Posting] {
         let term = term as usize;
         let (Some(from), Some(to)) = (self.starts.get(term), self.starts.get(term + 1)) else { return &[] };
         self.postings.get(*from as usize..*to as usize).unwrap_or(&[])
@@ -136,103 +141,6 @@ impl LexicalIndex {
 #[allow(clippy::cast_precision_loss, reason = "counts far below the precision of f32")]
 fn inverse_frequency(passages: usize, having: usize) -> f32 {
     (1.0 + (passages as f32 - having as f32 + 0.5) / (having as f32 + 0.5)).ln()
-}
-
-struct Builder {
-    bm25: Bm25,
-    analyzer: Analyzer,
-    /// Every word met, and its term; stemming is done once per word.
-    words: HashMap<Box<str>, Option<u32>>,
-    terms: HashMap<Box<str>, u32>,
-    /// Per term: passage and weighted count.
-    counts: Vec<Vec<(u32, f32)>>,
-    lengths: Vec<f32>,
-}
-
-impl Builder {
-    fn new(bm25: Bm25) -> Self {
-        Self {
-            bm25,
-            analyzer: Analyzer::default(),
-            words: HashMap::new(),
-            terms: HashMap::new(),
-            counts: Vec::new(),
-            lengths: Vec::new(),
-        }
-    }
-
-    fn build<'a>(mut self, passages: impl Iterator<Item = Fields<'a>>) -> LexicalIndex {
-        for fields in passages {
-            let passage = u32::try_from(self.lengths.len()).unwrap_or(u32::MAX);
-            let bm25 = self.bm25;
-            let mut length = 0.0;
-            let weighted = [
-                (fields.title, bm25.title),
-                (fields.section, bm25.section),
-                (fields.keywords, bm25.keywords),
-                (fields.text, 1.0),
-            ];
-            for (words, weight) in weighted {
-                length += self.count(passage, words, weight);
-            }
-            self.lengths.push(length);
-        }
-        self.finish()
-    }
-
-    /// Counts a field's words; what they add to the passage's length.
-    fn count(&mut self, passage: u32, words: &str, weight: f32) -> f32 {
-        let mut length = 0.0;
-        if weight <= 0.0 {
-            return length;
-        }
-        text::words(words, |word| {
-            let term = if let Some(known) = self.words.get(word) {
-                *known
-            } else {
-                let term = self.analyzer.term(word).map(|term| {
-                    let fresh = u32::try_from(self.terms.len()).unwrap_or(u32::MAX);
-                    *self.terms.entry(term.into_boxed_str()).or_insert(fresh)
-                });
-                self.words.insert(word.into(), term);
-                term
-            };
-            let Some(term) = term else { return };
-            length += weight;
-            if self.counts.len() <= term as usize {
-                self.counts.resize_with(term as usize + 1, Vec::new);
-            }
-            if let Some(counts) = self.counts.get_mut(term as usize) {
-                match counts.last_mut() {
-                    Some((last, count)) if *last == passage => *count += weight,
-                    _ => counts.push((passage, weight)),
-                }
-            }
-        });
-        length
-    }
-
-    #[allow(clippy::cast_precision_loss, reason = "counts far below the precision of f32")]
-    fn finish(self) -> LexicalIndex {
-        let passages = self.lengths.len();
-        let average = (self.lengths.iter().sum::<f32>() / passages.max(1) as f32).max(1.0);
-        let Bm25 { k1, b, .. } = self.bm25;
-        let norms: Vec<f32> = self.lengths.iter().map(|length| k1 * (1.0 - b + b * length / average)).collect();
-        let mut starts = Vec::with_capacity(self.counts.len() + 1);
-        let mut postings = Vec::with_capacity(self.counts.iter().map(Vec::len).sum());
-        let mut idf = Vec::with_capacity(self.counts.len());
-        for counts in &self.counts {
-            let rarity = inverse_frequency(passages, counts.len());
-            idf.push(rarity);
-            starts.push(u32::try_from(postings.len()).unwrap_or(u32::MAX));
-            postings.extend(counts.iter().map(|(passage, count)| {
-                let norm = norms.get(*passage as usize).copied().unwrap_or(k1);
-                (*passage, rarity * count * (k1 + 1.0) / (count + norm))
-            }));
-        }
-        starts.push(u32::try_from(postings.len()).unwrap_or(u32::MAX));
-        LexicalIndex { terms: self.terms, starts, postings, idf, passages }
-    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub mod ingest;
 mod knowledge;
 pub mod lexical;
 mod memory;
+mod message;
 pub mod progress;
 mod rank;
 mod search;

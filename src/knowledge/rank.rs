@@ -1,7 +1,6 @@
 //! Ranking: words and meaning weighed together.
 
 use crate::index::{Content, Vectors};
-use crate::lexical::LexicalQuery;
 use crate::text::Analyzer;
 use crate::vector::keep_largest;
 
@@ -10,6 +9,8 @@ use crate::vector::keep_largest;
 pub struct Fusion {
     /// The share of meaning in the order, 0 to 1; the rest goes by words.
     pub meaning: f32,
+    /// What a title and heading that say what is asked add to the order.
+    pub heading: f32,
     /// Candidates each search brings.
     pub depth: usize,
     /// The least confidence of the best passage; below it the search abstains.
@@ -22,7 +23,7 @@ pub struct Fusion {
 
 impl Default for Fusion {
     fn default() -> Self {
-        Self { meaning: 0.6, depth: 200, least: 0.35, least_by_words: 0.47, relative: 0.5 }
+        Self { meaning: 0.6, heading: 0.3, depth: 200, least: 0.35, least_by_words: 0.47, relative: 0.5 }
     }
 }
 
@@ -62,8 +63,12 @@ pub(crate) fn rank(
 
     let coverage = content.lexical.coverage(&query, &numbers);
     let words: Vec<f32> = numbers.iter().map(|number| scores.get(*number as usize).copied().unwrap_or(0.0)).collect();
+    let headings = content.lexical.likeness(&query, &numbers);
     let meaning = vectors.map(|vectors| likeness(vectors, &numbers, &coverage));
-    let mut candidates = fuse(&query, &numbers, &words, &coverage, meaning.as_deref(), fusion);
+    let mut candidates = fuse(&numbers, &words, &coverage, meaning.as_deref(), fusion);
+    for (candidate, likeness) in candidates.iter_mut().zip(headings) {
+        candidate.fused += fusion.heading * likeness;
+    }
     candidates
         .sort_unstable_by(|left, right| right.fused.total_cmp(&left.fused).then(left.passage.cmp(&right.passage)));
     candidates
@@ -86,7 +91,6 @@ fn likeness((vectors, query): (&Vectors, &[f32]), numbers: &[u32], coverage: &[f
 }
 
 fn fuse(
-    query: &LexicalQuery,
     numbers: &[u32],
     words: &[f32],
     coverage: &[f32],
@@ -104,7 +108,7 @@ fn fuse(
                 (Some(cosine), Some(scale)) => fusion.meaning * scale.place(cosine) + (1.0 - fusion.meaning) * by_words,
                 _ => by_words,
             };
-            let confidence = confidence(query, *covered, cosine);
+            let confidence = confidence(*covered, cosine);
             Candidate { passage: *passage, fused, confidence }
         })
         .collect()
@@ -112,16 +116,13 @@ fn fuse(
 
 /// How likely a passage speaks of what is asked. The figures were set on the shipped corpus: between
 /// questions it covers and questions about other things.
-fn confidence(query: &LexicalQuery, coverage: f32, cosine: Option<f32>) -> f32 {
-    // One shared word among few says less than the same share of many.
-    #[allow(clippy::cast_precision_loss, reason = "a query has few words")]
-    let evidence = (query.distinct as f32 / 2.0).clamp(0.6, 1.0);
+fn confidence(coverage: f32, cosine: Option<f32>) -> f32 {
     match cosine {
         Some(cosine) => {
             let meaning = ((cosine - 0.15) / 0.55).clamp(0.0, 1.0);
-            (0.7 * meaning + 0.3 * coverage * evidence).clamp(0.0, 1.0)
+            (0.7 * meaning + 0.3 * coverage).clamp(0.0, 1.0)
         }
-        None => (coverage * evidence).clamp(0.0, 1.0),
+        None => coverage.clamp(0.0, 1.0),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The retriever: ranks, joins neighbours, drops repetitions, and abstains.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use dovvybuddy_core::knowledge::{Found, Passage, Query};
 
@@ -24,14 +25,14 @@ pub(crate) fn search(snapshot: &Snapshot, query: &Query, vector: Option<&[f32]>,
     let allowed_types = content.type_filter(&query.doc_types);
     let allowed = |number: u32| {
         let passage = content.passages.get(number as usize);
-        passage.is_some_and(|passage| allowed_types.get(passage.doc_type).copied().unwrap_or(false))
+        passage.is_some_and(|passage| allowed_types.get(passage.document.doc_type).copied().unwrap_or(false))
     };
     let selection = content.sites.select(&query.text, &query.profile);
     let analyzer = Analyzer::default();
     let mut candidates = rank::rank(content, vectors, &analyzer, &query.text, &allowed, &selection.passages, fusion);
     if !selection.boosts.is_empty() {
         for candidate in &mut candidates {
-            let path = content.passages.get(candidate.passage as usize).map(|passage| passage.stored.path.as_str());
+            let path = content.passages.get(candidate.passage as usize).map(|passage| &*passage.document.path);
             if let Some(boost) = path.and_then(|path| selection.boosts.get(path)) {
                 candidate.fused += boost;
                 // A place that was asked for by name or by its data is what is asked.
@@ -70,7 +71,7 @@ fn diverse(content: &Content, mut rest: Vec<Candidate>, limit: usize) -> Vec<Vec
     rest.truncate(limit * 8);
     while groups.len() < limit && !rest.is_empty() {
         let weight = |candidate: &Candidate| {
-            let path = content.passages.get(candidate.passage as usize).map_or("", |p| p.stored.path.as_str());
+            let path = content.passages.get(candidate.passage as usize).map_or("", |p| &*p.document.path);
             candidate.fused * SAME_DOCUMENT.powi(taken.get(path).copied().unwrap_or(0))
         };
         let best = rest
@@ -80,12 +81,12 @@ fn diverse(content: &Content, mut rest: Vec<Candidate>, limit: usize) -> Vec<Vec
         let Some(at) = best.map(|(at, _)| at) else { break };
         let candidate = rest.remove(at);
         let Some(passage) = content.passages.get(candidate.passage as usize) else { continue };
-        let words = fingerprint(&passage.stored.text);
+        let words = fingerprint(&passage.text);
         if seen.iter().any(|earlier| overlap(earlier, &words) >= NEAR_DUPLICATE) {
             continue;
         }
         seen.push(words);
-        *taken.entry(passage.stored.path.as_str()).or_default() += 1;
+        *taken.entry(&passage.document.path).or_default() += 1;
         if let Some(group) =
             groups.iter_mut().find(|group| group.iter().any(|other| adjacent(content, other, &candidate)))
         {
@@ -99,17 +100,18 @@ fn diverse(content: &Content, mut rest: Vec<Candidate>, limit: usize) -> Vec<Vec
 
 /// Whether two passages follow each other under one heading of one document.
 fn adjacent(content: &Content, left: &Candidate, right: &Candidate) -> bool {
-    let get = |candidate: &Candidate| content.passages.get(candidate.passage as usize).map(|passage| &passage.stored);
+    let get = |candidate: &Candidate| content.passages.get(candidate.passage as usize);
     let (Some(left), Some(right)) = (get(left), get(right)) else { return false };
-    left.path == right.path && left.section == right.section && left.position.abs_diff(right.position) == 1
+    Arc::ptr_eq(&left.document, &right.document) && left.section == right.section && left.position.abs_diff(right.position) == 1
 }
 
 fn joined(content: &Content, group: &[Candidate]) -> Option<Passage> {
     let best = group.first()?;
     let mut members: Vec<_> = group.iter().filter_map(|member| content.passages.get(member.passage as usize)).collect();
-    members.sort_by_key(|passage| passage.stored.position);
-    let texts: Vec<&str> = members.iter().map(|passage| passage.stored.text.as_str()).collect();
-    Some(content.passages.get(best.passage as usize)?.result(texts.join("\n\n"), best.confidence))
+    members.sort_by_key(|passage| passage.position);
+    let texts: Vec<&str> = members.iter().map(|passage| &*passage.text).collect();
+    let passage = content.passages.get(best.passage as usize)?;
+    Some(content.result(passage, texts.join("\n\n"), best.confidence))
 }
 
 /// The words of a passage as sorted numbers, three at a time.

@@ -101,7 +101,7 @@ impl Sites {
     pub(crate) fn located(&self, passages: &[Indexed]) -> Self {
         let mut by_path: HashMap<&str, Vec<u32>> = HashMap::new();
         for (number, passage) in (0_u32..).zip(passages) {
-            by_path.entry(&passage.stored.path).or_default().push(number);
+            by_path.entry(&passage.document.path).or_default().push(number);
         }
         let mut rows = self.rows.clone();
         for row in &mut rows {

@@ -15,8 +15,8 @@ use crate::text::{self, Text};
 
 /// From this probability on a message is an emergency even if the rules saw none.
 const RAISE: f32 = 0.5;
-/// Below this probability an alarm of the rules is taken back.
-const TAKE_BACK: f32 = 0.02;
+/// Below this probability an alarm of the rules is taken back: the rules hear the word, not the story.
+const TAKE_BACK: f32 = 0.1;
 
 const WEIGHTS: &str = include_str!("weights.tsv");
 

@@ -20,11 +20,13 @@ pub struct EmergencyTrainer {
     pub decay: f32,
     /// How much more a missed emergency costs than a false alarm.
     pub miss_cost: f32,
+    /// Features seen in fewer messages are left out: they would be learnt by heart.
+    pub least_seen: usize,
 }
 
 impl Default for EmergencyTrainer {
     fn default() -> Self {
-        Self { epochs: 40, rate: 0.15, decay: 0.0005, miss_cost: 2.0 }
+        Self { epochs: 40, rate: 0.15, decay: 0.004, miss_cost: 2.0, least_seen: 3 }
     }
 }
 
@@ -37,7 +39,8 @@ impl EmergencyTrainer {
     /// Fits the weights and returns them as lines of `feature<TAB>weight`.
     pub fn fit(&self, examples: &[Example]) -> String {
         let mut names: BTreeMap<String, usize> = BTreeMap::new();
-        let rows: Vec<Row> = examples.iter().map(|example| row(example, &mut names)).collect();
+        let mut rows: Vec<Row> = examples.iter().map(|example| row(example, &mut names)).collect();
+        self.forget_rare(&mut rows, names.len());
         let mut weights = vec![0.0f32; names.len()];
         let mut squares = vec![0.0f32; names.len()];
         for _ in 0..self.epochs {
@@ -63,6 +66,20 @@ impl EmergencyTrainer {
             }
         }
         out
+    }
+}
+
+impl EmergencyTrainer {
+    fn forget_rare(&self, rows: &mut [Row], features: usize) {
+        let mut seen = vec![0usize; features];
+        for (at, _) in rows.iter().flat_map(|row| &row.features) {
+            if let Some(count) = seen.get_mut(*at) {
+                *count += 1;
+            }
+        }
+        for row in rows {
+            row.features.retain(|(at, _)| seen.get(*at).is_some_and(|count| *count >= self.least_seen));
+        }
     }
 }
 

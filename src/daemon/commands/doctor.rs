@@ -50,7 +50,7 @@ impl Finding {
 /// Less free space than this is too little for a database that grows.
 const LEAST_SPACE: u64 = 512 * 1024 * 1024;
 /// Content and hotlines older than this want a second look.
-const OLD_CONTENT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+const OLD_CONTENT: Duration = Duration::from_hours(9600);
 /// How long a model may take to say a word to the doctor.
 const MODEL_PATIENCE: Duration = Duration::from_secs(15);
 

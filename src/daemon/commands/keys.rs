@@ -74,5 +74,5 @@ fn list(keys: &[ApiKey], json: bool) {
 
 /// How a key is stored and looked up. Keys are random, so a plain digest suffices.
 fn hash(secret: &str) -> String {
-    Sha256::digest(secret.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    URL_SAFE_NO_PAD.encode(Sha256::digest(secret.as_bytes()))
 }

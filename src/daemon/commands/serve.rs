@@ -26,7 +26,7 @@ use crate::lifecycle::{self, Lifecycle};
 use crate::{output, server, telemetry};
 
 /// How often housekeeping looks for what is too old, and for changes by other processes.
-const HOUSEKEEPING: Duration = Duration::from_secs(3600);
+const HOUSEKEEPING: Duration = Duration::from_hours(1);
 const LOOK_FOR_CHANGES: Duration = Duration::from_secs(2);
 /// How long connections may take to end once everything else has.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -122,7 +122,7 @@ async fn ingest(house: &House) {
             );
         }
         Err(error) => {
-            tracing::error!(error = %error, "the content can't be ingested; answers rest on what was there before")
+            tracing::error!(error = %error, "the content can't be ingested; answers rest on what was there before");
         }
     }
 }

@@ -45,8 +45,9 @@ impl ConfigError {
                 nearest: nearest(field, known.iter().copied()),
             },
             Kind::MissingField(field) => Self::invalid(&joined(&path, field), "is missing"),
-            Kind::InvalidType(_, expected) => Self::invalid(&path, format!("expected {expected}")),
-            Kind::InvalidValue(_, expected) => Self::invalid(&path, format!("expected {expected}")),
+            Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
+                Self::invalid(&path, format!("expected {expected}"))
+            }
             Kind::UnknownVariant(_, known) => Self::invalid(&path, format!("expected one of {}", known.join(", "))),
             Kind::Message(message) if path.is_empty() => Self::File(message.clone()),
             other => Self::invalid(&path, other.to_string()),

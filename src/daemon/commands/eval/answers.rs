@@ -81,9 +81,9 @@ pub(super) async fn run(config: &Config, file: &Path, options: &EvalOptions, jso
     report.rate();
     write_rows(options, &rows)?;
     if json {
-        output::json(&report)
+        output::json(&report);
     } else {
-        super::print_document(&report)
+        super::print_document(&report);
     }
     Ok(ExitCode::SUCCESS)
 }

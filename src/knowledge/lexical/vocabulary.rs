@@ -1,0 +1,103 @@
+//! The terms of an index, in order, in one piece of memory.
+
+/// Terms by number; the numbers follow the alphabet.
+#[derive(Debug, Default)]
+pub(super) struct Vocabulary {
+    letters: String,
+    /// Where each term ends.
+    ends: Vec<u32>,
+}
+
+/// Shorter words are taken as they are written: nearly every one is near to another.
+const SHORTEST: usize = 4;
+/// From this length on a word may be two slips away from the term that is meant.
+const TWO_SLIPS: usize = 7;
+
+impl Vocabulary {
+    /// Takes over sorted terms.
+    pub(super) fn of(sorted: &[&str]) -> Self {
+        let mut vocabulary = Self::default();
+        vocabulary.letters.reserve_exact(sorted.iter().map(|term| term.len()).sum());
+        vocabulary.ends.reserve_exact(sorted.len());
+        for term in sorted {
+            vocabulary.letters.push_str(term);
+            vocabulary.ends.push(u32::try_from(vocabulary.letters.len()).unwrap_or(u32::MAX));
+        }
+        vocabulary
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn term(&self, number: usize) -> &str {
+        let from = number.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |end| *end as usize);
+        let to = self.ends.get(number).map_or(from, |end| *end as usize);
+        self.letters.get(from..to).unwrap_or("")
+    }
+
+    /// The first term that is not before `sought`.
+    fn lower_bound(&self, sought: &str) -> usize {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if self.term(middle) < sought {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
+    /// The number of a term.
+    pub(super) fn find(&self, sought: &str) -> Option<u32> {
+        let at = self.lower_bound(sought);
+        (at < self.len() && self.term(at) == sought).then(|| u32::try_from(at).ok())?
+    }
+
+    /// The term that a misspelt word most likely means: the fewest slips away, then the most frequent.
+    /// The first letter is rarely wrong.
+    pub(super) fn nearest(&self, word: &str, frequency: impl Fn(u32) -> usize) -> Option<u32> {
+        if word.len() < SHORTEST || !word.bytes().all(|byte| byte.is_ascii_lowercase()) {
+            return None;
+        }
+        let most = if word.len() >= TWO_SLIPS { 2 } else { 1 };
+        let first = word.get(..1)?;
+        let mut best: Option<(usize, usize, u32)> = None;
+        for at in self.lower_bound(first)..self.len() {
+            let term = self.term(at);
+            if !term.starts_with(first) {
+                break;
+            }
+            if term.len() < SHORTEST - 1 || term.len().abs_diff(word.len()) > most {
+                continue;
+            }
+            let slips = strsim::osa_distance(word, term);
+            if slips > most {
+                continue;
+            }
+            let number = u32::try_from(at).ok()?;
+            let candidate = (slips, usize::MAX - frequency(number), number);
+            if best.is_none_or(|best| candidate < best) {
+                best = Some(candidate);
+            }
+        }
+        best.map(|(_, _, number)| number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terms_are_found_and_slips_forgiven() {
+        let vocabulary = Vocabulary::of(&["deep", "dive", "open", "symptom"]);
+        assert_eq!((vocabulary.find("open"), vocabulary.find("opne"), vocabulary.find("")), (Some(2), None, None));
+        let nearest = |word| vocabulary.nearest(word, |_| 1);
+        assert_eq!((nearest("opne"), nearest("symtom"), nearest("divve")), (Some(2), Some(3), Some(1)));
+        assert_eq!((nearest("dog"), nearest("pizza"), nearest("w12345")), (None, None, None));
+        assert_eq!(Vocabulary::default().nearest("shark", |_| 1), None);
+    }
+}
