@@ -28,10 +28,11 @@ pub(crate) fn detect(raw: &str, hint: Option<Lang>) -> Detected {
     scores.sort_by(|a, b| b.1.total_cmp(&a.1));
     let best = scores.first().copied().unwrap_or((Lang::En, 0.0));
     let sure = best.1 >= 1.0;
-    let hinted = hint.filter(|lang| LATIN.contains(lang));
-    let lang = match hinted {
-        // A hint wins against a language that is hardly likelier.
-        Some(hint) if !sure || scores.iter().any(|(l, s)| *l == hint && *s + 0.3 >= best.1) => hint,
+    let lang = match hint {
+        // Words that say nothing of their language are in the one expected, whatever its script.
+        Some(hint) if !sure => hint,
+        // Else a hint wins only against a language that is hardly likelier.
+        Some(hint) if scores.iter().any(|(l, s)| *l == hint && *s + 0.3 >= best.1) => hint,
         _ if best.1 > 0.2 => best.0,
         _ => Lang::En,
     };
@@ -143,7 +144,7 @@ pub(crate) const fn function_words(lang: Lang) -> &'static [&'static str] {
             "hat", "habe", "haben", "wird", "werden", "nicht", "kein", "keine", "noch", "man", "mir", "mich", "sich", "tauchen",
             "tauchgang", "taucher", "taucherin", "heute", "gestern", "jetzt", "viel", "wieviel", "gut", "brauche", "braucht",
             "gibt", "ohne", "uber", "unter", "auch", "schon", "nur", "wenn", "als", "dass", "hallo", "danke", "bitte", "ihm",
-            "unser", "sein", "seine", "geht", "immer", "tauchkurs", "sehr", "kostet", "eure", "euch", "ihn",
+            "unser", "sein", "seine", "vielen", "dank", "geht", "immer", "tauchkurs", "sehr", "kostet", "eure", "euch", "ihn",
         ],
         Lang::Fr => &[
             "le", "la", "les", "un", "une", "des", "du", "de", "est", "sont", "je", "jai", "tu", "il", "elle", "nous", "vous",
@@ -212,6 +213,8 @@ mod tests {
     #[test]
     fn a_hint_decides_only_what_the_words_leave_open() {
         assert_eq!(detect("ok", Some(Lang::Pt)).lang, Lang::Pt);
+        assert_eq!(detect("?", Some(Lang::Ja)).lang, Lang::Ja);
+        assert_eq!(detect("my buddy is not breathing", Some(Lang::Ja)).lang, Lang::En);
         assert_eq!(detect("where can I dive in december", Some(Lang::De)).lang, Lang::En);
         assert_eq!(detect("PADI?", None).lang, Lang::En);
     }

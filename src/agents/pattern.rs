@@ -11,7 +11,7 @@ use crate::text::Text;
 
 /// Why a pattern can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PatternError {
+pub(crate) enum PatternError {
     /// Nothing stands in it.
     #[error("the pattern {0:?} has no words")]
     Empty(String),

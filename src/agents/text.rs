@@ -157,7 +157,8 @@ mod tests {
     #[test]
     fn cuts_unspaced_scripts_into_characters() {
         assert_eq!(units("PADIの講習"), ["padi", "の", "講", "習"]);
-        assert_eq!(units("ดำน้ำ").len(), 5);
+        // Compatibility folding takes the vowel ำ apart, in messages and patterns alike.
+        assert!(units("ดำน้ำ").iter().all(|unit| unit.chars().count() == 1));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use dovvybuddy_core::store::{DocumentState, KnowledgeBase, StoreError, StoredPas
 use crate::digest::sha256_hex;
 use crate::front_matter;
 use crate::lexical::{Bm25, Fields, LexicalIndex};
+use crate::names::Names;
 use crate::sites::Sites;
 use crate::vector::VectorIndex;
 
@@ -24,6 +25,7 @@ pub(crate) struct Content {
     pub(crate) updated: String,
     pub(crate) passages: Vec<Indexed>,
     pub(crate) lexical: LexicalIndex,
+    pub(crate) names: Names,
     pub(crate) sites: Sites,
     /// The types that occur; passages name theirs by its place here.
     pub(crate) types: Vec<String>,
@@ -43,6 +45,8 @@ pub(crate) struct Indexed {
 /// What a search result says of its document.
 #[derive(Debug)]
 pub(crate) struct About {
+    /// Documents are numbered as their passages come.
+    pub(crate) number: usize,
     pub(crate) path: Box<str>,
     pub(crate) title: Box<str>,
     /// The place of its type in [`Content::types`].
@@ -64,7 +68,7 @@ impl Content {
 
     fn build(version: String, documents: usize, stored: Vec<StoredPassage>, sites: &Sites, bm25: Bm25) -> Self {
         let mut reader = Reader::default();
-        let mut keywords: Vec<Arc<str>> = Vec::with_capacity(stored.len());
+        let mut keywords: Vec<Arc<[String; 2]>> = Vec::with_capacity(stored.len());
         let passages: Vec<Indexed> = stored
             .into_iter()
             .map(|passage| {
@@ -77,13 +81,19 @@ impl Content {
         let fields = passages.iter().zip(&keywords).map(|(passage, keywords)| Fields {
             title: &passage.document.title,
             section: &passage.section,
-            keywords,
+            keywords: &keywords[0],
+            tags: &keywords[1],
             text: &passage.text,
         });
         let lexical = LexicalIndex::build(fields, bm25);
         let updated = passages.iter().map(|passage| &*passage.document.updated).max().unwrap_or_default().to_owned();
         let sites = sites.located(&passages);
-        Self { version, documents, updated, passages, lexical, sites, types: reader.types }
+        let mut titles: Vec<&Arc<About>> = passages.iter().map(|passage| &passage.document).collect();
+        titles.dedup_by_key(|document| document.number);
+        titles.sort_by_key(|document| document.number);
+        titles.dedup_by_key(|document| document.number);
+        let names = Names::of(titles.into_iter().map(|document| &*document.title));
+        Self { version, documents, updated, passages, lexical, names, sites, types: reader.types }
     }
 
     /// The passage as a result with these words and score.
@@ -113,13 +123,13 @@ impl Content {
 /// Reads each document's part once, however many passages it has.
 #[derive(Default)]
 struct Reader {
-    documents: HashMap<Box<str>, (Arc<About>, Arc<str>)>,
+    documents: HashMap<Box<str>, (Arc<About>, Arc<[String; 2]>)>,
     types: Vec<String>,
 }
 
 impl Reader {
-    /// The document of a passage, and its keywords.
-    fn document(&mut self, passage: &StoredPassage) -> (Arc<About>, Arc<str>) {
+    /// The document of a passage, with its keywords and tags.
+    fn document(&mut self, passage: &StoredPassage) -> (Arc<About>, Arc<[String; 2]>) {
         if let Some(known) = self.documents.get(passage.path.as_str()) {
             return known.clone();
         }
@@ -128,16 +138,17 @@ impl Reader {
             self.types.len() - 1
         });
         let front = &passage.front_matter;
-        let keywords = [front_matter::list_of(front, "keywords"), front_matter::list_of(front, "tags")].concat();
+        let words = ["keywords", "tags"].map(|key| front_matter::list_of(front, key).join(" . "));
         let updated = front_matter::text_of(front, "last_updated").and_then(|date| front_matter::calendar_day(&date));
         let about = Arc::new(About {
+            number: self.documents.len(),
             path: passage.path.as_str().into(),
             title: passage.title.as_str().into(),
             doc_type,
             publisher: front_matter::publisher_of(front).into(),
             updated: updated.unwrap_or_default().into(),
         });
-        let read = (about, Arc::from(keywords.join(" . ")));
+        let read = (about, Arc::new(words));
         self.documents.insert(passage.path.as_str().into(), read.clone());
         read
     }

@@ -39,8 +39,10 @@ pub struct Fields<'a> {
     pub title: &'a str,
     /// The heading.
     pub section: &'a str,
-    /// The document's keywords and tags.
+    /// The document's keywords.
     pub keywords: &'a str,
+    /// The shelves it stands on: they count as keywords, but do not say what a passage is about.
+    pub tags: &'a str,
     /// The words.
     pub text: &'a str,
 }
@@ -53,6 +55,9 @@ pub struct LexicalIndex {
     starts: Vec<u32>,
     postings: Vec<Posting>,
     idf: Vec<f32>,
+    /// The terms of each passage's title and heading.
+    headers: Headings,
+    /// The terms of its heading alone.
     headings: Headings,
     passages: usize,
 }
@@ -105,7 +110,11 @@ impl LexicalIndex {
 
     /// Reads a message as a query.
     pub fn query(&self, analyzer: &Analyzer, text: &str) -> LexicalQuery {
-        LexicalQuery::read(self, analyzer, &Message::read(text))
+        self.read(analyzer, &Message::read(text))
+    }
+
+    pub(crate) fn read(&self, analyzer: &Analyzer, message: &Message) -> LexicalQuery {
+        LexicalQuery::read(self, analyzer, message)
     }
 
     /// Adds each passage's BM25 score into `scores`, which must have one place per passage.
@@ -127,7 +136,20 @@ impl LexicalIndex {
     /// How alike the query and each passage's title with its heading are, 0 to 1.
     pub fn likeness(&self, query: &LexicalQuery, passages: &[u32]) -> Vec<f32> {
         let rarities = query.rarities(self);
-        passages.iter().map(|passage| self.headings.likeness(*passage, &rarities, &self.idf)).collect()
+        let likeness = |passage: &u32| {
+            let [header, heading] =
+                [&self.headers, &self.headings].map(|terms| terms.likeness(*passage, &rarities, &self.idf));
+            f32::midpoint(header, heading)
+        };
+        passages.iter().map(likeness).collect()
+    }
+
+    /// The share of a term's passages that have it in their title, heading or keywords.
+    #[allow(clippy::cast_precision_loss, reason = "counts far below the precision of f32")]
+    fn named_share(&self, term: u32) -> f32 {
+        let postings = self.postings_of(term);
+        let named = postings.iter().filter(|posting| posting.is_named()).count();
+        named as f32 / postings.len().max(1) as f32
     }
 
     fn postings_of(&self, term: u32) -> &[Posting] {

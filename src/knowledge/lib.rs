@@ -19,6 +19,7 @@ mod knowledge;
 pub mod lexical;
 mod memory;
 mod message;
+mod names;
 pub mod progress;
 mod rank;
 mod search;

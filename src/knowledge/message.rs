@@ -12,16 +12,16 @@ const MOST_WORDS: usize = 400;
 
 /// Words of greeting, thanks and small talk that are no stop words: they say next to nothing of the
 /// subject, whatever the content..
-const CHATTER: [&str; 103] = [
-    "actually", "advance", "afternoon", "amazing", "answer", "anyone", "anyway", "anyways", "appreciate", "ask",
-    "asking", "awesome", "bye", "cheers", "curious", "dang", "dear", "evening", "ever", "every", "everybody",
-    "everyone", "excited", "explain", "feel", "forgot", "friend", "friends", "girlfriend", "boyfriend", "give",
+const CHATTER: [&str; 101] = [
+    "above", "actually", "advance", "afternoon", "amazing", "answer", "anyone", "anyway", "anyways", "appreciate", "ask",
+    "asking", "awesome", "below", "bye", "cheers", "curious", "dear", "evening", "ever", "every", "everybody",
+    "everyone", "excited", "explain", "forgot", "friend", "friends", "girlfriend", "boyfriend", "give",
     "good", "great", "greetings", "guys", "haha", "hear", "hello", "help", "hey", "heyyy", "hi", "hmm", "hope",
-    "husband", "idea", "inform", "kind", "kindly", "know", "let", "like", "live", "lol", "lot", "love", "madam",
+    "husband", "idea", "inform", "kindly", "know", "let", "like", "live", "lol", "lot", "love", "madam",
     "many", "maybe", "message", "mind", "morning", "name", "need", "new", "nice", "omg", "one", "people", "pls",
     "question", "questions", "quick", "really", "regards", "reply", "said", "say", "sir", "someone", "something",
     "sorry", "story", "stuff", "stupid", "team", "thank", "thanks", "thing", "things", "think", "thx", "today",
-    "told", "tomorrow", "tonight", "try", "want", "wife", "wonder", "wondering", "yeah", "yesterday",
+    "told", "tomorrow", "tonight", "want", "wife", "wonder", "wondering", "yeah", "yesterday",
 ];
 
 /// Question words that open a question wherever they stand.
@@ -150,7 +150,7 @@ impl Sentence<'_> {
                 clause.text.push_str(token);
                 let name = capital && !first && !shouted;
                 clause.words.extend(words.iter().filter(|word| !text::is_stop_word(word)).map(|word| Word {
-                    chatter: CHATTER.contains(&word.as_str()),
+                    chatter: CHATTER.contains(&word.as_str()) || OPENERS.contains(&word.as_str()),
                     text: word.clone(),
                     name,
                 }));
@@ -159,7 +159,8 @@ impl Sentence<'_> {
             first = false;
             before = words.pop().unwrap_or_default();
         }
-        if self.marked && clauses.len() == 1 {
+        // "I lost my card, what should I do?" asks about what is said before.
+        if self.marked && !clauses.iter().any(|clause| clause.asks && clause.words.iter().any(|word| !word.chatter)) {
             clauses.iter_mut().for_each(|clause| clause.asks = true);
         }
         clauses

@@ -1,6 +1,7 @@
 //! Ranking: words and meaning weighed together.
 
 use crate::index::{Content, Vectors};
+use crate::message::Message;
 use crate::text::Analyzer;
 use crate::vector::keep_largest;
 
@@ -11,6 +12,8 @@ pub struct Fusion {
     pub meaning: f32,
     /// What a title and heading that say what is asked add to the order.
     pub heading: f32,
+    /// What a title that stands word for word in the question adds.
+    pub named: f32,
     /// Candidates each search brings.
     pub depth: usize,
     /// The least confidence of the best passage; below it the search abstains.
@@ -23,7 +26,7 @@ pub struct Fusion {
 
 impl Default for Fusion {
     fn default() -> Self {
-        Self { meaning: 0.6, heading: 0.3, depth: 200, least: 0.35, least_by_words: 0.47, relative: 0.5 }
+        Self { meaning: 0.6, heading: 0.4, named: 0.2, depth: 200, least: 0.47, least_by_words: 0.5, relative: 0.5 }
     }
 }
 
@@ -48,7 +51,8 @@ pub(crate) fn rank(
     wanted: &[u32],
     fusion: &Fusion,
 ) -> Vec<Candidate> {
-    let query = content.lexical.query(analyzer, text);
+    let message = Message::read(text);
+    let query = content.lexical.read(analyzer, &message);
     let mut scores = vec![0.0; content.passages.len()];
     content.lexical.score_into(&query, &mut scores);
 
@@ -66,8 +70,13 @@ pub(crate) fn rank(
     let headings = content.lexical.likeness(&query, &numbers);
     let meaning = vectors.map(|vectors| likeness(vectors, &numbers, &coverage));
     let mut candidates = fuse(&numbers, &words, &coverage, meaning.as_deref(), fusion);
+    let named = content.names.named(&message, analyzer);
     for (candidate, likeness) in candidates.iter_mut().zip(headings) {
         candidate.fused += fusion.heading * likeness;
+        let document = content.passages.get(candidate.passage as usize).map(|passage| passage.document.number);
+        if document.is_some_and(|document| named.binary_search(&document).is_ok()) {
+            candidate.fused += fusion.named;
+        }
     }
     candidates
         .sort_unstable_by(|left, right| right.fused.total_cmp(&left.fused).then(left.passage.cmp(&right.passage)));

@@ -63,6 +63,17 @@ pub fn is_stop_word(word: &str) -> bool {
     word.len() <= 8 && STOP_WORDS.contains(&word)
 }
 
+/// Whether a word is a stop word with its letters out of order, as hurried fingers write them.
+pub(crate) fn is_jumbled_stop_word(word: &str) -> bool {
+    let sorted = |word: &str| {
+        let mut letters: Vec<u8> = word.bytes().collect();
+        letters.sort_unstable();
+        letters
+    };
+    let alike = |stop: &str| stop.len() == word.len() && stop.as_bytes().first() == word.as_bytes().first();
+    word.len() > 2 && STOP_WORDS.iter().any(|stop| alike(stop) && sorted(stop) == sorted(word))
+}
+
 /// Calls `each` with every word of the text, normalised but neither stemmed nor filtered.
 pub fn words(text: &str, mut each: impl FnMut(&str)) {
     if text.is_ascii() {

@@ -1,6 +1,7 @@
 //! What stands around an answer, whoever wrote it: a worry acknowledged, the next step, the physician.
 
 use dovvybuddy_core::agent::{Brief, Phrase, Voice};
+use dovvybuddy_core::lang::Lang;
 
 /// Fixed sentences before and after the answer of one brief.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,7 +41,103 @@ fn is_operator_business(intent: &str) -> bool {
 /// Whether only the operator could answer: the question is theirs, and no content of theirs was found.
 /// Whatever else was found would answer another question, and perhaps with a wrong number.
 pub(crate) fn only_the_operator_knows(brief: &Brief) -> bool {
-    is_operator_business(&brief.route.intent) && !brief.passages.iter().any(|p| p.doc_type.starts_with("faq"))
+    is_operator_business(&brief.route.intent)
+        && speaks_of_business(brief)
+        && !brief.passages.iter().any(|p| p.doc_type.starts_with("faq"))
+}
+
+/// Whether a question in English has a word of business in it; "how much weight" has none. Other
+/// languages are taken at the router's word.
+fn speaks_of_business(brief: &Brief) -> bool {
+    const WORDS: &[&str] = &[
+        "price",
+        "prices",
+        "pricing",
+        "cost",
+        "costs",
+        "fee",
+        "fees",
+        "charge",
+        "charges",
+        "pay",
+        "paid",
+        "pays",
+        "rate",
+        "rates",
+        "expensive",
+        "cheap",
+        "cheaper",
+        "cheapest",
+        "discount",
+        "deposit",
+        "refund",
+        "cancel",
+        "cancellation",
+        "book",
+        "booking",
+        "reserve",
+        "reservation",
+        "available",
+        "availability",
+        "hours",
+        "open",
+        "opening",
+        "close",
+        "closed",
+        "closing",
+        "schedule",
+        "timetable",
+        "address",
+        "phone",
+        "number",
+        "email",
+        "contact",
+        "pickup",
+        "pick",
+        "your",
+        "ur",
+        "shop",
+        "centre",
+        "center",
+        "operator",
+        "today",
+        "tomorrow",
+        "tonight",
+        "weekend",
+        "sunday",
+        "monday",
+        "euro",
+        "euros",
+        "dollar",
+        "dollars",
+        "usd",
+        "eur",
+        "budget",
+        "afford",
+        "money",
+        "paying",
+    ];
+    if brief.route.lang != Lang::En || brief.asked.text.contains(['$', '€', '£']) {
+        return true;
+    }
+    let text = brief.asked.text.to_lowercase().replace("open water", "");
+    text.split(|c: char| !c.is_alphanumeric()).any(|word| WORDS.contains(&word))
+        || [
+            "how much is",
+            "how much are",
+            "how much for",
+            "how much does",
+            "how much do",
+            "what time",
+            "do you have",
+            "do you offer",
+            "do you rent",
+            "do you teach",
+            "do you run",
+            "do you sell",
+        ]
+        .iter()
+        .any(|words| text.contains(words))
 }
 
 /// Whether the safety agent's words belong to an answer that another agent leads.

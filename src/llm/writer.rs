@@ -1,19 +1,25 @@
 //! The text of an answer as it grows: what was released stays, piece for piece.
 
 use dovvybuddy_core::agent::Release;
+use dovvybuddy_core::knowledge::Passage;
+use dovvybuddy_core::reply::Citation;
 
+use crate::citations::Numbering;
 use crate::text::sentences::Gap;
 
-/// Releases pieces and remembers them.
+/// Releases pieces and remembers them. Pieces come with marks that count the given passages and leave
+/// with marks that count the documents used so far.
 pub(crate) struct Writer<'a> {
     release: &'a dyn Release,
+    numbering: Numbering<'a>,
     text: String,
+    as_given: String,
 }
 
 impl<'a> Writer<'a> {
-    /// An empty answer.
-    pub(crate) fn new(release: &'a dyn Release) -> Self {
-        Self { release, text: String::new() }
+    /// An empty answer that may cite `passages`.
+    pub(crate) const fn new(release: &'a dyn Release, passages: &'a [Passage]) -> Self {
+        Self { release, numbering: Numbering::new(passages), text: String::new(), as_given: String::new() }
     }
 
     /// Releases `words` after `gap`; the first piece has no gap.
@@ -23,7 +29,10 @@ impl<'a> Writer<'a> {
             return;
         }
         let gap = if self.text.is_empty() { "" } else { gap.as_str() };
-        let piece = format!("{gap}{}", without_definition(words, gap.ends_with('\n') || self.text.is_empty()));
+        let words = without_definition(words, gap.ends_with('\n') || self.text.is_empty());
+        self.as_given.push_str(gap);
+        self.as_given.push_str(&words);
+        let piece = format!("{gap}{}", self.numbering.renumber(&words));
         self.release.piece(&piece);
         self.text.push_str(&piece);
     }
@@ -33,9 +42,19 @@ impl<'a> Writer<'a> {
         &self.text
     }
 
-    /// The whole text.
-    pub(crate) fn into_text(self) -> String {
-        self.text
+    /// The same with marks that count the given passages, as a model knows them.
+    pub(crate) fn as_given(&self) -> &str {
+        &self.as_given
+    }
+
+    /// The passages cited so far.
+    pub(crate) fn cited(&self) -> impl Iterator<Item = &'a Passage> {
+        self.numbering.used()
+    }
+
+    /// The whole text and the citations behind its marks.
+    pub(crate) fn finish(self) -> (String, Vec<Citation>) {
+        (self.text, self.numbering.citations())
     }
 }
 
@@ -83,12 +102,13 @@ mod tests {
     #[test]
     fn pieces_add_up_and_no_line_defines_a_link() {
         let kept = Kept(Mutex::new(Vec::new()));
-        let mut writer = Writer::new(&kept);
+        let passages = crate::testing::limits();
+        let mut writer = Writer::new(&kept, &passages);
         writer.write(Gap::Space, "[1]: Depth is 18 m [1].");
         writer.write(Gap::Space, "[2]: stays inside a line.");
         writer.write(Gap::Paragraph, "[1]: [2]: again");
         writer.write(Gap::Line, "  ");
-        let text = writer.into_text();
+        let text = writer.finish().0;
         assert_eq!(text, "Depth is 18 m [1]. [2]: stays inside a line.\n\nagain");
         assert_eq!(kept.0.lock().unwrap().concat(), text);
     }

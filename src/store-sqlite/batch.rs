@@ -55,7 +55,7 @@ impl<W, T> Pending<W, T> {
 
 /// A write of a group.
 pub(crate) enum Write {
-    Accept(Pending<Offer, Took>),
+    Accept(Box<Pending<Offer, Took>>),
     Finish(Box<Pending<Finish, ()>>),
     Other(Box<dyn crate::writer::Job>),
 }
@@ -195,4 +195,111 @@ fn fill(mut question: Question, values: usize) -> Question {
         question = question.bind(None::<i64>);
     }
     question
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use dovvybuddy_core::channel::{Content, Inbound, Sender};
+    use dovvybuddy_core::store::{Accepted, Inbox as _, StoreError};
+    use dovvybuddy_core::testkit::clock::{ManualClock, START, numbered};
+    use dovvybuddy_core::{BotId, ChannelId, ConversationKey, DiverKey, SessionId, TurnId};
+    use futures::future::join_all;
+    use sqlx::sqlite::SqliteConnection;
+
+    use crate::{OpenOptions, SqliteStore};
+
+    async fn store(dir: &tempfile::TempDir) -> SqliteStore {
+        let options = OpenOptions {
+            url_or_path: dir.path().join("x.db").display().to_string(),
+            dispatch: true,
+            max_waiting: 1000,
+            migrate: true,
+            clock: Arc::new(ManualClock::default()),
+        };
+        SqliteStore::open(options).await.unwrap()
+    }
+
+    async fn accept(store: &SqliteStore, number: u64) -> Result<Accepted, StoreError> {
+        let (bot, channel, account) = (BotId::default(), ChannelId::new("web"), String::new());
+        let conversation = ConversationKey {
+            bot: bot.clone(),
+            channel: channel.clone(),
+            account: account.clone(),
+            conversation: number.to_string(),
+        };
+        let event = Inbound {
+            turn: TurnId(numbered(number)),
+            conversation,
+            sender: Sender {
+                key: DiverKey { bot, channel, account, user: number.to_string() },
+                name: None,
+                locale: None,
+            },
+            event_id: number.to_string(),
+            fingerprint: None,
+            content: Content::Text("x".into()),
+            opens_conversation: false,
+            received_at: START,
+            ready_at: START,
+            profile: None,
+            state: None,
+            context: serde_json::Value::Null,
+        };
+        store.accept(&event, SessionId(numbered(number)), None).await
+    }
+
+    fn new(number: u64) -> Accepted {
+        Accepted::New { session: SessionId(numbered(number)), allowance: None }
+    }
+
+    async fn run(store: &SqliteStore, sql: &'static str) {
+        let run = async move |conn: &mut SqliteConnection| {
+            sqlx::query(sql).execute(conn).await?;
+            Ok(())
+        };
+        store.writer().write(run).await.unwrap();
+    }
+
+    /// More rows than a text holds, cut by another write: everyone hears of their own row.
+    #[tokio::test]
+    async fn a_large_group_is_cut_and_answered_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(&dir).await;
+        let other = "INSERT INTO meta (name, value) VALUES ('test', 1)";
+        let (first, (), second) = tokio::join!(
+            join_all((0..150).map(|number| accept(&store, number))),
+            run(&store, other),
+            join_all((150..200).map(|number| accept(&store, number))),
+        );
+        for (number, accepted) in first.into_iter().chain(second).enumerate() {
+            assert_eq!(accepted.unwrap(), new(number as u64));
+        }
+        let mut claimed = 0;
+        while store.claim(START, START).await.unwrap().is_some() {
+            claimed += 1;
+        }
+        assert_eq!(claimed, 200);
+    }
+
+    #[tokio::test]
+    async fn a_row_that_can_not_be_written_spares_the_others_of_its_text() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(&dir).await;
+        let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON inbox WHEN NEW.event LIKE '%\"event_id\":\"17\"%'
+            BEGIN SELECT raise(ABORT, 'refused'); END";
+        run(&store, refuse).await;
+        let accepted = join_all((0..40).map(|number| accept(&store, number))).await;
+        for (number, accepted) in accepted.into_iter().enumerate() {
+            match accepted {
+                Ok(accepted) => assert_eq!(accepted, new(number as u64)),
+                Err(_) => assert_eq!(number, 17),
+            }
+        }
+        assert!(matches!(accept(&store, 17).await, Err(StoreError::Unavailable(_))));
+        run(&store, "DROP TRIGGER refuse").await;
+        assert_eq!(accept(&store, 17).await.unwrap(), new(17));
+        assert!(matches!(accept(&store, 16).await.unwrap(), Accepted::Duplicate { .. }));
+    }
 }

@@ -1,15 +1,16 @@
 //! Moves the write-ahead log into the database file beside the writer, so that no commit pays for it.
 //!
 //! SQLite's own automatic checkpoint runs inside whichever commit crosses its bound. Here a connection
-//! of its own does the bulk passively while commits go on; the writer then only copies the last few
-//! frames, after which SQLite starts the log over.
+//! of its own does the bulk passively while commits go on. What they add meanwhile is copied in further,
+//! ever shorter passes, until the writer itself has only a few frames to copy, after which SQLite starts
+//! the log over.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Row};
 use tokio::sync::Notify;
 
 use crate::fault::Outcome;
@@ -19,6 +20,10 @@ use crate::writer::Writer;
 const WRITES: usize = 4096;
 /// And after this long when there was any write at all.
 const IDLE: Duration = Duration::from_secs(5);
+
+/// So few pages, 1 MB, may be left for the writer, if so many passes get there.
+const LEFT: i64 = 256;
+const PASSES: usize = 4;
 
 /// Counts writes since the last checkpoint.
 #[derive(Debug, Clone, Default)]
@@ -60,7 +65,17 @@ pub(crate) async fn run(options: SqliteConnectOptions, writer: Writer, pressure:
 async fn bulk(options: &SqliteConnectOptions) -> Outcome<()> {
     use sqlx::Connection as _;
     let mut conn = options.connect().await?;
-    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_all(&mut conn).await?;
+    let mut before = 0;
+    for _ in 0..PASSES {
+        let row = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&mut conn).await?;
+        let (logged, copied): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
+        // What came during a short pass is less still. Where a reader holds back the rest, more passes
+        // do not help.
+        if logged - before <= LEFT || copied < logged {
+            break;
+        }
+        before = copied;
+    }
     conn.close().await?;
     Ok(())
 }

@@ -4,7 +4,8 @@
 //! needs no durable write: the process that dispatches holds the file lock, and after a crash the
 //! inbox itself tells what still waits.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+mod registry;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,63 +14,7 @@ use dovvybuddy_core::channel::Inbound;
 use dovvybuddy_core::store::{Claim, StoreError};
 use tokio::sync::Notify;
 
-/// A burst that never pauses is answered after this many settle times.
-const LONGEST_BURST: u32 = 4;
-
-type Key = Arc<str>;
-
-/// A waiting event.
-#[derive(Debug)]
-pub(crate) struct Waiting {
-    pub(crate) seq: i64,
-    pub(crate) event: Inbound,
-    /// How often it may have been started before.
-    pub(crate) attempts: u32,
-    /// Removed while a turn was running on it; not to be handed out again.
-    erased: bool,
-}
-
-#[derive(Debug)]
-struct Running {
-    fence: i64,
-    until: Timestamp,
-    events: usize,
-    attempt: u32,
-    suspect: bool,
-    /// Its result is being written: the lease can't run out under it.
-    finishing: bool,
-}
-
-#[derive(Debug, Default)]
-struct Lane {
-    waiting: VecDeque<Waiting>,
-    running: Option<Running>,
-    place: Place,
-}
-
-/// Where a free lane stands in line.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    #[default]
-    Nowhere,
-    Settling(Timestamp, i64),
-    Ready(i64),
-    Suspect(i64),
-}
-
-#[derive(Debug, Default)]
-struct Registry {
-    lanes: HashMap<Key, Lane>,
-    settling: BTreeSet<(Timestamp, i64, Key)>,
-    ready: BTreeMap<i64, Key>,
-    /// Events that may have brought the process down; one at a time.
-    suspects: BTreeMap<i64, Key>,
-    suspect_running: bool,
-    leases: BTreeSet<(Timestamp, Key)>,
-    ages: BTreeMap<i64, Timestamp>,
-    last_fence: i64,
-    reserved: usize,
-}
+use self::registry::{Key, Registry, Waiting};
 
 /// See the module's words.
 #[derive(Debug)]
@@ -121,7 +66,7 @@ impl Drop for Finishing {
 impl Lanes {
     /// `epoch` differs for every opening, so that fences of an earlier life never fit.
     pub(crate) fn new(most: usize, epoch: i64) -> Arc<Self> {
-        let registry = Registry { last_fence: epoch << 32, ..Registry::default() };
+        let registry = Registry::new(epoch << 32);
         Arc::new(Self { registry: Mutex::new(registry), wake: Notify::new(), most })
     }
 
@@ -199,163 +144,4 @@ impl Lanes {
         let registry = self.lock();
         (registry.ages.len(), registry.ages.values().next().copied())
     }
-}
-
-impl Registry {
-    fn add(&mut self, key: &Key, waiting: Waiting) {
-        self.ages.insert(waiting.seq, waiting.event.received_at);
-        self.lanes.entry(Arc::clone(key)).or_default().waiting.push_back(waiting);
-        self.place(key);
-    }
-
-    /// Puts a lane where it belongs now, or forgets it when nothing waits in it.
-    fn place(&mut self, key: &Key) {
-        let Some(lane) = self.lanes.get_mut(key) else { return };
-        match std::mem::take(&mut lane.place) {
-            Place::Nowhere => {}
-            Place::Settling(at, seq) => drop(self.settling.remove(&(at, seq, Arc::clone(key)))),
-            Place::Ready(seq) => drop(self.ready.remove(&seq)),
-            Place::Suspect(seq) => drop(self.suspects.remove(&seq)),
-        }
-        if lane.running.is_some() {
-            return;
-        }
-        let Some((first, (_, ready_at))) = lane.waiting.front().zip(run(&lane.waiting)) else {
-            self.lanes.remove(key);
-            return;
-        };
-        lane.place = Place::Settling(ready_at, first.seq);
-        self.settling.insert((ready_at, first.seq, Arc::clone(key)));
-    }
-
-    /// Moves lanes whose events have settled to those that are served oldest first.
-    fn promote(&mut self, now: Timestamp) {
-        while self.settling.first().is_some_and(|(at, ..)| *at <= now) {
-            let Some((_, seq, key)) = self.settling.pop_first() else { return };
-            let Some(lane) = self.lanes.get_mut(&key) else { continue };
-            if lane.waiting.front().is_some_and(|first| first.attempts > 0) {
-                lane.place = Place::Suspect(seq);
-                self.suspects.insert(seq, key);
-            } else {
-                lane.place = Place::Ready(seq);
-                self.ready.insert(seq, key);
-            }
-        }
-    }
-
-    /// Frees lanes whose lease ran out; what they worked on is suspect now.
-    fn expire(&mut self, now: Timestamp) {
-        let expired: Vec<Key> =
-            self.leases.iter().take_while(|(until, _)| *until < now).map(|(_, key)| Arc::clone(key)).collect();
-        for key in expired {
-            let Some(running) = self.lanes.get(&key).and_then(|lane| lane.running.as_ref()) else { continue };
-            if running.finishing {
-                continue;
-            }
-            let (fence, attempt) = (running.fence, running.attempt);
-            if let Some(first) = self.lanes.get_mut(&key).and_then(|lane| lane.waiting.front_mut()) {
-                first.attempts = attempt;
-            }
-            self.release(&key, fence, false);
-        }
-    }
-
-    fn claim(&mut self, now: Timestamp, until: Timestamp) -> Option<(Claim, bool)> {
-        self.expire(now);
-        self.promote(now);
-        let ready = self.ready.first_key_value().map(|(seq, _)| *seq);
-        let suspect = self.suspects.first_key_value().map(|(seq, _)| *seq).filter(|_| !self.suspect_running);
-        let key = match (ready, suspect) {
-            (None, None) => return None,
-            (Some(ready), Some(suspect)) if suspect < ready => self.suspects.pop_first()?.1,
-            (None, Some(_)) => self.suspects.pop_first()?.1,
-            _ => self.ready.pop_first()?.1,
-        };
-        let lane = self.lanes.get_mut(&key)?;
-        lane.place = Place::Nowhere;
-        let (events, _) = run(&lane.waiting)?;
-        let first = lane.waiting.front()?;
-        let (attempt, suspect) = (first.attempts + 1, first.attempts > 0);
-        self.last_fence += 1;
-        let claim = Claim {
-            conversation: first.event.conversation.clone(),
-            events: lane.waiting.iter().take(events).map(|w| w.event.clone()).collect(),
-            sequence: lane.waiting.iter().take(events).map(|w| w.seq).collect(),
-            fence: self.last_fence,
-            attempt,
-        };
-        lane.running = Some(Running { fence: claim.fence, until, events, attempt, suspect, finishing: false });
-        self.suspect_running |= suspect;
-        self.leases.insert((until, key));
-        Some((claim, suspect))
-    }
-
-    /// The running turn of a lane, if `fence` is still its.
-    fn running(&mut self, key: &Key, fence: i64) -> Option<&mut Running> {
-        self.lanes.get_mut(key)?.running.as_mut().filter(|running| running.fence == fence)
-    }
-
-    fn release(&mut self, key: &Key, fence: i64, covered: bool) {
-        let Some(lane) = self.lanes.get_mut(key) else { return };
-        let Some(running) = lane.running.take_if(|running| running.fence == fence) else { return };
-        self.leases.remove(&(running.until, Arc::clone(key)));
-        if running.suspect {
-            self.suspect_running = false;
-        }
-        let mut kept = VecDeque::with_capacity(lane.waiting.len());
-        for (position, waiting) in lane.waiting.drain(..).enumerate() {
-            if waiting.erased || (covered && position < running.events) {
-                self.ages.remove(&waiting.seq);
-            } else {
-                kept.push_back(waiting);
-            }
-        }
-        lane.waiting = kept;
-        self.place(key);
-    }
-
-    fn erase(&mut self, conversation: &str, gone: impl Fn(&Inbound) -> bool) {
-        let Some((key, _)) = self.lanes.get_key_value(conversation) else { return };
-        let key = Arc::clone(key);
-        let Some(lane) = self.lanes.get_mut(&key) else { return };
-        let claimed = lane.running.as_ref().map_or(0, |running| running.events);
-        let mut kept = VecDeque::with_capacity(lane.waiting.len());
-        for (position, mut waiting) in lane.waiting.drain(..).enumerate() {
-            if gone(&waiting.event) {
-                if position >= claimed {
-                    self.ages.remove(&waiting.seq);
-                    continue;
-                }
-                waiting.erased = true;
-            }
-            kept.push_back(waiting);
-        }
-        lane.waiting = kept;
-        self.place(&key);
-    }
-
-    /// When a claim may next succeed; `now` if at once.
-    fn next(&self, now: Timestamp) -> Option<Timestamp> {
-        if !self.ready.is_empty() || (!self.suspects.is_empty() && !self.suspect_running) {
-            return Some(now);
-        }
-        let settled = self.settling.first().map(|(at, ..)| *at);
-        // A lease that ran out while its result is being written is looked at again shortly.
-        let expired = self.leases.first().map(|(until, _)| (*until).max(now).plus(Duration::from_millis(10)));
-        settled.map(|at| at.max(now)).into_iter().chain(expired).min()
-    }
-}
-
-/// How many events at the front are answered together, and when they may be.
-fn run(waiting: &VecDeque<Waiting>) -> Option<(usize, Timestamp)> {
-    let first = &waiting.front()?.event;
-    let settle = first.ready_at.since(first.received_at);
-    if settle.is_zero() {
-        return Some((1, first.ready_at));
-    }
-    let burst = waiting.iter().take_while(|w| w.event.ready_at > w.event.received_at).count();
-    let at_latest = first.received_at.plus(settle * LONGEST_BURST);
-    // Something else came after the burst: it is over, and ready when that is.
-    let newest = waiting.get(burst).or_else(|| waiting.get(burst - 1))?;
-    Some((burst, newest.event.ready_at.min(at_latest)))
 }

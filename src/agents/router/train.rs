@@ -19,7 +19,8 @@ pub struct Example {
     /// What was said before, oldest first.
     #[serde(default)]
     pub history: Vec<Turn>,
-    /// The label; emergencies are skipped, the guard decides those.
+    /// The label. The router skips emergencies and small talk, which are decided before it; for the
+    /// emergency classifier everything but an emergency is none.
     pub label: String,
 }
 

@@ -87,7 +87,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Content(what) => content::run(config, what, json).await,
         Command::Eval(what) => eval::run(config, what, json).await,
         Command::Doctor => doctor::run(config, json).await,
-        Command::Config(what) => Ok(configuration(&loaded, &what, json)),
+        Command::Config(what) => configuration(&loaded, &what, json),
         Command::Keys(what) => keys::run(config, what, json).await,
         Command::Export(subject) => data::export(config, &subject).await,
         Command::Erase(options) => data::erase(config, &options, json).await,
@@ -100,14 +100,20 @@ async fn dispatch(cli: Cli) -> Outcome {
     }
 }
 
-fn configuration(loaded: &Loaded, what: &ConfigCommand, json: bool) -> ExitCode {
-    match what {
-        ConfigCommand::Show => settings::show(&loaded.figment, json),
-        // Loading it was the check.
-        ConfigCommand::Check if json => output::json(&serde_json::json!({ "valid": true })),
-        ConfigCommand::Check => output::line("The configuration can be used."),
+fn configuration(loaded: &Loaded, what: &ConfigCommand, json: bool) -> Outcome {
+    if let ConfigCommand::Show = what {
+        settings::show(&loaded.figment, json);
+        return Ok(ExitCode::SUCCESS);
     }
-    ExitCode::SUCCESS
+    // Loading it was half of the check; the other half is what only its user can judge.
+    crate::compose::outlets(&loaded.config)?;
+    crate::compose::models(&loaded.config)?;
+    if json {
+        output::json(&serde_json::json!({ "valid": true }));
+    } else {
+        output::line("The configuration can be used.");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The store for a command that runs beside the daemon.

@@ -34,6 +34,8 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
     lifecycle::raise_open_files();
     let metrics = telemetry::record_metrics()?;
+    // A delivery that can't be configured is told before anything is opened.
+    let outlets = compose::outlets(config)?;
     let lifecycle = Lifecycle::default();
     let (routes, served) = watch::channel(http::starting_router());
     serve_http(&lifecycle, listen(config.http.bind, "http.bind").await?, served, config.http.address_file.as_deref())?;
@@ -45,7 +47,6 @@ pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
     ingest(&house).await;
 
     let web = compose::web(config, &house, &lifecycle)?;
-    let outlets = compose::outlets(config)?;
     let lead_outlets = outlets.keys().map(ToString::to_string).collect();
     let deliveries = compose::deliveries(&house, channels, outlets);
     let health = Arc::new(Health {

@@ -12,6 +12,8 @@ const WORTH_A_THREAD: usize = 500;
 const MOST_THREADS: usize = 4;
 /// Marks a count of a term that also stands in the title, a heading or the keywords.
 const NAMED: u32 = 1 << 31;
+/// Marks a term of the title among those of title and heading.
+const TITLE: u32 = 1 << 31;
 
 pub(super) fn build(passages: &[Fields<'_>], bm25: Bm25) -> LexicalIndex {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -54,11 +56,12 @@ impl Part {
         for fields in passages {
             let start = part.counts.len();
             let mut length = 0.0;
-            for (text, weight, named, heads) in [
-                (fields.title, bm25.title, NAMED, true),
-                (fields.section, bm25.section, NAMED, true),
-                (fields.keywords, bm25.keywords, NAMED, false),
-                (fields.text, 1.0, 0, false),
+            for (text, weight, named, header) in [
+                (fields.title, bm25.title, NAMED, Some(TITLE)),
+                (fields.section, bm25.section, NAMED, Some(0)),
+                (fields.keywords, bm25.keywords, NAMED, None),
+                (fields.tags, bm25.keywords, 0, None),
+                (fields.text, 1.0, 0, None),
             ] {
                 if weight <= 0.0 {
                     continue;
@@ -67,9 +70,7 @@ impl Part {
                     let Some(term) = part.term(&mut words, &analyzer, word) else { return };
                     length += weight;
                     part.count(start, term, named, weight);
-                    if heads {
-                        part.headings.push(term);
-                    }
+                    part.headings.extend(header.map(|mark| term | mark));
                 });
             }
             part.ends.push(part.counts.len());
@@ -140,7 +141,7 @@ fn together(parts: &[Part], bm25: Bm25) -> LexicalIndex {
     let Bm25 { k1, b, .. } = bm25;
     let mut next = starts.clone();
     let mut postings = vec![Posting::default(); sum as usize];
-    let mut headings = Headings::default();
+    let (mut headers, mut headings) = (Headings::default(), Headings::default());
     let mut passage = 0_u32;
     for (at, part) in parts.iter().enumerate() {
         let mut from = 0;
@@ -157,12 +158,14 @@ fn together(parts: &[Part], bm25: Bm25) -> LexicalIndex {
                 *place += 1;
             }
             let terms = part.headings.get(heading..*heading_end).unwrap_or_default();
-            headings.push(terms.iter().filter_map(|term| number(at, *term)), &idf);
+            headers.push(terms.iter().filter_map(|term| number(at, *term & !TITLE)), &idf);
+            let own = terms.iter().filter(|term| *term & TITLE == 0);
+            headings.push(own.filter_map(|term| number(at, *term)), &idf);
             (from, heading) = (*end, *heading_end);
             passage += 1;
         }
     }
-    LexicalIndex { vocabulary, starts, postings, idf, headings, passages }
+    LexicalIndex { vocabulary, starts, postings, idf, headers, headings, passages }
 }
 
 impl Part {

@@ -1,27 +1,36 @@
 //! What a message asks of the index, and how much of it a passage has.
 
-use super::{LexicalIndex, Posting};
+use super::{LexicalIndex, Posting, inverse_frequency};
 use crate::message::{Clause, Message, Word};
-use crate::text::Analyzer;
+use crate::text::{self, Analyzer};
 
-/// Rarer terms count no more than this when the query is compared with what a passage has of it.
-const RAREST: f32 = 5.0;
+/// Rarities are shares of that of a term no passage has. Rarer terms count no more than this when the
+/// query is compared with what a passage has of it.
+const RAREST: f32 = 0.6;
 /// A word that no passage has may be the very subject, or anything.
-const UNKNOWN: f32 = 4.0;
+const UNKNOWN: f32 = 0.8;
 /// What is likely a name, or in another script or language than the content, is rarely the subject.
-const FOREIGN: f32 = 0.5;
+const FOREIGN: f32 = 0.06;
+/// What a known term counts that never stands in a title, heading or keyword.
+const BY_THE_WAY: f32 = 0.7;
+/// What it counts more when it always does: then it is one of the content's own subjects.
+const SUBJECT: f32 = 0.5;
 /// The share that chatter counts.
 const CHATTER: f32 = 0.2;
 /// How sure a corrected spelling is.
-const CORRECTED: f32 = 0.8;
+const CORRECTED: f32 = 0.65;
 /// A term that stands only in the text says less of a passage than one in its title, heading or keywords.
-const IN_TEXT: f32 = 0.75;
+const IN_TEXT: f32 = 0.6;
 /// The rarity that must be matched for full belief; a common word or two prove little.
-const ENOUGH: f32 = 5.0;
+const ENOUGH: f32 = 0.6;
 /// What the belief begins with.
-const LITTLE: f32 = 0.3;
+const LITTLE: f32 = 0.1;
 /// What is said around a question is not what is asked.
 const ASIDE: f32 = 0.85;
+/// A shorter word that no passage has is a slip of the hand.
+const SHORTEST: usize = 3;
+/// A long run of words is also judged by parts of this many words.
+const WINDOW: usize = 5;
 /// Distinct words of a message that are sought.
 const MOST_ASKED: usize = 64;
 /// Words whose spelling is corrected.
@@ -37,7 +46,7 @@ pub struct LexicalQuery {
 /// A word that is sought.
 #[derive(Debug, Clone, PartialEq)]
 struct Asked {
-    text: String,
+    stem: String,
     /// `None`: no passage has it.
     term: Option<u32>,
     /// What it weighs in the order.
@@ -64,8 +73,8 @@ impl LexicalQuery {
         for clause in &message.clauses {
             let mut members = Vec::with_capacity(clause.words.len());
             for word in &clause.words {
-                let Some(text) = analyzer.term(&word.text) else { continue };
-                let place = query.place(index, text, word, &mut corrections);
+                let Some(stem) = analyzer.term(&word.text) else { continue };
+                let place = query.place(index, stem, word, &mut corrections);
                 let Some(place) = place else { continue };
                 if let Some(asked) = query.asked.get_mut(place) {
                     let share = if word.chatter { CHATTER } else { 1.0 };
@@ -73,14 +82,16 @@ impl LexicalQuery {
                 }
                 members.push(place);
             }
-            members.sort_unstable();
-            members.dedup();
             query.forgive_foreign(clause, &members);
+            if members.len() > WINDOW + 2 {
+                let part = |members: &[usize]| Unit { members: distinct(members.to_vec()), trust: ASIDE };
+                query.units.extend(members.windows(WINDOW).map(part));
+            }
+            let members = distinct(members);
             whole.members.extend(&members);
             query.units.push(Unit { members, trust: if clause.asks { 1.0 } else { ASIDE } });
         }
-        whole.members.sort_unstable();
-        whole.members.dedup();
+        whole.members = distinct(whole.members);
         if message.clauses.iter().all(|clause| clause.asks) {
             whole.trust = 1.0;
         }
@@ -89,38 +100,39 @@ impl LexicalQuery {
     }
 
     /// The place of a word among those asked, which is new if it was not asked before.
-    fn place(&mut self, index: &LexicalIndex, text: String, word: &Word, corrections: &mut usize) -> Option<usize> {
-        if let Some(known) = self.asked.iter().position(|asked| asked.text == text) {
+    fn place(&mut self, index: &LexicalIndex, stem: String, word: &Word, corrections: &mut usize) -> Option<usize> {
+        if let Some(known) = self.asked.iter().position(|asked| asked.stem == stem) {
             return Some(known);
         }
         if self.asked.len() >= MOST_ASKED {
             return None;
         }
         let mut certainty = 1.0;
-        let mut term = index.vocabulary.find(&text);
+        let mut term = index.vocabulary.find(&stem);
         if term.is_none() && !word.name && !word.chatter && *corrections > 0 {
             *corrections -= 1;
             certainty = CORRECTED;
-            term = index.vocabulary.nearest(&text, |term| index.postings_of(term).len());
+            term = index.vocabulary.nearest(&stem, |term| index.postings_of(term).len());
         }
+        let rarest = inverse_frequency(index.passages, 0);
         let mut rarity = match term {
-            Some(term) => index.rarity(term).min(RAREST),
-            None if word.name || !text.is_ascii() => FOREIGN,
+            Some(term) => (index.rarity(term) / rarest).min(RAREST) * (BY_THE_WAY + SUBJECT * index.named_share(term)),
+            None if word.name || !stem.is_ascii() || stem.len() < SHORTEST => FOREIGN,
             None => UNKNOWN,
         };
-        if word.chatter {
+        if word.chatter || (term.is_none() && text::is_jumbled_stop_word(&word.text)) {
             rarity = (rarity * CHATTER).min(FOREIGN);
         }
-        self.asked.push(Asked { text, term, weight: 0.0, rarity, certainty });
+        self.asked.push(Asked { stem, term, weight: 0.0, rarity, certainty });
         Some(self.asked.len() - 1)
     }
 
     /// A clause with hardly a word that the content has is in another language: what it does share
     /// with the content counts, and the rest says nothing.
     fn forgive_foreign(&mut self, clause: &Clause, members: &[usize]) {
-        let unknown = |place: &&usize| self.asked.get(**place).is_some_and(|asked| asked.term.is_none());
+        let unknown = |place: &&usize| self.asked.get(**place).is_some_and(|asked| asked.term.is_none() || asked.certainty < 1.0);
         let strange = members.iter().filter(unknown).count();
-        if clause.words.len() < 5 || strange * 5 < members.len() * 3 {
+        if clause.words.len() < 5 || strange * 2 < members.len() {
             return;
         }
         for place in members {
@@ -179,6 +191,12 @@ impl Unit {
         let evidence = (LITTLE + (1.0 - LITTLE) * matched / ENOUGH).min(1.0);
         self.trust * evidence * (matched / mass.max(f32::EPSILON)).min(1.0)
     }
+}
+
+fn distinct(mut members: Vec<usize>) -> Vec<usize> {
+    members.sort_unstable();
+    members.dedup();
+    members
 }
 
 /// Calls `each` for every passage of the list that has a posting. Both are sorted.

@@ -12,6 +12,8 @@ pub(super) struct Vocabulary {
 const SHORTEST: usize = 4;
 /// From this length on a word may be two slips away from the term that is meant.
 const TWO_SLIPS: usize = 7;
+/// So much more frequent a term two slips away must be than one that is one slip away.
+const SECOND_SLIP: usize = 8;
 
 impl Vocabulary {
     /// Takes over sorted terms.
@@ -56,15 +58,15 @@ impl Vocabulary {
         (at < self.len() && self.term(at) == sought).then(|| u32::try_from(at).ok())?
     }
 
-    /// The term that a misspelt word most likely means: the fewest slips away, then the most frequent.
-    /// The first letter is rarely wrong.
+    /// The term that a misspelt word most likely means: near, and frequent. The first letter is rarely
+    /// wrong.
     pub(super) fn nearest(&self, word: &str, frequency: impl Fn(u32) -> usize) -> Option<u32> {
         if word.len() < SHORTEST || !word.bytes().all(|byte| byte.is_ascii_lowercase()) {
             return None;
         }
         let most = if word.len() >= TWO_SLIPS { 2 } else { 1 };
         let first = word.get(..1)?;
-        let mut best: Option<(usize, usize, u32)> = None;
+        let mut best: Option<(usize, u32)> = None;
         for at in self.lower_bound(first)..self.len() {
             let term = self.term(at);
             if !term.starts_with(first) {
@@ -78,12 +80,12 @@ impl Vocabulary {
                 continue;
             }
             let number = u32::try_from(at).ok()?;
-            let candidate = (slips, usize::MAX - frequency(number), number);
-            if best.is_none_or(|best| candidate < best) {
-                best = Some(candidate);
+            let likely = frequency(number).saturating_mul(if slips < 2 { SECOND_SLIP } else { 1 });
+            if best.is_none_or(|(most, _)| likely > most) {
+                best = Some((likely, number));
             }
         }
-        best.map(|(_, _, number)| number)
+        best.map(|(_, number)| number)
     }
 }
 

@@ -23,7 +23,6 @@ use tokio::time::Instant;
 
 use self::attempt::{Attempt, Ended};
 use self::budget::Budget;
-use crate::citations;
 use crate::extractive::{self, EXTRACTIVE, Extractive};
 use crate::frame::{self, Frame};
 use crate::grounding::{Gate, Grounding};
@@ -149,7 +148,7 @@ impl Chain {
         if !free && !self.budget.take() {
             return Ended::NotAsked;
         }
-        let continued = continued(prompt, writer.text());
+        let continued = continued(prompt, writer.as_given());
         let mut attempt = Attempt {
             member,
             prompt: continued.as_ref().unwrap_or(prompt),
@@ -205,7 +204,7 @@ impl Answerer for Chain {
         if brief.passages.is_empty() || self.members.is_empty() || frame::only_the_operator_knows(brief) {
             return self.extractive.answer(brief, release).await;
         }
-        let mut writer = Writer::new(release);
+        let mut writer = Writer::new(release, &brief.passages);
         let frame = Frame::of(brief, self.extractive.voice());
         let tally = self.ask_models(brief, &frame, &mut writer).await;
         let done = tally.whole && tally.model.is_some();
@@ -215,9 +214,9 @@ impl Answerer for Chain {
         } else {
             self.extractive.write(brief, &mut writer)
         };
-        let text = writer.into_text();
+        let (text, citations) = writer.finish();
         Answer {
-            citations: citations::of(&text, &brief.passages),
+            citations,
             text,
             model: tally.model.unwrap_or_else(|| EXTRACTIVE.to_owned()),
             tokens_used: tally.tokens,

@@ -148,7 +148,8 @@ async fn call(model: &Model, asked: &Brief) -> (String, bool) {
     let prompt = Canary.prompt(asked);
     let grounding = Grounding::new(asked, &prompt.system);
     let kept = Kept::default();
-    let mut writer = Writer::new(&kept);
+    let given = asked.passages.clone();
+    let mut writer = Writer::new(&kept, &given);
     let mut gate = Gate::new(&grounding, "", None);
     let mut whole = false;
     if let Ok(mut stream) = member("a", model).model.stream(&prompt).await {
@@ -161,7 +162,7 @@ async fn call(model: &Model, asked: &Brief) -> (String, bool) {
         }
     }
     gate.finish(whole, &mut writer);
-    (writer.into_text(), whole)
+    (writer.finish().0, whole)
 }
 
 #[tokio::test]

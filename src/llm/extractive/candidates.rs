@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use dovvybuddy_core::knowledge::Passage;
 
 use crate::text::quantities::{Quantity, quantities};
-use crate::text::{injection, markdown, terms};
+use crate::text::{injection, markdown, marks, terms};
 
 /// The most sentences looked at per answer; passages are short, so this is a guard, not a choice.
 const MOST: usize = 400;
@@ -25,6 +25,8 @@ pub(crate) struct Candidate {
     pub(crate) quantities: Vec<Quantity>,
     /// It leans on the sentence before it ("It also…").
     pub(crate) leans: bool,
+    /// It speaks of "the course" that a sentence before it named.
+    pub(crate) refers: bool,
     /// How many words it has.
     pub(crate) words: usize,
 }
@@ -42,6 +44,8 @@ pub(crate) fn candidates(passages: &[Passage]) -> Vec<Candidate> {
     let mut out = Vec::new();
     for (passage, found) in passages.iter().enumerate() {
         let sentences = injection::before_any(markdown::plain_sentences(&found.text)).into_iter();
+        // Footnote marks of a source would read as ours.
+        let sentences = sentences.map(|s| marks::strip(&s));
         for (place, text) in sentences.filter(|s| quotable(s)).enumerate() {
             if out.len() >= MOST {
                 return out;
@@ -52,6 +56,7 @@ pub(crate) fn candidates(passages: &[Passage]) -> Vec<Candidate> {
                 terms: terms::term_set(&text),
                 quantities: quantities(&text),
                 leans: leans(&text),
+                refers: place > 0 && refers(&text),
                 words: text.split_whitespace().count(),
                 text,
             });
@@ -63,6 +68,35 @@ pub(crate) fn candidates(passages: &[Passage]) -> Vec<Candidate> {
 fn quotable(sentence: &str) -> bool {
     let link = sentence.contains("://") || sentence.contains("www.");
     !link && !sentence.contains('<') && sentence.chars().count() <= 600
+}
+
+/// "The course takes…", with the course named before.
+fn refers(sentence: &str) -> bool {
+    const NOUNS: &[&str] = &[
+        "course",
+        "programme",
+        "program",
+        "rating",
+        "level",
+        "form",
+        "certification",
+        "card",
+        "site",
+        "wreck",
+        "dive",
+        "level",
+        "credit",
+        "standard",
+        "stop",
+        "reserve",
+        "search",
+        "surgeon",
+        "decision",
+        "recognition",
+        "rule",
+    ];
+    let mut words = sentence.split_whitespace();
+    words.next() == Some("The") && words.next().is_some_and(|noun| NOUNS.contains(&noun))
 }
 
 fn leans(sentence: &str) -> bool {
@@ -90,9 +124,17 @@ fn leans(sentence: &str) -> bool {
         "then",
         "here",
         "there",
+        "prerequisites",
+        "requirements",
+        "neither",
     ];
     let first = sentence.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("").to_lowercase();
+    let counts = ["one", "two", "three", "four", "another", "others", "most"].contains(&first.as_str());
+    let second = sentence.split_whitespace().nth(1).unwrap_or("").to_lowercase();
+    let trails = [" it.", " them.", " this.", " so.", " this way."].iter().any(|end| sentence.ends_with(end));
     LEANING.contains(&first.as_str())
+        || trails
+        || counts && matches!(second.as_str(), "is" | "are" | "of" | "reason" | "ask" | "adds" | "require")
 }
 
 /// How much each term tells: seldom ones more.

@@ -1,7 +1,10 @@
 //! The answer without a model: the passages' own sentences, chosen for the question and put in order.
 
 mod candidates;
+mod coverage;
 mod follow_up;
+mod heading;
+mod kind;
 mod measures;
 mod question;
 mod score;
@@ -16,7 +19,6 @@ use dovvybuddy_core::lang::Lang;
 
 use self::candidates::Candidate;
 use self::question::Question;
-use crate::citations;
 use crate::frame::{self, Frame};
 use crate::text::sentences::Gap;
 use crate::writer::Writer;
@@ -85,9 +87,7 @@ impl Extractive {
     /// the answer cites one already.
     fn safety_note(&self, brief: &Brief, writer: &mut Writer<'_>) {
         let is_safety = |source: &str| source.starts_with("safety");
-        let cites_safety = citations::numbers(writer.text(), brief.passages.len())
-            .into_iter()
-            .any(|n| brief.passages.get(n - 1).is_some_and(|p| is_safety(&p.doc_type)));
+        let cites_safety = writer.cited().any(|passage| is_safety(&passage.doc_type));
         if !frame::wants_safety_note(brief) || cites_safety {
             return;
         }
@@ -104,17 +104,11 @@ impl Extractive {
 #[async_trait]
 impl Answerer for Extractive {
     async fn answer(&self, brief: &Brief, release: &dyn Release) -> Answer {
-        if let Ok(path) = std::env::var("AW_DUMP") {
-            use std::io::Write as _;
-            let line = serde_json::json!({"text": brief.asked.text, "query": brief.route.query, "intent": brief.route.intent, "lang": brief.route.lang.code(), "worry": brief.route.worry, "also": brief.route.also.iter().map(ToString::to_string).collect::<Vec<_>>(), "agent": brief.agent.id.to_string(), "passages": brief.passages});
-            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
-            writeln!(file, "{line}").unwrap();
-        }
-        let mut writer = Writer::new(release);
+        let mut writer = Writer::new(release, &brief.passages);
         let covered = self.write(brief, &mut writer);
-        let text = writer.into_text();
+        let (text, citations) = writer.finish();
         Answer {
-            citations: citations::of(&text, &brief.passages),
+            citations,
             text,
             model: EXTRACTIVE.to_owned(),
             tokens_used: 0,
@@ -152,9 +146,8 @@ fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool) ->
     }
     let tells = candidates::weights(&candidates);
     let scores = score::rate(&question, passages, &candidates, &tells);
-    let best = passages.iter().map(|p| p.score).fold(0.0, f32::max);
-    let covered = !strict || select::covered(&scores, best, brief.route.lang == Lang::En);
-    let runs = if covered { select::select(&question, &candidates, &scores) } else { Vec::new() };
+    let covered = !strict || coverage::covered(&question, brief, passages, &scores);
+    let runs = if covered { select::select(&question, passages, &candidates, &scores) } else { Vec::new() };
     Chosen { candidates, runs }
 }
 
@@ -163,10 +156,12 @@ fn write_runs(brief: &Brief, chosen: &Chosen, writer: &mut Writer<'_>) {
     for (number, run) in chosen.runs.iter().enumerate() {
         let sentences: Vec<&Candidate> = run.iter().filter_map(|at| chosen.candidates.get(*at)).collect();
         let Some(first) = sentences.first() else { continue };
-        let words: Vec<String> = sentences.iter().map(|c| measures::in_units_of(&c.text, units(brief))).collect();
-        let words = words.join(" ");
-        let piece =
-            if quoted { format!("“{words}” [{}]", first.passage + 1) } else { marked(&words, first.passage) };
+        let words = sentences.iter().map(|c| measures::in_units_of(&c.text, units(brief)));
+        let piece = if quoted {
+            format!("“{}” [{}]", words.collect::<Vec<_>>().join(" "), first.passage + 1)
+        } else {
+            words.map(|words| marked(&words, first.passage)).collect::<Vec<_>>().join(" ")
+        };
         // The answer and what adds to it from another source read better apart once there are several.
         let gap = if number == 0 || quoted { Gap::Paragraph } else { Gap::Space };
         writer.write(gap, &piece);

@@ -5,8 +5,11 @@ use std::collections::{HashMap, HashSet};
 use dovvybuddy_core::knowledge::Passage;
 
 use super::candidates::Candidate;
-use super::question::{Kind, Question};
+use super::heading::About;
+use super::kind::Kind;
+use super::question::Question;
 use crate::text::terms;
+use crate::text::units::Unit;
 
 /// Scores of the candidates of one brief.
 pub(crate) struct Scores {
@@ -34,6 +37,7 @@ pub(crate) fn rate(
         passages.iter().map(|p| (terms::term_set(&p.title), terms::term_set(&p.section))).collect();
     let subject = subject(question, passages, &headings);
     let rivals = Rivals::of(question);
+    let about: Vec<About> = passages.iter().map(|passage| About::read(question, &weights, passage)).collect();
     let best = passages.iter().map(|p| p.score).fold(f32::EPSILON, f32::max);
     let mut scores = Scores {
         relevance: Vec::new(),
@@ -63,7 +67,9 @@ pub(crate) fn rate(
             + own * 0.4
             + fit(question, candidate)
             + position(candidate)
-            + passage * 0.25
+            + about.get(candidate.passage).map_or(0.0, |about| about.bonus(candidate.place))
+            + phrases(question, candidate) * 0.3
+            + passage * 0.2
             + rank(candidate.passage)
             - penalties(candidate)
             - if beside { BESIDE_THE_SUBJECT } else { 0.0 }
@@ -100,20 +106,33 @@ const RIVALS: &[&[&[&str]]] = &[
 struct Rivals {
     asked: Vec<&'static str>,
     others: Vec<&'static str>,
+    /// Names of which one has to stand over a sentence or in it.
+    wanted: Vec<Vec<&'static str>>,
 }
 
 impl Rivals {
     fn of(question: &Question) -> Self {
-        let mut rivals = Self { asked: Vec::new(), others: Vec::new() };
+        let mut rivals = Self { asked: Vec::new(), others: Vec::new(), wanted: Vec::new() };
         if question.kind == Kind::Comparison {
             return rivals;
         }
         for group in RIVALS {
             let asks = |names: &[&str]| question.terms.iter().any(|(term, _)| names.contains(&term.as_str()));
             if group.iter().any(|names| asks(names)) {
+                // "Advanced open water" asks for the advanced level: "open water" is part of its name.
+                let special = group.iter().filter(|names| asks(names)).any(|names| !names.contains(&"open"));
+                let mut wanted = Vec::new();
                 for names in *group {
-                    if asks(names) { &mut rivals.asked } else { &mut rivals.others }.extend(names.iter());
+                    if !asks(names) {
+                        rivals.others.extend(names.iter());
+                    } else if !(special && names.contains(&"open")) {
+                        wanted.extend(names.iter().copied());
+                    }
                 }
+                if special {
+                    rivals.wanted.push(wanted.clone());
+                }
+                rivals.asked.extend(wanted);
             }
         }
         rivals
@@ -123,7 +142,8 @@ impl Rivals {
     fn speak_in(&self, candidate: &Candidate, heading: Option<&(HashSet<String>, HashSet<String>)>) -> bool {
         let in_title = |names: &[&str]| heading.is_some_and(|(title, _)| names.iter().any(|n| title.contains(*n)));
         let in_text = |names: &[&str]| names.iter().any(|n| candidate.terms.contains(*n));
-        in_title(&self.others) || (in_text(&self.others) && !in_text(&self.asked) && !in_title(&self.asked))
+        let missing = self.wanted.iter().any(|names| !in_title(names) && !in_text(names));
+        missing || in_title(&self.others) || (in_text(&self.others) && !in_text(&self.asked) && !in_title(&self.asked))
     }
 }
 
@@ -163,22 +183,60 @@ fn fit(question: &Question, candidate: &Candidate) -> f32 {
     let units = kind.units();
     let cue = kind.cues().iter().any(|cue| candidate.terms.contains(*cue));
     if !units.is_empty() {
-        let measured = candidate.quantities.iter().any(|q| units.contains(&q.unit));
+        let measured = match kind {
+            Kind::Depth => measures_depth(question, candidate),
+            Kind::Age => tells_an_age(candidate),
+            _ => candidate.quantities.iter().any(|q| units.contains(&q.unit)),
+        };
         return match (measured, cue) {
-            (true, true) => 0.45,
-            (true, false) => 0.3,
+            (true, true) => 0.55,
+            (true, false) => 0.42,
             (false, true) => 0.05,
-            (false, false) => 0.0,
+            (false, false) => -0.05,
         };
     }
     match kind {
-        Kind::Count if !candidate.quantities.is_empty() => 0.3,
+        Kind::Count if counts(question, &candidate.text) => 0.45,
+        Kind::Count if !candidate.quantities.is_empty() => 0.12,
+        Kind::Level | Kind::Access | Kind::Sight if cue => 0.2,
         Kind::When if month(candidate) => 0.4,
         Kind::Definition if defines(question, &candidate.text) => 0.2,
         Kind::Allowed if permits(&candidate.text) => 0.2,
         _ if cue => 0.15,
         _ => 0.0,
     }
+}
+
+/// Metres of depth, not of swimming, sight, height or length.
+fn measures_depth(question: &Question, candidate: &Candidate) -> bool {
+    const OTHER: &[&str] = &["swim", "tow", "visibl", "altitud", "sea-level", "apart", "wide", "yard", "long"];
+    let other = OTHER
+        .iter()
+        .any(|word| candidate.terms.contains(*word) && !question.terms.iter().any(|(term, _)| term == word));
+    !other && candidate.quantities.iter().any(|q| matches!(q.unit, Unit::Metre | Unit::Foot))
+}
+
+/// A number of years, or "from age 10", "at 15".
+fn tells_an_age(candidate: &Candidate) -> bool {
+    let speaks_of_age =
+        ["age", "old", "older", "younger", "junior", "children"].iter().any(|w| candidate.terms.contains(*w));
+    candidate
+        .quantities
+        .iter()
+        .any(|q| q.unit == Unit::Year || q.unit == Unit::Bare && speaks_of_age && (5.0..100.0).contains(&q.value))
+}
+
+/// A number directly before what is counted: "at least 40 logged dives".
+fn counts(question: &Question, text: &str) -> bool {
+    const NUMBERS: &[&str] =
+        &["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve", "no"];
+    let Some(counted) = &question.counted else { return text.chars().any(|c| c.is_ascii_digit()) };
+    let words: Vec<String> =
+        text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_lowercase).collect();
+    words.iter().enumerate().any(|(at, word)| {
+        let number = word.chars().all(|c| c.is_ascii_digit()) || NUMBERS.contains(&word.as_str());
+        number && words.get(at + 1..).unwrap_or(&[]).iter().take(4).any(|next| terms::stem(next) == *counted)
+    })
 }
 
 fn month(candidate: &Candidate) -> bool {
@@ -203,6 +261,18 @@ fn permits(text: &str) -> bool {
         .any(|w| words.contains(*w))
 }
 
+/// Which share of the question's pairs of neighbouring terms the sentence has as neighbours too.
+#[allow(clippy::cast_precision_loss, reason = "counts of words in a question")]
+fn phrases(question: &Question, candidate: &Candidate) -> f32 {
+    if question.pairs.is_empty() {
+        return 0.0;
+    }
+    let words = terms::terms(&candidate.text);
+    let has =
+        |(a, b): &&(String, String)| words.windows(2).any(|pair| pair.first() == Some(a) && pair.get(1) == Some(b));
+    question.pairs.iter().filter(has).count() as f32 / question.pairs.len() as f32
+}
+
 const fn position(candidate: &Candidate) -> f32 {
     match candidate.place {
         0 => 0.14,
@@ -220,6 +290,9 @@ fn penalties(candidate: &Candidate) -> f32 {
     let mut sum = 0.0;
     if candidate.leans {
         sum += 0.22;
+    }
+    if candidate.text.contains(['=', '÷']) {
+        sum += 0.25;
     }
     if candidate.words > 45 {
         sum += 0.15;

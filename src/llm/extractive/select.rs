@@ -1,40 +1,22 @@
 //! Which sentences make the answer, and in what order.
 
+use dovvybuddy_core::knowledge::Passage;
+
 use super::candidates::Candidate;
-use super::question::{Kind, Question};
+use super::kind::Kind;
+use super::question::Question;
 use super::score::Scores;
 use crate::text::terms;
 
 /// The most words of an answer; a sentence that passes it is left out.
 const MOST_WORDS: usize = 130;
 
-/// Below this coverage no sentence answers the question.
-const LEAST_COVERAGE: f32 = 0.3;
-
-/// The same where the search is sure of a passage: it knows meanings, this here only words.
-const LEAST_COVERAGE_WHEN_SURE: f32 = 0.15;
-
-/// From this score on the search is sure of a passage.
-const SURE: f32 = 0.75;
-
 /// Sentences of one passage that stand together.
 pub(crate) type Run = Vec<usize>;
 
-/// Whether any candidate answers at all.
-pub(crate) fn covered(scores: &Scores, best_passage: f32, lang_is_english: bool) -> bool {
-    let coverage = scores.coverage.iter().copied().fold(0.0, f32::max);
-    let least = match (lang_is_english, best_passage >= SURE) {
-        // Words of another language hardly occur in English passages; there the search's own view counts.
-        (false, _) => 0.0,
-        (true, false) => LEAST_COVERAGE,
-        (true, true) => LEAST_COVERAGE_WHEN_SURE,
-    };
-    !scores.coverage.is_empty() && coverage >= least
-}
-
 /// Chooses two to six candidates and orders them: the passage with the best sentence first, source
 /// order within a passage.
-pub(crate) fn select(question: &Question, candidates: &[Candidate], scores: &Scores) -> Vec<Run> {
+pub(crate) fn select(question: &Question, passages: &[Passage], candidates: &[Candidate], scores: &Scores) -> Vec<Run> {
     let most = match question.kind {
         kind if kind.wants_a_fact() => 3,
         Kind::Allowed | Kind::Requirement | Kind::Definition => 4,
@@ -43,11 +25,12 @@ pub(crate) fn select(question: &Question, candidates: &[Candidate], scores: &Sco
     let mut chosen: Vec<usize> = Vec::new();
     let mut words = 0;
     while chosen.len() < most {
-        let Some(next) = best_next(candidates, scores, &chosen, words) else { break };
+        let Some(next) = best_next(question, passages, candidates, scores, &chosen, words) else { break };
         words += words_of(candidates, next);
         chosen.push(next);
     }
     lend_support(candidates, &mut chosen);
+    name_the_subject(candidates, &mut chosen);
     if chosen.len() == 1 {
         chosen.extend(companion(candidates, scores, &chosen));
     }
@@ -58,7 +41,14 @@ fn words_of(candidates: &[Candidate], at: usize) -> usize {
     candidates.get(at).map_or(0, |c| c.words)
 }
 
-fn best_next(candidates: &[Candidate], scores: &Scores, chosen: &[usize], words: usize) -> Option<usize> {
+fn best_next(
+    question: &Question,
+    passages: &[Passage],
+    candidates: &[Candidate],
+    scores: &Scores,
+    chosen: &[usize],
+    words: usize,
+) -> Option<usize> {
     let first = chosen.first().and_then(|at| scores.relevance.get(*at)).copied();
     let beside = |at: usize| scores.beside.get(at).copied().unwrap_or(false);
     let on_subject = chosen.first().is_some_and(|at| !beside(*at));
@@ -73,7 +63,11 @@ fn best_next(candidates: &[Candidate], scores: &Scores, chosen: &[usize], words:
             .iter()
             .filter_map(|c| candidates.get(*c))
             .any(|c| c.passage == candidate.passage && c.place + 1 == candidate.place);
-        own - alike * 0.8 + gain(scores, chosen, at) * 0.6 + if follows { 0.12 } else { 0.0 }
+        let together = chosen.first().and_then(|c| candidates.get(*c)).is_some_and(|c| c.passage == candidate.passage);
+        own - alike * 0.8
+            + gain(scores, chosen, at) * if together { 0.6 } else { 0.4 }
+            + if follows { 0.14 } else { 0.0 }
+            + if together { 0.08 } else { 0.0 }
     };
     let (at, value) = candidates
         .iter()
@@ -82,8 +76,15 @@ fn best_next(candidates: &[Candidate], scores: &Scores, chosen: &[usize], words:
         .filter(|(at, c)| !(repeats(candidates, chosen, c) || on_subject && beside(*at)))
         .map(|(at, c)| (at, value(at, c)))
         .max_by(|a, b| a.1.total_cmp(&b.1))?;
-    // What comes after the best sentence has to be worth reading beside it.
-    let enough = first.is_none_or(|first| value >= (first * 0.6).max(0.42));
+    // What comes after the best sentence has to be worth reading beside it, the more so from elsewhere.
+    let source = |at: usize| candidates.get(at).and_then(|c| passages.get(c.passage)).map(|p| p.source.as_str());
+    let same = chosen.first().is_some_and(|opening| source(*opening) == source(at));
+    let share = match (same, question.kind) {
+        (true, _) => 0.56,
+        (false, Kind::Comparison | Kind::Open | Kind::Where) => 0.64,
+        (false, _) => 0.74,
+    };
+    let enough = first.is_none_or(|first| value >= (first * share).max(0.5));
     enough.then_some(at)
 }
 
@@ -117,6 +118,13 @@ fn lend_support(candidates: &[Candidate], chosen: &mut Vec<usize>) {
     }
 }
 
+/// An opening that speaks of "the course" gets the sentence that names it.
+fn name_the_subject(candidates: &[Candidate], chosen: &mut Vec<usize>) {
+    let opening = chosen.first().copied().filter(|at| candidates.get(*at).is_some_and(|c| c.refers));
+    let named = opening.and_then(|at| at.checked_sub(1)).filter(|before| chosen.len() < 6 && !chosen.contains(before));
+    chosen.extend(named);
+}
+
 /// The sentence after the only chosen one, or the next best of all.
 fn companion(candidates: &[Candidate], scores: &Scores, chosen: &[usize]) -> Option<usize> {
     let only = *chosen.first()?;
@@ -131,6 +139,8 @@ fn companion(candidates: &[Candidate], scores: &Scores, chosen: &[usize]) -> Opt
     after.filter(coverage).or_else(|| before().filter(coverage)).or(after)
 }
 
+/// The passage with the best sentence first. That sentence opens the answer, what it leans on before
+/// it; then what follows it in its passage, then what stood before.
 fn arrange(candidates: &[Candidate], chosen: &[usize]) -> Vec<Run> {
     let mut passages: Vec<usize> = Vec::new();
     for candidate in chosen.iter().filter_map(|at| candidates.get(*at)) {
@@ -141,7 +151,16 @@ fn arrange(candidates: &[Candidate], chosen: &[usize]) -> Vec<Run> {
     let of = |passage: usize| {
         let mut run: Run =
             chosen.iter().copied().filter(|at| candidates.get(*at).is_some_and(|c| c.passage == passage)).collect();
+        let mut opening = run.first().copied().unwrap_or(0);
+        while candidates.get(opening).is_some_and(|c| c.leans || c.refers)
+            && opening > 0
+            && run.contains(&(opening - 1))
+        {
+            opening -= 1;
+        }
         run.sort_unstable();
+        let turn = run.iter().position(|at| *at == opening).unwrap_or(0);
+        run.rotate_left(turn);
         run
     };
     passages.into_iter().map(of).collect()

@@ -83,13 +83,14 @@ fn other_languages_need_marks_and_right_numbers() {
 fn through(pieces: &[&str], whole: bool) -> String {
     let kept = Kept::default();
     let grounding = grounding();
-    let mut writer = Writer::new(&kept);
+    let given = limits();
+    let mut writer = Writer::new(&kept, &given);
     let mut gate = Gate::new(&grounding, "", Some("Hello."));
     for piece in pieces {
         gate.push(piece, &mut writer);
     }
     gate.finish(whole, &mut writer);
-    let text = writer.into_text();
+    let text = writer.finish().0;
     assert_eq!(kept.text(), text);
     text
 }

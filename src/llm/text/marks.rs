@@ -52,9 +52,10 @@ fn numbers(mark: &str) -> Vec<usize> {
     out
 }
 
-/// The text with its marks taken out or rewritten as `[n]`: a number outside `1..=given` goes, and so
-/// does a mark that is left empty. Returns the text, the numbers kept, and whether any was dropped.
-pub(crate) fn normalise(text: &str, given: usize) -> (String, Vec<usize>, bool) {
+/// The text with its marks rewritten as `[n]`, each number as `to` maps it: one that maps to nothing
+/// goes, and so does a mark that is left empty or repeats the one before it. Returns the text, the
+/// numbers kept, and whether any was dropped.
+pub(crate) fn rewrite(text: &str, mut to: impl FnMut(usize) -> Option<usize>) -> (String, Vec<usize>, bool) {
     let mut out = String::with_capacity(text.len());
     let mut kept = Vec::new();
     let mut dropped = false;
@@ -65,14 +66,16 @@ pub(crate) fn normalise(text: &str, given: usize) -> (String, Vec<usize>, bool) 
             // `[1](https://…)` is a link, not a mark: its check is another's.
             if !after.starts_with('(') {
                 for n in numbers(mark) {
-                    if (1..=given).contains(&n) {
-                        use std::fmt::Write as _;
-                        let _ = write!(out, "[{n}]");
-                        if !kept.contains(&n) {
-                            kept.push(n);
-                        }
-                    } else {
+                    let Some(n) = to(n) else {
                         dropped = true;
+                        continue;
+                    };
+                    let mark = format!("[{n}]");
+                    if !out.ends_with(&mark) {
+                        out.push_str(&mark);
+                    }
+                    if !kept.contains(&n) {
+                        kept.push(n);
                     }
                 }
                 rest = after;
@@ -83,6 +86,11 @@ pub(crate) fn normalise(text: &str, given: usize) -> (String, Vec<usize>, bool) 
         rest = rest.get(c.len_utf8()..).unwrap_or("");
     }
     (out, kept, dropped)
+}
+
+/// [`rewrite`] that keeps the numbers in `1..=given`.
+pub(crate) fn normalise(text: &str, given: usize) -> (String, Vec<usize>, bool) {
+    rewrite(text, |n| (1..=given).contains(&n).then_some(n))
 }
 
 /// The text without any mark.

@@ -7,7 +7,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 /// English function words, and words every question has.
 const STOP: &str = "a about above after again all also am an and any are as at be because been before being below \
-between both but by can could did do does doing don down during each few for from further get go had has have having \
+between both but by can could did do does doing don during each few for from further get go had has have having \
 he her here hers him his how i if in into is it its itself just know let like ll make many may me might more most much \
 must my need no nor not now of off on once one only or other our out over own per please really s same shall she should \
 so some such t tell than that the their theirs them then there these they this those though through to too under until \

@@ -5,10 +5,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use dovvybuddy_core::channel::{Content, Inbound, Sender};
 use dovvybuddy_core::session::Session;
-use dovvybuddy_core::store::{ApiKey, Keys, Sessions, StoreError, Upkeep};
+use dovvybuddy_core::store::{ApiKey, Inbox, Keys, Privacy, Sessions, StoreError, Subject, Upkeep};
 use dovvybuddy_core::testkit::clock::{ManualClock, START, numbered};
-use dovvybuddy_core::{BotId, ChannelId, ConversationKey, DiverKey, SessionId};
+use dovvybuddy_core::{BotId, ChannelId, ConversationKey, DiverKey, SessionId, TurnId};
 use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore, known_version, restore};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
@@ -219,4 +220,44 @@ async fn only_a_whole_backup_of_ours_is_put_back() {
     }
     let store = open(&path).await;
     assert!(knows(&store, "session 199").await, "the database is as it was");
+}
+
+/// What another process erases is not answered from memory once the next message has come in.
+#[tokio::test]
+async fn a_session_erased_by_another_process_is_gone_here_too() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("a.db");
+    let serving = open(&path).await;
+    let (event, session) = (said("c", 1), SessionId(numbered(1)));
+    serving.accept(&event, session, None).await.expect("accepted");
+    assert!(knows(&serving, "c").await);
+    let other = SqliteStore::open(options(&path, false)).await.expect("open");
+    let rows = other.erase(&Subject::Session(BotId::default(), session), true).await.expect("erased");
+    assert!(rows > 0);
+    serving.accept(&said("d", 2), SessionId(numbered(2)), None).await.expect("accepted");
+    assert!(!knows(&serving, "c").await);
+}
+
+fn said(conversation_name: &str, number: u64) -> Inbound {
+    let conversation = conversation(conversation_name);
+    let key = DiverKey {
+        bot: BotId::default(),
+        channel: conversation.channel.clone(),
+        account: String::new(),
+        user: "u".into(),
+    };
+    Inbound {
+        turn: TurnId(numbered(100 + number)),
+        conversation,
+        sender: Sender { key, name: None, locale: None },
+        event_id: number.to_string(),
+        fingerprint: None,
+        content: Content::Text("x".into()),
+        opens_conversation: false,
+        received_at: START,
+        ready_at: START,
+        profile: None,
+        state: None,
+        context: serde_json::Value::Null,
+    }
 }

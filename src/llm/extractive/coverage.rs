@@ -1,0 +1,161 @@
+//! Whether the passages answer the question at all.
+
+use std::collections::HashSet;
+
+use dovvybuddy_core::agent::Brief;
+use dovvybuddy_core::knowledge::Passage;
+use dovvybuddy_core::lang::Lang;
+
+use super::question::Question;
+use super::score::Scores;
+use crate::text::terms;
+
+/// Below this coverage no sentence answers the question.
+const LEAST_COVERAGE: f32 = 0.3;
+
+/// The same where the search is sure of a passage: it knows meanings, this here only words.
+const LEAST_COVERAGE_WHEN_SURE: f32 = 0.15;
+
+/// From this score on the search is sure of a passage.
+const SURE: f32 = 0.75;
+
+/// Below this score one unknown word is enough to doubt that the passages are about the question.
+const DOUBTFUL: f32 = 0.5;
+
+/// Words that may be missing from every passage without telling anything.
+const PLAIN: &[&str] = &[
+    "what",
+    "look",
+    "okay",
+    "explain",
+    "wear",
+    "havent",
+    "shouldnt",
+    "doesnt",
+    "dont",
+    "didnt",
+    "special",
+    "allow",
+    "recommend",
+    "suggest",
+    "someon",
+    "anyon",
+    "peopl",
+    "friend",
+    "wife",
+    "husband",
+    "girlfriend",
+    "boyfriend",
+    "pleas",
+    "thank",
+    "hello",
+    "wonder",
+    "think",
+    "tell",
+    "heard",
+    "read",
+    "plan",
+    "wast",
+    "actual",
+    "usual",
+    "still",
+    "alreadi",
+    "right",
+];
+
+/// Whether the sentences rated in `scores` say something about what is asked.
+pub(crate) fn covered(question: &Question, brief: &Brief, passages: &[Passage], scores: &Scores) -> bool {
+    let coverage = scores.coverage.iter().copied().fold(0.0, f32::max);
+    let best = passages.iter().map(|p| p.score).fold(0.0, f32::max);
+    if scores.coverage.is_empty() {
+        return false;
+    }
+    if brief.route.lang != Lang::En {
+        // Words of another language hardly occur in English passages; there the search's own view counts.
+        return true;
+    }
+    let least = if best >= SURE { LEAST_COVERAGE_WHEN_SURE } else { LEAST_COVERAGE };
+    coverage >= least && (best >= SURE || !names_the_unknown(question, brief, passages, best))
+}
+
+/// Whether the question is about a name, or with a doubtful search about any word, that no passage has.
+fn names_the_unknown(question: &Question, brief: &Brief, passages: &[Passage], best: f32) -> bool {
+    let words = |of: &dyn Fn(&Passage) -> bool| -> HashSet<String> {
+        let texts = passages.iter().filter(|p| of(p));
+        texts.flat_map(|p| terms::terms(&format!("{} {} {}", p.title, p.section, p.text))).collect()
+    };
+    let known = words(&|_| true);
+    // Who asks about a place is not answered by a document that names it in passing.
+    let places = if brief.agent.id.as_str() == "trip" {
+        words(&|p| matches!(p.doc_type.as_str(), "destination" | "dive_site"))
+    } else {
+        known.clone()
+    };
+    let names = names(&brief.asked.text);
+    question.terms.iter().filter(|(_, weight)| *weight >= 1.0).any(|(term, _)| {
+        let unknown = question.holds(term, &known) <= 0.0 && known_apart(term, &known);
+        let tells =
+            term.chars().count() > 3 && !term.chars().any(|c| c.is_ascii_digit()) && !PLAIN.contains(&term.as_str());
+        if names.contains(term) {
+            unknown || question.holds(term, &places) <= 0.0
+        } else {
+            unknown && tells && best <= DOUBTFUL
+        }
+    })
+}
+
+/// A compound that the passages write apart ("freediving", "free diving") is not unknown.
+fn known_apart(term: &str, known: &HashSet<String>) -> bool {
+    !known.iter().any(|word| word.len() > 3 && (term.starts_with(word.as_str()) || word.starts_with(term)))
+}
+
+/// The stems of words that are written with a capital inside a sentence.
+fn names(asked: &str) -> HashSet<String> {
+    let mut out = HashSet::new();
+    let mut opens = true;
+    for word in asked.split_whitespace() {
+        let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+        let capital = bare.chars().next().is_some_and(char::is_uppercase);
+        let shouts = bare.chars().count() > 1 && bare.chars().all(|c| c.is_uppercase() || c.is_ascii_digit());
+        if capital && !opens && !shouts {
+            out.extend(terms::terms(bare));
+        }
+        opens = word.ends_with(['.', '!', '?', ':']);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use dovvybuddy_core::ids::AgentId;
+
+    use super::super::choose;
+    use crate::testing::{brief, limits, passage};
+
+    fn answers(question: &str, score: f32) -> bool {
+        let mut asked = brief(question, limits());
+        for passage in &mut asked.passages {
+            passage.score = score;
+        }
+        !choose(&asked, "").runs.is_empty()
+    }
+
+    #[test]
+    fn an_unknown_name_is_not_covered_unless_the_search_is_sure() {
+        assert!(answers("How deep may a PADI Open Water Diver go?", 0.6));
+        assert!(!answers("How deep may a diver of the Zwartvis club go?", 0.6));
+        assert!(answers("How deep may a diver of the Zwartvis club go?", 0.9));
+        assert!(!answers("how deep may an open water diver of zwartvis go", 0.45));
+    }
+
+    #[test]
+    fn a_place_named_in_passing_is_no_place_we_know() {
+        let text = "Palau, Hawaii and Bonaire restrict some sunscreens.";
+        let mut asked = brief("Is diving good in Hawaii?", vec![passage("Reef etiquette", "Sunscreen", text, 0.55)]);
+        assert!(!choose(&asked, "").runs.is_empty());
+        let mut trip = (*asked.agent).clone();
+        trip.id = AgentId::new("trip");
+        asked.agent = std::sync::Arc::new(trip);
+        assert!(choose(&asked, "").runs.is_empty());
+    }
+}

@@ -1,0 +1,267 @@
+//! The kind of fact a question wants, and where such facts stand.
+
+use crate::text::units::Unit;
+
+/// The kind of fact that answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A depth.
+    Depth,
+    /// An age.
+    Age,
+    /// A duration.
+    Duration,
+    /// How often something is done.
+    Frequency,
+    /// A temperature.
+    Temperature,
+    /// A count ("how many dives").
+    Count,
+    /// A season or date.
+    When,
+    /// A place.
+    Where,
+    /// A permission or possibility.
+    Allowed,
+    /// What is needed.
+    Requirement,
+    /// A comparison.
+    Comparison,
+    /// Steps, advice, handling.
+    HowTo,
+    /// A reason.
+    Why,
+    /// The level or experience a place or dive asks for.
+    Level,
+    /// The way to a place.
+    Access,
+    /// What there is to see.
+    Sight,
+    /// A definition.
+    Definition,
+    /// Anything else.
+    Open,
+}
+
+impl Kind {
+    /// Units that a fitting sentence holds.
+    pub(crate) const fn units(self) -> &'static [Unit] {
+        match self {
+            Self::Depth => &[Unit::Metre, Unit::Foot],
+            Self::Age => &[Unit::Year],
+            Self::Frequency => &[Unit::Day, Unit::Week, Unit::Month, Unit::Year],
+            Self::Duration => &[Unit::Minute, Unit::Hour, Unit::Day, Unit::Week, Unit::Month, Unit::Year],
+            Self::Temperature => &[Unit::Celsius, Unit::Fahrenheit],
+            _ => &[],
+        }
+    }
+
+    /// Words (stems) that a fitting sentence holds.
+    pub(crate) const fn cues(self) -> &'static [&'static str] {
+        match self {
+            Self::Depth => &["depth", "deep", "maximum", "limit"],
+            Self::Age => &["age", "old", "minimum", "junior", "younger"],
+            Self::Duration => &["take", "last", "durat", "wait", "minimum", "interv"],
+            Self::Frequency => &["everi", "annual", "year", "yearli", "once", "twice", "interv"],
+            Self::Temperature => &["temperatur", "water", "degre", "warm", "cold"],
+            Self::Count => &["least", "number", "dive", "log"],
+            Self::When => &[
+                "januari",
+                "februari",
+                "march",
+                "april",
+                "june",
+                "juli",
+                "august",
+                "septemb",
+                "octob",
+                "novemb",
+                "decemb",
+                "season",
+                "month",
+                "best",
+                "year-round",
+                "round",
+                "monsoon",
+            ],
+            Self::Where => {
+                &["locat", "coast", "island", "north", "south", "east", "west", "airport", "countri", "reach"]
+            }
+            Self::Allowed => &[
+                "allow",
+                "permit",
+                "requir",
+                "recommend",
+                "advis",
+                "avoid",
+                "suitabl",
+                "physician",
+                "limit",
+                "minimum",
+            ],
+            Self::Requirement => &["requir", "prerequisit", "need", "minimum", "ask", "least"],
+            Self::Comparison => &["differ", "compar", "wherea", "while", "both", "equival", "same", "versus"],
+            Self::HowTo => &["divers", "first", "avoid", "help", "step", "slowli", "before"],
+            Self::Why => &["becaus", "reason", "caus", "risk", "therefor", "so"],
+            Self::Level => &["level", "suit", "beginn", "advanc", "experi", "reserv", "easi"],
+            Self::Access => &["airport", "flight", "reach", "ferri", "boat", "transfer", "fli", "minut", "hour"],
+            Self::Sight => &["home", "see", "seen", "shark", "turtl", "show", "known", "common", "live", "meet"],
+            Self::Definition | Self::Open => &[],
+        }
+    }
+
+    /// Words (stems) of the heading over such facts.
+    pub(crate) const fn heading_cues(self) -> &'static [&'static str] {
+        match self {
+            Self::Depth => &["deep", "depth", "limit"],
+            Self::Age => &["age", "old", "junior"],
+            Self::Duration => &["long", "time", "soon", "take"],
+            Self::Frequency => &["servic", "interv", "long", "year", "renew"],
+            Self::Temperature => &["temperatur", "cold", "warm"],
+            Self::Count | Self::Requirement => &["requir", "prerequisit", "contain", "start", "finish"],
+            Self::When => &["time", "season", "month", "when"],
+            Self::Where => &["get", "place", "see", "site"],
+            Self::Level => &["level", "suit", "hard", "expect"],
+            Self::Access => &["get", "reach"],
+            Self::Sight => &["see"],
+            Self::Comparison => &["differ", "compar"],
+            Self::Allowed | Self::HowTo | Self::Why | Self::Definition | Self::Open => &[],
+        }
+    }
+
+    /// Whether one or two facts answer, or a fuller picture is wanted.
+    pub(crate) const fn wants_a_fact(self) -> bool {
+        matches!(
+            self,
+            Self::Depth
+                | Self::Age
+                | Self::Duration
+                | Self::Frequency
+                | Self::Temperature
+                | Self::Count
+                | Self::When
+                | Self::Where
+        )
+    }
+}
+
+/// Question words by kind, parted by bars; the first that occurs decides. English first, then the other
+/// languages.
+const PATTERNS: &[(Kind, &str)] = &[
+    (
+        Kind::Depth,
+        "how deep|max depth|maximum depth|depth limit| mod |operating depth|what depth|\
+         what depth|max depth|maximum depth|depth limit|how far down|deepest|wie tief|profondeur|\
+         qué profund|profundidad|profundidade|quanto fundo|profondità|seberapa dalam|kedalaman|\
+         どのくらい深|何メートル|深度|水深|多深|ลึก|عمق",
+    ),
+    (
+        Kind::Age,
+        "how old|what age|minimum age|youngest|year old|which age|maximum age|how young|\
+         age limit|too old|too young|wie alt|mindestalter|quel âge|edad|idade|età|umur|usia|何歳|\
+         年齢|多大|几岁|年龄|อายุ|عمر",
+    ),
+    (
+        Kind::Access,
+        "how do i get to|how to get to|how do we get to|how can i get to|airport|\
+         how do you reach|getting to|wie komme ich|comment aller|cómo llegar|como chegar|\
+         come si arriva",
+    ),
+    (
+        Kind::Sight,
+        "what can you see|what can i see|what to see|what will i see|what do you see|\
+         what's there to see|what can we see|which animals|which fish|was gibt es zu sehen|\
+         que voir|qué se ve",
+    ),
+    (
+        Kind::Level,
+        "what level|which level|how hard|how difficult|suitable|for beginners|beginner friendly|\
+         good for beginner|what certification do i need|experience do i need",
+    ),
+    (
+        Kind::Temperature,
+        "temperature|how warm| degree|°c|how thick|how cold|wie warm|wie kalt|temperatur|\
+         température|suhu|水温|อุณหภูมิ|حرارة",
+    ),
+    (
+        Kind::Frequency,
+        "how often|how frequently|wie oft|tous les combien|cada cuánto|com que frequência|\
+         ogni quanto|seberapa sering|どのくらいの頻度|多久一次|บ่อยแค่ไหน|كم مرة",
+    ),
+    (
+        Kind::Comparison,
+        "difference| vs|versus|compare|better|unterschied|différence|diferencia|diferença|\
+         differenza|perbedaan|違い|区别|差別|ต่างกัน|الفرق",
+    ),
+    (
+        Kind::Duration,
+        "how long|how many days|how many hours|how soon|how many minutes|how much time|\
+         surface interval|wie lange|combien de temps|cuánto tiempo|quanto tempo|berapa lama|\
+         どのくらいの時間|何時間|何日|多久|多长时间|นานแค่ไหน|كم من الوقت|كم ساعة",
+    ),
+    (
+        Kind::Count,
+        "how many|how much|how common|how likely|how rare|how big|how large|how heavy|how far|\
+         wie viele|combien|cuántos|cuántas|quantos|quantas|quanti|berapa banyak|いくつ|何本|多少|กี่|\
+         كم عدد",
+    ),
+    (
+        Kind::When,
+        "when|what month|which month|best time|best month|best season|season|what season|\
+         in january|wann|quand|cuándo|quando|kapan|いつ|什么时候|何时|เมื่อไหร่|متى",
+    ),
+    (
+        Kind::Where,
+        "where|dive sites|wreck dives|best dives|good dives|wo |où |dónde|onde|dove|di mana|どこ|\
+         哪里|ที่ไหน|أين",
+    ),
+    (
+        Kind::Requirement,
+        "require|prerequisite|mandatory|compulsory|do i need|need to|what do i have to|\
+         voraussetzung|requisito|prérequis|persyaratan|条件|要求",
+    ),
+    (
+        Kind::Why,
+        "why|what causes|reason|warum|pourquoi|por qué|por que|perché|mengapa|kenapa|なぜ|为什么|ทำไม|\
+         لماذا",
+    ),
+    (
+        Kind::HowTo,
+        "how do|how to|how can|how should|what should|what do i do|tips|wie kann|comment |cómo|\
+         como |come |bagaimana|どうやって|怎么|如何|อย่างไร|كيف",
+    ),
+    (
+        Kind::Allowed,
+        "can i|can you|can we|may i|am i|is it ok|is it safe|allowed|is it possible|can a |\
+         can my|kann ich|darf ich|puis-je|puedo|posso|bolehkah|できますか|可以|ได้ไหม|هل يمكن",
+    ),
+    (
+        Kind::Definition,
+        "what is|what's|what are|what does|explain|meaning of|tell me about|was ist|qu'est-ce|\
+         qué es|o que é|cos'è|apa itu|とは|什么是|คืออะไร|ما هو|ما هي",
+    ),
+];
+
+/// The kind of fact that answers a question as asked and as searched.
+pub(crate) fn kind(asked: &str, query: &str) -> Kind {
+    let both = format!(" {} \n {} ", asked.to_lowercase(), query.to_lowercase());
+    let found = PATTERNS.iter().find(|(_, words)| words.split('|').any(|word| both.contains(word)));
+    found.map_or(Kind::Open, |(kind, _)| *kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_of_fact_is_read_in_several_languages() {
+        let of = |text: &str| kind(text, text);
+        assert_eq!(of("How deep can an open water diver go?"), Kind::Depth);
+        assert_eq!(of("Wie tief darf ich mit OWD?"), Kind::Depth);
+        assert_eq!(of("¿Cuál es la edad mínima?"), Kind::Age);
+        assert_eq!(of("how long before i can fly"), Kind::Duration);
+        assert_eq!(of("PADI vs SSI?"), Kind::Comparison);
+        assert_eq!(of("when is manta season"), Kind::When);
+        assert_eq!(of("manta rays in komodo"), Kind::Open);
+    }
+}
