@@ -35,7 +35,7 @@ pub(crate) struct Lexicon {
     matcher: Matcher<Concept>,
     /// The English meaning of each pattern, where the file gives one after `=`.
     glosses: Vec<Option<String>>,
-    common: HashSet<&'static str>,
+    common: &'static HashSet<&'static str>,
 }
 
 /// Why a lexicon can't be read.
@@ -61,7 +61,11 @@ impl Lexicon {
                 // The files are compiled in and each is read by a test, so this can't happen in a
                 // released build; an empty lexicon would still leave the model's routing.
                 tracing::error!(%error, lang = lang.code(), "a compiled-in lexicon can't be read");
-                Self { matcher: Matcher::new(text::unspaced(lang)), glosses: Vec::new(), common: HashSet::new() }
+                Self {
+                    matcher: Matcher::new(text::unspaced(lang)),
+                    glosses: Vec::new(),
+                    common: crate::language::function_words(lang),
+                }
             })
         })
     }
@@ -75,8 +79,8 @@ impl Lexicon {
             let entries: BTreeMap<String, String> =
                 toml::from_str(source).map_err(|source| LexiconError::Toml { file, source })?;
             for (key, patterns) in entries {
-                let concept = Concept::from_key(&key)
-                    .ok_or_else(|| LexiconError::UnknownConcept { file, key: key.clone() })?;
+                let concept =
+                    Concept::from_key(&key).ok_or_else(|| LexiconError::UnknownConcept { file, key: key.clone() })?;
                 for entry in patterns.split([';', '\n']).map(str::trim).filter(|entry| !entry.is_empty()) {
                     let (pattern, gloss) = entry.split_once('=').map_or((entry, None), |(p, g)| (p, Some(g.trim())));
                     glosses.push(gloss.map(str::to_owned));
@@ -86,7 +90,7 @@ impl Lexicon {
                 }
             }
         }
-        Ok(Self { matcher, glosses, common: crate::language::function_words(lang).iter().copied().collect() })
+        Ok(Self { matcher, glosses, common: crate::language::function_words(lang) })
     }
 
     /// What the words of a hit mean in English, if the file says.

@@ -176,38 +176,12 @@ impl<C: Copy + PartialEq> Matcher<C> {
                 }
                 last = Some(id);
                 let Some(pattern) = self.patterns.get(id as usize) else { continue };
-                if let Some(end) = self.match_from(&pattern.pieces, &text.units, &corrected, start) {
+                if let Some(end) = match_from(&pattern.pieces, &text.units, &corrected, start) {
                     hits.push(Hit { concept: pattern.concept, start, end, pattern: id });
                 }
             }
         }
         hits
-    }
-
-    fn match_from(
-        &self,
-        pieces: &[Piece],
-        units: &[String],
-        corrected: &[Option<&str>],
-        at: usize,
-    ) -> Option<usize> {
-        let Some((piece, rest)) = pieces.split_first() else { return Some(at) };
-        for skipped in 0..=piece.gap {
-            let from = at + skipped;
-            if from >= units.len() {
-                break;
-            }
-            for run in &piece.alternatives {
-                let fits = run.iter().enumerate().all(|(i, unit)| {
-                    units.get(from + i).is_some_and(|word| unit.matches(word))
-                        || corrected.get(from + i).copied().flatten().is_some_and(|word| unit.matches(word))
-                });
-                if fits && let Some(end) = self.match_from(rest, units, corrected, from + run.len()) {
-                    return Some(end);
-                }
-            }
-        }
-        if piece.optional { self.match_from(rest, units, corrected, at) } else { None }
     }
 
     /// The pattern word that `word` misspells by one letter.
@@ -267,10 +241,28 @@ fn one_edit_apart(a: &str, b: &str) -> bool {
     if left <= 1 {
         return true;
     }
-    a.len() == b.len()
-        && left == 2
-        && a.get(start) == b.get(start + 1)
-        && a.get(start + 1) == b.get(start)
+    a.len() == b.len() && left == 2 && a.get(start) == b.get(start + 1) && a.get(start + 1) == b.get(start)
+}
+
+/// The end of a match of `pieces` that begins at `at`.
+fn match_from(pieces: &[Piece], units: &[String], corrected: &[Option<&str>], at: usize) -> Option<usize> {
+    let Some((piece, rest)) = pieces.split_first() else { return Some(at) };
+    for skipped in 0..=piece.gap {
+        let from = at + skipped;
+        if from >= units.len() {
+            break;
+        }
+        for run in &piece.alternatives {
+            let fits = run.iter().enumerate().all(|(i, unit)| {
+                units.get(from + i).is_some_and(|word| unit.matches(word))
+                    || corrected.get(from + i).copied().flatten().is_some_and(|word| unit.matches(word))
+            });
+            if fits && let Some(end) = match_from(rest, units, corrected, from + run.len()) {
+                return Some(end);
+            }
+        }
+    }
+    if piece.optional { match_from(rest, units, corrected, at) } else { None }
 }
 
 #[cfg(test)]

@@ -106,8 +106,8 @@ fn fill(
     source: &str,
     operator: &Operator,
 ) -> Result<(), PhraseError> {
-    let entries: BTreeMap<String, String> =
-        toml::from_str(source).map_err(|source| PhraseError::Toml { file: file.to_owned(), source: Box::new(source) })?;
+    let entries: BTreeMap<String, String> = toml::from_str(source)
+        .map_err(|source| PhraseError::Toml { file: file.to_owned(), source: Box::new(source) })?;
     let environment = Environment::new();
     for (key, template) in entries {
         let Some(phrase) = Phrase::ALL.into_iter().find(|phrase| phrase.key() == key) else {

@@ -80,10 +80,19 @@ enum Class {
 
 fn class(c: char) -> Class {
     match c {
-        '\'' | '’' | '‘' | '`' | '´' | 'ʼ' | '\u{640}' | '\u{200b}'..='\u{200f}' | '\u{feff}' => Class::Join,
-        '\u{64b}'..='\u{65f}' | '\u{670}' => Class::Join,
-        ',' | '.' | ';' | ':' | '!' | '?' | '¿' | '¡' | '…' | '\n' | '(' | ')' | '،' | '؛' | '؟' | '。' | '、' | '「'
-        | '」' | '—' | '–' => Class::Break,
+        '\''
+        | '’'
+        | '‘'
+        | '`'
+        | '´'
+        | 'ʼ'
+        | '\u{640}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{feff}'
+        | '\u{64b}'..='\u{65f}'
+        | '\u{670}' => Class::Join,
+        ',' | '.' | ';' | ':' | '!' | '?' | '¿' | '¡' | '…' | '\n' | '(' | ')' | '،' | '؛' | '؟' | '。' | '、'
+        | '「' | '」' | '—' | '–' => Class::Break,
         c if is_unspaced(c) => Class::Single,
         c if c.is_alphanumeric() || is_combining_mark(c) => Class::Word,
         _ => Class::Space,
@@ -122,10 +131,9 @@ fn fold(c: char) -> impl Iterator<Item = char> {
         'æ' => return "ae".chars().collect::<Vec<_>>().into_iter(),
         'œ' => return "oe".chars().collect::<Vec<_>>().into_iter(),
         'أ' | 'إ' | 'آ' => 'ا',
-        'ى' => 'ي',
+        'ى' | 'ئ' => 'ي',
         'ة' => 'ه',
         'ؤ' => 'و',
-        'ئ' => 'ي',
         '٠'..='٩' => char::from_digit(u32::from(c) - u32::from('٠'), 10).unwrap_or(c),
         _ => c,
     };

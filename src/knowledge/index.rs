@@ -68,7 +68,7 @@ impl Content {
 
     fn build(version: String, documents: usize, stored: Vec<StoredPassage>, sites: &Sites, bm25: Bm25) -> Self {
         let mut reader = Reader::default();
-        let mut keywords: Vec<Arc<[String; 2]>> = Vec::with_capacity(stored.len());
+        let mut keywords: Vec<Labels> = Vec::with_capacity(stored.len());
         let passages: Vec<Indexed> = stored
             .into_iter()
             .map(|passage| {
@@ -81,8 +81,8 @@ impl Content {
         let fields = passages.iter().zip(&keywords).map(|(passage, keywords)| Fields {
             title: &passage.document.title,
             section: &passage.section,
-            keywords: &keywords[0],
-            tags: &keywords[1],
+            keywords: keywords.first().map_or("", String::as_str),
+            tags: keywords.last().map_or("", String::as_str),
             text: &passage.text,
         });
         let lexical = LexicalIndex::build(fields, bm25);
@@ -120,16 +120,19 @@ impl Content {
     }
 }
 
+/// A document's keywords and its tags.
+type Labels = Arc<[String; 2]>;
+
 /// Reads each document's part once, however many passages it has.
 #[derive(Default)]
 struct Reader {
-    documents: HashMap<Box<str>, (Arc<About>, Arc<[String; 2]>)>,
+    documents: HashMap<Box<str>, (Arc<About>, Labels)>,
     types: Vec<String>,
 }
 
 impl Reader {
     /// The document of a passage, with its keywords and tags.
-    fn document(&mut self, passage: &StoredPassage) -> (Arc<About>, Arc<[String; 2]>) {
+    fn document(&mut self, passage: &StoredPassage) -> (Arc<About>, Labels) {
         if let Some(known) = self.documents.get(passage.path.as_str()) {
             return known.clone();
         }

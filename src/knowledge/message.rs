@@ -10,18 +10,117 @@ const ASIDE: f32 = 0.4;
 /// Words read of one message; what follows is not searched for.
 const MOST_WORDS: usize = 400;
 
-/// Words of greeting, thanks and small talk that are no stop words: they say next to nothing of the
-/// subject, whatever the content..
-const CHATTER: [&str; 101] = [
-    "above", "actually", "advance", "afternoon", "amazing", "answer", "anyone", "anyway", "anyways", "appreciate", "ask",
-    "asking", "awesome", "below", "bye", "cheers", "curious", "dear", "evening", "ever", "every", "everybody",
-    "everyone", "excited", "explain", "forgot", "friend", "friends", "girlfriend", "boyfriend", "give",
-    "good", "great", "greetings", "guys", "haha", "hear", "hello", "help", "hey", "heyyy", "hi", "hmm", "hope",
-    "husband", "idea", "inform", "kindly", "know", "let", "like", "live", "lol", "lot", "love", "madam",
-    "many", "maybe", "message", "mind", "morning", "name", "need", "new", "nice", "omg", "one", "people", "pls",
-    "question", "questions", "quick", "really", "regards", "reply", "said", "say", "sir", "someone", "something",
-    "sorry", "story", "stuff", "stupid", "team", "thank", "thanks", "thing", "things", "think", "thx", "today",
-    "told", "tomorrow", "tonight", "want", "wife", "wonder", "wondering", "yeah", "yesterday",
+/// Words of greeting, thanks and small talk, and words so general that they say a subject only together
+/// with others. No stop words, but they prove next to nothing, whatever the content.
+const CHATTER: [&str; 108] = [
+    "above",
+    "actually",
+    "advance",
+    "against",
+    "afternoon",
+    "amazing",
+    "answer",
+    "anyone",
+    "anyway",
+    "anyways",
+    "appreciate",
+    "ask",
+    "asking",
+    "awesome",
+    "below",
+    "bye",
+    "cheers",
+    "curious",
+    "day",
+    "dear",
+    "evening",
+    "ever",
+    "every",
+    "everybody",
+    "everyone",
+    "excited",
+    "explain",
+    "forgot",
+    "friend",
+    "friends",
+    "girlfriend",
+    "boyfriend",
+    "give",
+    "good",
+    "great",
+    "greetings",
+    "guys",
+    "haha",
+    "hear",
+    "hello",
+    "help",
+    "hey",
+    "heyyy",
+    "hi",
+    "hmm",
+    "hope",
+    "husband",
+    "idea",
+    "inform",
+    "kindly",
+    "know",
+    "let",
+    "life",
+    "like",
+    "live",
+    "lol",
+    "lot",
+    "love",
+    "madam",
+    "many",
+    "maybe",
+    "meaning",
+    "message",
+    "mind",
+    "morning",
+    "name",
+    "need",
+    "new",
+    "nice",
+    "omg",
+    "one",
+    "people",
+    "pls",
+    "question",
+    "questions",
+    "quick",
+    "really",
+    "regards",
+    "reply",
+    "said",
+    "say",
+    "sir",
+    "someone",
+    "something",
+    "sorry",
+    "story",
+    "stuff",
+    "stupid",
+    "team",
+    "thank",
+    "thanks",
+    "thing",
+    "things",
+    "think",
+    "time",
+    "thx",
+    "today",
+    "told",
+    "tomorrow",
+    "tonight",
+    "want",
+    "week",
+    "wife",
+    "wonder",
+    "wondering",
+    "world",
+    "yeah",
+    "yesterday",
 ];
 
 /// Question words that open a question wherever they stand.
@@ -61,6 +160,8 @@ pub(crate) struct Word {
     pub(crate) name: bool,
     /// Small talk.
     pub(crate) chatter: bool,
+    /// A comma or bracket stands before it.
+    pub(crate) begins: bool,
 }
 
 impl Clause {
@@ -128,6 +229,7 @@ impl Sentence<'_> {
         let mut before = String::new();
         let mut fresh = true;
         let mut first = true;
+        let mut parted = false;
         for token in self.text.split_whitespace().take(*left) {
             *left = left.saturating_sub(1);
             let mut words: Vec<String> = Vec::new();
@@ -149,19 +251,22 @@ impl Sentence<'_> {
                 }
                 clause.text.push_str(token);
                 let name = capital && !first && !shouted;
-                clause.words.extend(words.iter().filter(|word| !text::is_stop_word(word)).map(|word| Word {
-                    chatter: CHATTER.contains(&word.as_str()) || OPENERS.contains(&word.as_str()),
-                    text: word.clone(),
-                    name,
-                }));
+                for word in words.iter().filter(|word| !text::is_stop_word(word)) {
+                    let chatter = CHATTER.contains(&word.as_str()) || OPENERS.contains(&word.as_str());
+                    let begins = std::mem::take(&mut parted);
+                    clause.words.push(Word { text: word.clone(), name, chatter, begins });
+                }
             }
             fresh = token.ends_with([',', ')', '-', '–', '—']);
             first = false;
+            parted |= fresh;
             before = words.pop().unwrap_or_default();
         }
         // "I lost my card, what should I do?" asks about what is said before.
         if self.marked && !clauses.iter().any(|clause| clause.asks && clause.words.iter().any(|word| !word.chatter)) {
-            clauses.iter_mut().for_each(|clause| clause.asks = true);
+            for clause in &mut clauses {
+                clause.asks = true;
+            }
         }
         clauses
     }

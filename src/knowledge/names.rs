@@ -73,10 +73,10 @@ mod tests {
     fn the_longest_name_in_a_row_is_meant() {
         let titles = ["PADI Open Water Diver", "PADI Advanced Open Water Diver (five dives)", "PADI Open", "Octopus"];
         let names = Names::of(titles.into_iter());
-        let named = |text| names.named(&Message::read(text), &Analyzer::default());
-        assert_eq!(named("how deep can padi open water divers go"), [0]);
-        assert_eq!(named("the PADI Advanced Open Water Diver course"), [1]);
-        assert_eq!(named("the PADI open water course"), [0]);
-        assert!(named("an octopus in open water").is_empty());
+        let numbers = |text| names.named(&Message::read(text), &Analyzer::default());
+        assert_eq!(numbers("how deep can padi open water divers go"), [0]);
+        assert_eq!(numbers("the PADI Advanced Open Water Diver course"), [1]);
+        assert_eq!(numbers("the PADI open water course"), [0]);
+        assert!(numbers("an octopus in open water").is_empty());
     }
 }

@@ -26,7 +26,7 @@ pub struct Fusion {
 
 impl Default for Fusion {
     fn default() -> Self {
-        Self { meaning: 0.6, heading: 0.4, named: 0.2, depth: 200, least: 0.47, least_by_words: 0.5, relative: 0.5 }
+        Self { meaning: 0.6, heading: 0.4, named: 0.2, depth: 200, least: 0.47, least_by_words: 0.47, relative: 0.5 }
     }
 }
 
@@ -99,13 +99,7 @@ fn likeness((vectors, query): (&Vectors, &[f32]), numbers: &[u32], coverage: &[f
     numbers.iter().zip(coverage).map(cosine).collect()
 }
 
-fn fuse(
-    numbers: &[u32],
-    words: &[f32],
-    coverage: &[f32],
-    meaning: Option<&[f32]>,
-    fusion: &Fusion,
-) -> Vec<Candidate> {
+fn fuse(numbers: &[u32], words: &[f32], coverage: &[f32], meaning: Option<&[f32]>, fusion: &Fusion) -> Vec<Candidate> {
     let words_scale = Scale::of(words);
     let candidates = numbers.iter().zip(words).zip(coverage).enumerate();
     let meaning_scale = meaning.map(Scale::of);

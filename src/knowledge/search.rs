@@ -36,7 +36,7 @@ pub(crate) fn search(snapshot: &Snapshot, query: &Query, vector: Option<&[f32]>,
             if let Some(boost) = path.and_then(|path| selection.boosts.get(path)) {
                 candidate.fused += boost;
                 // A place that was asked for by name or by its data is what is asked.
-                candidate.confidence = (candidate.confidence + boost * 0.5).clamp(0.0, 1.0);
+                candidate.confidence = (candidate.confidence + boost * 0.9).clamp(0.0, 1.0);
             }
         }
         candidates.sort_by(|left, right| right.fused.total_cmp(&left.fused));
@@ -102,7 +102,9 @@ fn diverse(content: &Content, mut rest: Vec<Candidate>, limit: usize) -> Vec<Vec
 fn adjacent(content: &Content, left: &Candidate, right: &Candidate) -> bool {
     let get = |candidate: &Candidate| content.passages.get(candidate.passage as usize);
     let (Some(left), Some(right)) = (get(left), get(right)) else { return false };
-    Arc::ptr_eq(&left.document, &right.document) && left.section == right.section && left.position.abs_diff(right.position) == 1
+    Arc::ptr_eq(&left.document, &right.document)
+        && left.section == right.section
+        && left.position.abs_diff(right.position) == 1
 }
 
 fn joined(content: &Content, group: &[Candidate]) -> Option<Passage> {

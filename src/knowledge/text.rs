@@ -65,13 +65,18 @@ pub fn is_stop_word(word: &str) -> bool {
 
 /// Whether a word is a stop word with its letters out of order, as hurried fingers write them.
 pub(crate) fn is_jumbled_stop_word(word: &str) -> bool {
+    let first = word.chars().next();
+    word.len() > 2 && STOP_WORDS.iter().any(|stop| stop.chars().next() == first && same_letters(stop, word))
+}
+
+/// Whether two words have the same letters, in whatever order.
+pub(crate) fn same_letters(left: &str, right: &str) -> bool {
     let sorted = |word: &str| {
         let mut letters: Vec<u8> = word.bytes().collect();
         letters.sort_unstable();
         letters
     };
-    let alike = |stop: &str| stop.len() == word.len() && stop.as_bytes().first() == word.as_bytes().first();
-    word.len() > 2 && STOP_WORDS.iter().any(|stop| alike(stop) && sorted(stop) == sorted(word))
+    left.len() == right.len() && sorted(left) == sorted(right)
 }
 
 /// Calls `each` with every word of the text, normalised but neither stemmed nor filtered.

@@ -92,7 +92,16 @@ fn severity(reading: &Reading) -> f32 {
 
 /// A sting or bite that endangers: of a dangerous animal, or with signs beyond the skin.
 fn stung(reading: &Reading) -> bool {
-    let systemic = reading.any(&[C::Swelling, C::Breathing, C::NoBreath, C::Collapse, C::Dizzy, C::Confusion, C::Neuro, C::Nausea]);
+    let systemic = reading.any(&[
+        C::Swelling,
+        C::Breathing,
+        C::NoBreath,
+        C::Collapse,
+        C::Dizzy,
+        C::Confusion,
+        C::Neuro,
+        C::Nausea,
+    ]);
     reading.has(C::Sting) && (reading.has(C::Venomous) || systemic)
 }
 

@@ -54,7 +54,15 @@ impl RuleGuard {
         }
     }
 
-    fn alarm(&self, message: &str, heard: &Heard, lang: Lang, kind: EmergencyKind, replies: u32, fine: bool) -> Assessment {
+    fn alarm(
+        &self,
+        message: &str,
+        heard: &Heard,
+        lang: Lang,
+        kind: EmergencyKind,
+        replies: u32,
+        fine: bool,
+    ) -> Assessment {
         let text = self.replies.compose(message, heard, lang, kind, replies, fine);
         Assessment::Emergency(Alarm { text, lang, standing: StandingEmergency { kind, replies } })
     }
@@ -114,7 +122,9 @@ impl RuleGuard {
         let new_kind = verdict.kind.filter(|kind| *kind != standing.kind && *kind != EmergencyKind::Unspecified);
         match new_kind {
             Some(kind) => self.alarm(message, heard, lang, kind, 1, false),
-            None => self.alarm(message, heard, lang, standing.kind, standing.replies.saturating_add(1), has(Concept::Fine)),
+            None => {
+                self.alarm(message, heard, lang, standing.kind, standing.replies.saturating_add(1), has(Concept::Fine))
+            }
         }
     }
 }
@@ -126,7 +136,7 @@ fn earlier_readings(heard: &Heard, detected: &Detected) -> Vec<Reading> {
     let said = said.get(said.len().saturating_sub(LOOK_BACK)..).unwrap_or_default();
     let read = |text: &&str| {
         let lang = language::detect(text, Some(detected.lang)).lang;
-        Reading::new(crate::text::Text::new(text), lang)
+        Reading::new(&crate::text::Text::new(text), lang)
     };
     let readings: Vec<Reading> = said.iter().map(read).collect();
     let called_off = readings.iter().rposition(|reading| reading.has(Concept::StandDown));
@@ -142,9 +152,7 @@ fn hint(heard: &Heard) -> Option<Lang> {
         .filter(|(role, _)| *role == Role::User)
         .map(|(_, text)| language::detect(text, None))
         .find(|detected| detected.sure);
-    before
-        .map(|detected| detected.lang)
-        .or_else(|| heard.locale.as_deref().and_then(Lang::from_locale))
+    before.map(|detected| detected.lang).or_else(|| heard.locale.as_deref().and_then(Lang::from_locale))
 }
 
 /// The rules found the signs in the words of `found`; a message that says nothing of its language
@@ -158,18 +166,14 @@ pub(crate) fn readings(message: &str, detected: &Detected) -> Vec<Reading> {
     let text = crate::text::Text::new(message);
     std::iter::once(detected.lang)
         .chain(detected.rivals.iter().copied())
-        .map(|lang| Reading::new(text.clone(), lang))
+        .map(|lang| Reading::new(&text, lang))
         .collect()
 }
 
 /// Whether the message continues an emergency, or completes the picture of one.
 fn with_history(message: &str, heard: &Heard, detected: &Detected, readings: &[Reading]) -> Option<EmergencyKind> {
-    let before: Vec<&str> = heard
-        .recent
-        .iter()
-        .filter(|(role, _)| *role == Role::User)
-        .map(|(_, text)| text.as_str())
-        .collect();
+    let before: Vec<&str> =
+        heard.recent.iter().filter(|(role, _)| *role == Role::User).map(|(_, text)| text.as_str()).collect();
     let before = before.get(before.len().saturating_sub(LOOK_BACK)..).unwrap_or_default();
     if before.is_empty() || readings.iter().any(|reading| reading.has(Concept::StandDown)) {
         return None;

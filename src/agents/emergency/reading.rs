@@ -20,9 +20,9 @@ pub(crate) struct Reading {
 
 impl Reading {
     /// Reads `text` as `lang`.
-    pub(crate) fn new(text: Text, lang: Lang) -> Self {
-        let found = Lexicon::of(lang).find(&text);
-        let hits = found.iter().copied().filter(|hit| !taken_away(hit, &found, &text, lang)).collect();
+    pub(crate) fn new(text: &Text, lang: Lang) -> Self {
+        let found = Lexicon::of(lang).find(text);
+        let hits = found.iter().copied().filter(|hit| !taken_away(hit, &found, text, lang)).collect();
         Self { lang, length: text.len(), question: text.question, exclamation: text.exclamation, hits }
     }
 

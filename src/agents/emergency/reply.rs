@@ -212,15 +212,17 @@ fn read<T>(
         let text = std::fs::read_to_string(&path).map_err(|source| ReplyError::Io { file: file.clone(), source });
         match text.and_then(|text| parse(&file, &text)) {
             Ok(read) => return Ok(read),
-            Err(error) => tracing::error!(%error, "an emergency file can't be used; the built-in words stand in for it"),
+            Err(error) => {
+                tracing::error!(%error, "an emergency file can't be used; the built-in words stand in for it");
+            }
         }
     }
     parse(name, compiled_in)
 }
 
 fn parse(file: &str, source: &str) -> Result<Sheet, ReplyError> {
-    let sheet: Sheet =
-        toml::from_str(source).map_err(|source| ReplyError::Toml { file: file.to_owned(), source: Box::new(source) })?;
+    let sheet: Sheet = toml::from_str(source)
+        .map_err(|source| ReplyError::Toml { file: file.to_owned(), source: Box::new(source) })?;
     for kind in EmergencyKind::ALL {
         if sheet.kinds.get(kind.as_str()).is_none_or(|words| words.next.is_empty()) {
             return Err(ReplyError::MissingKind { file: file.to_owned(), kind: kind.as_str() });

@@ -69,7 +69,9 @@ fn the_reply_speaks_the_divers_language_and_names_the_regions_numbers() {
 fn the_operators_contacts_stand_in_the_reply() {
     let operator = Operator { emergency_contacts: vec!["Made, +62 811 000".into()], ..Operator::default() };
     let guard = RuleGuard::load(None, &operator).unwrap();
-    let Assessment::Emergency(alarm) = guard.assess("my buddy can't move his legs", &Heard::default()) else { panic!() };
+    let Assessment::Emergency(alarm) = guard.assess("my buddy can't move his legs", &Heard::default()) else {
+        panic!()
+    };
     assert!(alarm.text.contains("Made, +62 811 000"));
 }
 
@@ -115,9 +117,9 @@ fn the_words_that_every_closing_quotes_do_end_it() {
         let Assessment::Emergency(alarm) = guard().assess("?", &heard) else { panic!("{}", lang.code()) };
         assert_eq!(alarm.lang, lang);
         let closing = alarm.text.lines().last().unwrap_or_default().to_owned();
-        let quoted = closing.split(quotes).rev().nth(1).unwrap_or_default();
-        let done = guard().assess(quoted, &heard);
-        assert!(!quoted.is_empty() && matches!(done, Assessment::StoodDown { .. }), "{closing}: {quoted}");
+        let words = closing.split(quotes).rev().nth(1).unwrap_or_default();
+        let done = guard().assess(words, &heard);
+        assert!(!words.is_empty() && matches!(done, Assessment::StoodDown { .. }), "{closing}: {words}");
     }
 }
 
@@ -163,7 +165,8 @@ fn content_files_override_and_a_broken_one_does_not_silence_the_guard() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(dir.path().join("emergency")).unwrap();
     let file = dir.path().join("emergency/hotlines.toml");
-    std::fs::write(&file, "checked = \"2026-01-01\"\n[[region]]\nid = \"international\"\nemergency = \"555\"\n").unwrap();
+    std::fs::write(&file, "checked = \"2026-01-01\"\n[[region]]\nid = \"international\"\nemergency = \"555\"\n")
+        .unwrap();
     let guard = RuleGuard::load(Some(dir.path()), &Operator::default()).unwrap();
     assert_eq!(guard.hotlines().checked, "2026-01-01");
     std::fs::write(&file, "checked = 1").unwrap();

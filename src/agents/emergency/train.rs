@@ -1,4 +1,4 @@
-//! Fits the classifier: logistic regression by AdaGrad, repeatable to the last digit.
+//! Fits the classifier: logistic regression by `AdaGrad`, repeatable to the last digit.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -45,8 +45,7 @@ impl EmergencyTrainer {
         let mut squares = vec![0.0f32; names.len()];
         for _ in 0..self.epochs {
             for row in &rows {
-                let sum: f32 =
-                    row.features.iter().filter_map(|(at, value)| Some(weights.get(*at)? * value)).sum();
+                let sum: f32 = row.features.iter().filter_map(|(at, value)| Some(weights.get(*at)? * value)).sum();
                 let probability = 1.0 / (1.0 + (-sum).exp());
                 let error = if row.emergency { (probability - 1.0) * self.miss_cost } else { probability };
                 for (at, value) in &row.features {
@@ -90,7 +89,8 @@ fn row(example: &Example, names: &mut BTreeMap<String, usize>) -> Row {
     };
     let detected = language::detect(&example.text, super::hint(&heard));
     let earlier = earlier_readings(&heard, &detected);
-    let found = classifier::features(&example.text, &readings(&example.text, &detected), &earlier.iter().collect::<Vec<_>>());
+    let found =
+        classifier::features(&example.text, &readings(&example.text, &detected), &earlier.iter().collect::<Vec<_>>());
     let features = found
         .into_iter()
         .map(|(name, value)| {

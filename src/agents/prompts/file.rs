@@ -63,8 +63,9 @@ impl PromptFile {
         let rest = source
             .strip_prefix("---\n")
             .ok_or_else(|| fail(1, "the file must begin with front matter between lines of ---".to_owned()))?;
-        let (front, body) =
-            rest.split_once("\n---\n").ok_or_else(|| fail(1, "the front matter has no closing line of ---".to_owned()))?;
+        let (front, body) = rest
+            .split_once("\n---\n")
+            .ok_or_else(|| fail(1, "the front matter has no closing line of ---".to_owned()))?;
         let body_line = front.lines().count() + 3;
         let front: FrontMatter = serde_saphyr::from_str(front).map_err(|error| {
             let line = error.location().map_or(1, |at| usize::try_from(at.line()).unwrap_or(0) + 1);
@@ -144,8 +145,7 @@ pub(super) fn read_dir(dir: &Path) -> Result<Vec<(String, String)>, PromptError>
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
         let markdown = path.extension().is_some_and(|extension| extension == "md");
         if markdown && path.is_file() && !name.starts_with('.') && !name.eq_ignore_ascii_case("readme.md") {
-            let text =
-                std::fs::read_to_string(&path).map_err(|error| PromptError::new(name, 1, error.to_string()))?;
+            let text = std::fs::read_to_string(&path).map_err(|error| PromptError::new(name, 1, error.to_string()))?;
             files.push((name.to_owned(), text));
         }
     }

@@ -81,7 +81,8 @@ impl Agents for PromptLibrary {
 
     fn prompt(&self, brief: &Brief) -> Prompt {
         let loaded = self.current();
-        let file = loaded.agents.get(brief.agent.id.as_str()).or_else(|| loaded.agents.get(GENERAL)).map(|(_, file)| file);
+        let file =
+            loaded.agents.get(brief.agent.id.as_str()).or_else(|| loaded.agents.get(GENERAL)).map(|(_, file)| file);
         render::prompt(file, brief)
     }
 

@@ -1,3 +1,4 @@
+use dovvybuddy_core::{Clock as _, SystemClock};
 use std::time::Duration;
 
 use dovvybuddy_core::agent::{Asked, Destination, Route};
@@ -19,9 +20,13 @@ fn brief(library: &PromptLibrary, text: &str, passage: &str) -> Brief {
     let diver =
         DiverKey { bot: BotId::default(), channel: ChannelId::new("web"), account: String::new(), user: "u".into() };
     let now = Timestamp::from_millis(0);
-    let mut session = Session::open(SessionId(Default::default()), conversation, now);
+    let mut session = Session::open(SessionId(SystemClock.uuid()), conversation, now);
     for i in 0..40 {
-        session.history.push(Message { role: Role::User, content: format!("earlier {i} {}", "x".repeat(900)), created_at: now });
+        session.history.push(Message {
+            role: Role::User,
+            content: format!("earlier {i} {}", "x".repeat(900)),
+            created_at: now,
+        });
     }
     session.profile.cert_level = Some("OW".into());
     let asked = Asked {
@@ -91,7 +96,8 @@ fn an_operator_adds_an_agent_and_changes_the_version() {
     let library = PromptLibrary::load(Some(dir.path())).unwrap();
     let before = library.version();
     let file = dir.path().join("freediving.md");
-    std::fs::write(&file, "---\nid: freediving\npurpose: \"Breath-hold diving.\"\n---\nAnswer in {{ language }}.\n").unwrap();
+    std::fs::write(&file, "---\nid: freediving\npurpose: \"Breath-hold diving.\"\n---\nAnswer in {{ language }}.\n")
+        .unwrap();
     library.reload().unwrap();
     assert_ne!(library.version(), before);
     assert_eq!(library.agent(&AgentId::new("freediving")).purpose, "Breath-hold diving.");

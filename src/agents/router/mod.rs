@@ -70,9 +70,10 @@ impl HeuristicRouter {
     pub(crate) fn label(&self, text: &str, history: &[(Role, &str)], hint: Option<Lang>) -> Decision {
         let earlier: Vec<&str> =
             history.iter().filter(|(role, _)| *role == Role::User).map(|(_, text)| *text).collect();
-        let hint = earlier.iter().rev().map(|text| language::detect(text, None)).find(|d| d.sure).map(|d| d.lang).or(hint);
+        let hint =
+            earlier.iter().rev().map(|text| language::detect(text, None)).find(|d| d.sure).map(|d| d.lang).or(hint);
         let detected = language::detect(text, hint);
-        let reading = Reading::new(Text::new(text), detected.lang);
+        let reading = Reading::new(&Text::new(text), detected.lang);
         let previous = earlier.last().map(|text| {
             let before = self.label_alone(text, hint);
             Previous { label: before.label, concepts: before.concepts }
@@ -85,7 +86,7 @@ impl HeuristicRouter {
 
     fn label_alone(&self, text: &str, hint: Option<Lang>) -> Alone {
         let detected = language::detect(text, hint);
-        let reading = Reading::new(Text::new(text), detected.lang);
+        let reading = Reading::new(&Text::new(text), detected.lang);
         let features = Features::extract(text, &reading, None);
         let (label, _) = best(&self.model.probabilities(&features));
         let mut concepts: Vec<Concept> = reading.hits().iter().map(|hit| hit.concept).collect();
@@ -138,7 +139,7 @@ fn best(probabilities: &[f32; 5]) -> (&'static str, f32) {
 fn content_words(text: &str) -> Vec<String> {
     let detected = language::detect(text, None);
     let common = language::function_words(detected.lang);
-    Text::new(text).units.into_iter().filter(|unit| !common.contains(&unit.as_str())).collect()
+    Text::new(text).units.into_iter().filter(|unit| !common.contains(unit.as_str())).collect()
 }
 
 #[async_trait]
@@ -203,7 +204,8 @@ pub(crate) fn also(reading: &Reading, label: &str) -> Vec<AgentId> {
         || (reading.any(&[Concept::Course]) && label != "trip")
         || (reading.any(&[Concept::Level]) && label == "retrieval");
     let trip = reading.any(&[Concept::Liveaboard, Concept::Season])
-        || (reading.any(&[Concept::Place, Concept::Trip]) && reading.any(&[Concept::Month, Concept::Sight, Concept::Conditions, Concept::Trip]))
+        || (reading.any(&[Concept::Place, Concept::Trip])
+            && reading.any(&[Concept::Month, Concept::Sight, Concept::Conditions, Concept::Trip]))
         || (reading.has(Concept::Place) && label == "certification");
     let touched = [
         ("certification", certification),
@@ -214,7 +216,11 @@ pub(crate) fn also(reading: &Reading, label: &str) -> Vec<AgentId> {
     if label == "out_of_scope" {
         return Vec::new();
     }
-    touched.into_iter().filter(|(agent, touched)| *touched && *agent != label).map(|(agent, _)| AgentId::new(agent)).collect()
+    touched
+        .into_iter()
+        .filter(|(agent, touched)| *touched && *agent != label)
+        .map(|(agent, _)| AgentId::new(agent))
+        .collect()
 }
 
 /// What only the operator can answer.

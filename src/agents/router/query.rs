@@ -20,7 +20,7 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
     if reading.lang() != Lang::En {
         let mut english = terms(reading);
         if let Some(earlier) = earlier {
-            let before = Reading::new(Text::new(earlier), language::detect(earlier, Some(reading.lang())).lang);
+            let before = Reading::new(&Text::new(earlier), language::detect(earlier, Some(reading.lang())).lang);
             english.extend(terms(&before));
         }
         let mut seen: Vec<String> = Vec::new();

@@ -1,3 +1,4 @@
+use dovvybuddy_core::{Clock as _, SystemClock};
 use std::time::Duration;
 
 use dovvybuddy_core::Timestamp;
@@ -9,10 +10,14 @@ use super::*;
 
 fn asked(history: &[&str], text: &str) -> Asked {
     let (bot, channel) = (BotId::default(), ChannelId::new("web"));
-    let conversation =
-        ConversationKey { bot: bot.clone(), channel: channel.clone(), account: String::new(), conversation: "c".into() };
+    let conversation = ConversationKey {
+        bot: bot.clone(),
+        channel: channel.clone(),
+        account: String::new(),
+        conversation: "c".into(),
+    };
     let now = Timestamp::from_millis(0);
-    let mut session = Session::open(SessionId(Default::default()), conversation, now);
+    let mut session = Session::open(SessionId(SystemClock.uuid()), conversation, now);
     for text in history {
         session.history.push(Message { role: Role::User, content: (*text).into(), created_at: now });
         session.history.push(Message { role: Role::Assistant, content: "…".into(), created_at: now });
@@ -89,12 +94,20 @@ async fn a_question_in_another_language_is_searched_in_english_too() {
 
 #[tokio::test]
 async fn what_the_diver_says_of_themselves_is_learned() {
-    let learned = route(&[], "I'm PADI Advanced Open Water with 32 dives, planning a trip to Komodo in May, depths in feet please").learned;
+    let learned = route(
+        &[],
+        "I'm PADI Advanced Open Water with 32 dives, planning a trip to Komodo in May, depths in feet please",
+    )
+    .learned;
     assert_eq!(learned.cert_level.as_deref(), Some("AOW"));
     assert_eq!(learned.agency.as_deref(), Some("PADI"));
     assert_eq!(learned.dives, Some(32));
     assert_eq!(learned.units, Some(Units::Imperial));
-    assert!(learned.travel_plans.as_deref().is_some_and(|plans| plans.contains("komodo")), "{:?}", learned.travel_plans);
+    assert!(
+        learned.travel_plans.as_deref().is_some_and(|plans| plans.contains("komodo")),
+        "{:?}",
+        learned.travel_plans
+    );
     assert_eq!(route(&[], "what do I need for divemaster?").learned.cert_level, None);
 }
 
@@ -105,7 +118,8 @@ async fn a_worry_and_a_safety_matter_are_noticed() {
     let gate = route(&[], "asthma inhaler, and can I still take the advanced course");
     assert!(gate.caution);
     // Whichever agent leads, the other one contributes.
-    let touched = |agent: &str| gate.to == Destination::Agent(AgentId::new(agent)) || gate.also.contains(&AgentId::new(agent));
+    let touched =
+        |agent: &str| gate.to == Destination::Agent(AgentId::new(agent)) || gate.also.contains(&AgentId::new(agent));
     assert!(touched("safety") && touched("certification"), "{:?} {:?}", gate.to, gate.also);
 }
 

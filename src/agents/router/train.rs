@@ -1,4 +1,4 @@
-//! Fits the model: multinomial logistic regression by AdaGrad, repeatable to the last digit.
+//! Fits the model: multinomial logistic regression by `AdaGrad`, repeatable to the last digit.
 
 use dovvybuddy_core::session::Role;
 use serde::Deserialize;
@@ -96,7 +96,7 @@ fn features_of(router: &HeuristicRouter, example: &Example) -> Features {
         example.history.iter().filter(|turn| turn.role == Role::User).map(|turn| turn.content.as_str()).collect();
     let hint = earlier.iter().rev().map(|text| language::detect(text, None)).find(|d| d.sure).map(|d| d.lang);
     let detected = language::detect(&example.text, hint);
-    let reading = Reading::new(Text::new(&example.text), detected.lang);
+    let reading = Reading::new(&Text::new(&example.text), detected.lang);
     let previous = earlier.last().map(|text| {
         let before = router.label_alone(text, hint);
         Previous { label: before.label, concepts: before.concepts }

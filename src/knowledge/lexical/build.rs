@@ -150,7 +150,9 @@ fn together(parts: &[Part], bm25: Bm25) -> LexicalIndex {
             let norm = k1 * (1.0 - b + b * length / average);
             for (marked, count) in part.counts.get(from..*end).unwrap_or_default() {
                 let Some(term) = number(at, marked & !NAMED) else { continue };
-                let (Some(place), Some(rarity)) = (next.get_mut(term as usize), idf.get(term as usize)) else { continue };
+                let (Some(place), Some(rarity)) = (next.get_mut(term as usize), idf.get(term as usize)) else {
+                    continue;
+                };
                 let score = rarity * count * (k1 + 1.0) / (count + norm);
                 if let Some(posting) = postings.get_mut(*place as usize) {
                     *posting = Posting::new(passage, marked & NAMED != 0, score);

@@ -17,8 +17,11 @@ const BY_THE_WAY: f32 = 0.7;
 const SUBJECT: f32 = 0.5;
 /// The share that chatter counts.
 const CHATTER: f32 = 0.2;
-/// How sure a corrected spelling is.
-const CORRECTED: f32 = 0.65;
+/// How sure a corrected spelling is: a short word with another letter may well be another word.
+const CORRECTED: f32 = 0.85;
+const GUESSED: f32 = 0.6;
+/// From this length on, a word a slip or two away is hardly another word.
+const LONG: usize = 6;
 /// A term that stands only in the text says less of a passage than one in its title, heading or keywords.
 const IN_TEXT: f32 = 0.6;
 /// The rarity that must be matched for full belief; a common word or two prove little.
@@ -72,6 +75,7 @@ impl LexicalQuery {
         let mut whole = Unit { members: Vec::new(), trust: ASIDE };
         for clause in &message.clauses {
             let mut members = Vec::with_capacity(clause.words.len());
+            let mut parts: Vec<Vec<usize>> = Vec::new();
             for word in &clause.words {
                 let Some(stem) = analyzer.term(&word.text) else { continue };
                 let place = query.place(index, stem, word, &mut corrections);
@@ -81,11 +85,18 @@ impl LexicalQuery {
                     asked.weight = (asked.weight + clause.weight() * share).min(2.0);
                 }
                 members.push(place);
+                match parts.last_mut() {
+                    Some(part) if !word.begins => part.push(place),
+                    _ => parts.push(vec![place]),
+                }
             }
             query.forgive_foreign(clause, &members);
             if members.len() > WINDOW + 2 {
                 let part = |members: &[usize]| Unit { members: distinct(members.to_vec()), trust: ASIDE };
                 query.units.extend(members.windows(WINDOW).map(part));
+            }
+            if parts.len() > 1 {
+                query.units.extend(parts.into_iter().map(|part| Unit { members: distinct(part), trust: ASIDE }));
             }
             let members = distinct(members);
             whole.members.extend(&members);
@@ -111,8 +122,12 @@ impl LexicalQuery {
         let mut term = index.vocabulary.find(&stem);
         if term.is_none() && !word.name && !word.chatter && *corrections > 0 {
             *corrections -= 1;
-            certainty = CORRECTED;
-            term = index.vocabulary.nearest(&stem, |term| index.postings_of(term).len());
+            let frequency = |term| index.postings_of(term).len();
+            // Stemming takes an ending for one even where it is a slip.
+            let nearest = |word: &str| index.vocabulary.nearest(word, frequency);
+            term = nearest(&stem).or_else(|| nearest(&word.text));
+            let jumbled = term.is_some_and(|term| text::same_letters(index.vocabulary.term(term), &word.text));
+            certainty = if jumbled || stem.len() >= LONG { CORRECTED } else { GUESSED };
         }
         let rarest = inverse_frequency(index.passages, 0);
         let mut rarity = match term {
@@ -130,7 +145,8 @@ impl LexicalQuery {
     /// A clause with hardly a word that the content has is in another language: what it does share
     /// with the content counts, and the rest says nothing.
     fn forgive_foreign(&mut self, clause: &Clause, members: &[usize]) {
-        let unknown = |place: &&usize| self.asked.get(**place).is_some_and(|asked| asked.term.is_none() || asked.certainty < 1.0);
+        let unknown =
+            |place: &&usize| self.asked.get(**place).is_some_and(|asked| asked.term.is_none() || asked.certainty < 1.0);
         let strange = members.iter().filter(unknown).count();
         if clause.words.len() < 5 || strange * 2 < members.len() {
             return;

@@ -1,5 +1,7 @@
 //! The terms of an index, in order, in one piece of memory.
 
+use crate::text;
+
 /// Terms by number; the numbers follow the alphabet.
 #[derive(Debug, Default)]
 pub(super) struct Vocabulary {
@@ -9,11 +11,13 @@ pub(super) struct Vocabulary {
 }
 
 /// Shorter words are taken as they are written: nearly every one is near to another.
-const SHORTEST: usize = 4;
+const SHORTEST: usize = 3;
+/// Before this length only letters out of order are put right.
+const GUESSED: usize = 4;
 /// From this length on a word may be two slips away from the term that is meant.
 const TWO_SLIPS: usize = 7;
-/// So much more frequent a term two slips away must be than one that is one slip away.
-const SECOND_SLIP: usize = 8;
+/// So much likelier are letters out of order than another letter, and one slip than two.
+const SLIP: usize = 8;
 
 impl Vocabulary {
     /// Takes over sorted terms.
@@ -32,7 +36,12 @@ impl Vocabulary {
         self.ends.len()
     }
 
-    fn term(&self, number: usize) -> &str {
+    /// The term of a number.
+    pub(super) fn term(&self, number: u32) -> &str {
+        self.at(number as usize)
+    }
+
+    fn at(&self, number: usize) -> &str {
         let from = number.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |end| *end as usize);
         let to = self.ends.get(number).map_or(from, |end| *end as usize);
         self.letters.get(from..to).unwrap_or("")
@@ -43,7 +52,7 @@ impl Vocabulary {
         let (mut low, mut high) = (0, self.len());
         while low < high {
             let middle = usize::midpoint(low, high);
-            if self.term(middle) < sought {
+            if self.at(middle) < sought {
                 low = middle + 1;
             } else {
                 high = middle;
@@ -55,7 +64,7 @@ impl Vocabulary {
     /// The number of a term.
     pub(super) fn find(&self, sought: &str) -> Option<u32> {
         let at = self.lower_bound(sought);
-        (at < self.len() && self.term(at) == sought).then(|| u32::try_from(at).ok())?
+        (at < self.len() && self.at(at) == sought).then(|| u32::try_from(at).ok())?
     }
 
     /// The term that a misspelt word most likely means: near, and frequent. The first letter is rarely
@@ -68,19 +77,24 @@ impl Vocabulary {
         let first = word.get(..1)?;
         let mut best: Option<(usize, u32)> = None;
         for at in self.lower_bound(first)..self.len() {
-            let term = self.term(at);
+            let term = self.at(at);
             if !term.starts_with(first) {
                 break;
             }
-            if term.len() < SHORTEST - 1 || term.len().abs_diff(word.len()) > most {
+            if term.len() < SHORTEST || term.len().abs_diff(word.len()) > most {
                 continue;
             }
             let slips = strsim::osa_distance(word, term);
-            if slips > most {
+            let jumbled = text::same_letters(word, term);
+            if slips > most || (word.len() < GUESSED && !jumbled) {
                 continue;
             }
             let number = u32::try_from(at).ok()?;
-            let likely = frequency(number).saturating_mul(if slips < 2 { SECOND_SLIP } else { 1 });
+            let likely = frequency(number).saturating_mul(match slips {
+                _ if jumbled => SLIP * SLIP,
+                0 | 1 => SLIP,
+                _ => 1,
+            });
             if best.is_none_or(|(most, _)| likely > most) {
                 best = Some((likely, number));
             }

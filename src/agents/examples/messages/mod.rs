@@ -7,10 +7,11 @@ use dovvybuddy_agents::Example;
 
 /// All of `training/`, and the development sets unless the first argument is `without-dev`. The
 /// held-out sets are never learnt from.
-pub fn read() -> Result<Vec<Example>, Box<dyn Error>> {
+pub(crate) fn read() -> Result<Vec<Example>, Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files: Vec<_> =
-        std::fs::read_dir(root.join("training"))?.map(|entry| Ok(entry?.path())).collect::<Result<_, std::io::Error>>()?;
+    let mut files: Vec<_> = std::fs::read_dir(root.join("training"))?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_, std::io::Error>>()?;
     if std::env::args().nth(1).as_deref() != Some("without-dev") {
         let dev = root.join("../../tests/eval");
         files.extend(["routing_dev.jsonl", "routing_dev2.jsonl"].map(|name| dev.join(name)));
