@@ -75,6 +75,16 @@ fn both() -> String {
 }
 
 #[tokio::test]
+async fn sources_are_numbered_as_the_model_comes_to_cite_them() {
+    let model = fake(Script::saying(format!("{SECOND} {FIRST} {SECOND}"))).await;
+    let answer = ask(&chain(&[("a", &model)]), &brief(QUESTION, limits())).await;
+    let (second, first) = (SECOND.replace("[2]", "[1]"), FIRST.replace("[1]", "[2]"));
+    assert!(answer.text.starts_with(&format!("{second} {first}")), "{}", answer.text);
+    let cited: Vec<_> = answer.citations.iter().map(|c| (c.n, c.source.as_str())).collect();
+    assert_eq!(cited, [(1, "ssi-open-water-diver.md"), (2, "padi-open-water-diver.md")]);
+}
+
+#[tokio::test]
 async fn a_model_that_is_well_answers_and_is_counted() {
     let model = fake(Script::saying(both())).await;
     let answer = ask(&chain(&[("a", &model)]), &brief(QUESTION, limits())).await;

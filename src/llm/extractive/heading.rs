@@ -24,6 +24,7 @@ pub(crate) struct About {
 const BRANCHES: &[&str] = &[
     "freediv",
     "freediver",
+    "deep",
     "sidemount",
     "tec",
     "wreck",

@@ -245,6 +245,10 @@ const PATTERNS: &[(Kind, &str)] = &[
 /// The kind of fact that answers a question as asked and as searched.
 pub(crate) fn kind(asked: &str, query: &str) -> Kind {
     let both = format!(" {} \n {} ", asked.to_lowercase(), query.to_lowercase());
+    // How a thing works is told by what it is.
+    if both.contains("how does ") && both.contains(" work") {
+        return Kind::Definition;
+    }
     let found = PATTERNS.iter().find(|(_, words)| words.split('|').any(|word| both.contains(word)));
     found.map_or(Kind::Open, |(kind, _)| *kind)
 }

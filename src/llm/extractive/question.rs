@@ -12,6 +12,8 @@ pub(crate) struct Question {
     pub(crate) kind: Kind,
     /// Its content terms with their weight: 1 for its own words.
     pub(crate) terms: Vec<(String, f32)>,
+    /// The star grades it names ("two star", "1*").
+    pub(crate) stars: Vec<u8>,
     /// Neighbouring terms, which may be a name.
     pub(crate) pairs: Vec<(String, String)>,
     /// The stem of what is counted, if it asks how many.
@@ -36,13 +38,15 @@ impl Question {
         }
         for term in meant(asked) {
             if seen.insert((*term).to_owned()) {
-                weighted.push(((*term).to_owned(), 0.5));
+                weighted.push(((*term).to_owned(), 0.7));
             }
         }
         let words = terms::terms(asked);
-        let pairs = words.iter().zip(words.iter().skip(1)).map(|(a, b)| (a.clone(), b.clone())).collect();
+        let general = |term: &String| GENERAL.contains(&term.as_str());
+        let pairs = words.iter().zip(words.iter().skip(1));
+        let pairs = pairs.filter(|(a, b)| !(general(a) && general(b))).map(|(a, b)| (a.clone(), b.clone())).collect();
         let synonyms = weighted.iter().map(|(term, _)| (term.clone(), same_as(term))).collect();
-        Self { kind, terms: weighted, pairs, counted: counted(asked), synonyms }
+        Self { kind, terms: weighted, pairs, stars: stars(asked), counted: counted(asked), synonyms }
     }
 
     /// How far a set of terms holds this term of the question: 1 itself, less for a synonym.
@@ -72,6 +76,17 @@ fn mixed(term: String) -> Vec<String> {
     vec![term]
 }
 
+/// The star grades a text names, in figures or words.
+pub(crate) fn stars(text: &str) -> Vec<u8> {
+    const GRADES: &[(u8, [&str; 2])] = &[(1, ["1", "one"]), (2, ["2", "two"]), (3, ["3", "three"]), (4, ["4", "four"])];
+    let text = text.to_lowercase().replace('*', " star ").replace("stars", "star");
+    let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let named = |grade: &&(u8, [&str; 2])| {
+        words.windows(2).any(|pair| pair.get(1) == Some(&"star") && pair.first().is_some_and(|n| grade.1.contains(n)))
+    };
+    GRADES.iter().filter(named).map(|grade| grade.0).collect()
+}
+
 /// Terms that tell which sense of a word is meant.
 fn meant(asked: &str) -> &'static [&'static str] {
     let asked = format!(" {} ", asked.to_lowercase());
@@ -81,6 +96,9 @@ fn meant(asked: &str) -> &'static [&'static str] {
         &["nose", "fever"]
     } else if gear && asked.contains("octopus") {
         &["valv", "buddi"]
+    } else if ["maximum age", "max age", "too old", "upper age", "age limit"].iter().any(|words| asked.contains(words))
+    {
+        &["upper"]
     } else {
         &[]
     }
@@ -121,7 +139,7 @@ const SYNONYMS: &[&[&str]] = &[
     &["ear", "sinus"],
     &["equal", "equalis", "clear"],
     &["season", "month", "time", "best", "monsoon", "weather"],
-    &["warm", "temperatur", "cold", "wetsuit", "water"],
+    &["warm", "temperatur", "cold"],
     &["current", "drift"],
     &["manta", "ray"],
     &["wreck", "ship"],
@@ -139,7 +157,7 @@ const SYNONYMS: &[&[&str]] = &[
     &["see", "seen", "wildlif", "fish", "marin"],
     &["first", "begin", "start", "appear", "show"],
     &["mandatori", "compulsori", "requir", "voluntari", "oblig"],
-    &["big", "size", "larg", "length", "grow"],
+    &["big", "size", "larg", "largest", "length", "grow", "adult", "exceed"],
     &["danger", "risk", "harm", "harmless", "safe"],
     &["invent", "develop", "patent", "built"],
     &["decongest", "pseudoephedrin", "sudaf"],
@@ -156,4 +174,23 @@ const SYNONYMS: &[&[&str]] = &[
 fn same_as(term: &str) -> HashSet<String> {
     let groups = SYNONYMS.iter().filter(|group| group.contains(&term));
     groups.flat_map(|group| group.iter()).filter(|s| **s != term).map(|s| (*s).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn star_grades_are_read_in_figures_and_words() {
+        assert_eq!(stars("how deep is CMAS 1 star, or cmas 2*?"), [1, 2]);
+        assert_eq!(stars("CMAS Three Star Diver"), [3]);
+        assert!(stars("a five star resort, one dive").is_empty());
+    }
+
+    #[test]
+    fn what_is_counted_is_the_noun_after_how_many() {
+        assert_eq!(counted("How many logged dives do I need?").as_deref(), Some("dive"));
+        assert_eq!(counted("how deep").as_deref(), None);
+        assert_eq!(mixed("ean32".into()), ["nitrox", "32"]);
+    }
 }

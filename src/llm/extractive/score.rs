@@ -7,7 +7,7 @@ use dovvybuddy_core::knowledge::Passage;
 use super::candidates::Candidate;
 use super::heading::About;
 use super::kind::Kind;
-use super::question::Question;
+use super::question::{self, Question};
 use crate::text::terms;
 use crate::text::units::Unit;
 
@@ -72,6 +72,7 @@ pub(crate) fn rate(
             + passage * 0.2
             + rank(candidate.passage)
             - penalties(candidate)
+            - if other_stars(&question.stars, &candidate.text) { BESIDE_THE_SUBJECT } else { 0.0 }
             - if beside { BESIDE_THE_SUBJECT } else { 0.0 }
             - if rivals.speak_in(candidate, headings.get(candidate.passage)) { RIVAL } else { 0.0 };
         scores.relevance.push(relevance);
@@ -87,6 +88,12 @@ const BESIDE_THE_SUBJECT: f32 = 0.5;
 
 /// What a sentence about another agency or level loses.
 const RIVAL: f32 = 0.25;
+
+/// Whether a sentence tells of other star grades than the ones asked about: their limits differ.
+fn other_stars(asked: &[u8], text: &str) -> bool {
+    let told = question::stars(text);
+    !asked.is_empty() && !told.is_empty() && !told.iter().any(|grade| asked.contains(grade))
+}
 
 /// Names that exclude one another: who asks for one of them does not ask for its neighbours.
 const RIVALS: &[&[&[&str]]] = &[
@@ -250,6 +257,10 @@ fn defines(question: &Question, text: &str) -> bool {
     let Some(verb) = words.iter().position(|w| matches!(*w, "is" | "are" | "means" | "describes" | "shows")) else {
         return false;
     };
+    // "A BCD is rinsed" tells what is done to it, not what it is.
+    if words.get(verb + 1).is_some_and(|next| next.ends_with("ed")) {
+        return false;
+    }
     let before = terms::term_set(&words.get(..verb).unwrap_or(&[]).join(" "));
     question.terms.iter().any(|(term, weight)| *weight >= 1.0 && before.contains(term))
 }
