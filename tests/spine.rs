@@ -2,7 +2,12 @@
 //! replies are fetched and on one whose replies are sent.
 
 #![allow(missing_docs, reason = "tests describe themselves by their names")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails, in its helpers too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a panic is how a test fails, in its helpers too"
+)]
 
 use std::collections::HashMap;
 use std::sync::Arc;

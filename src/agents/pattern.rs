@@ -5,7 +5,8 @@
 //! makes a piece optional, `..` skips up to three words and `...` up to six. In scripts without
 //! spaces a piece is a run of characters, a space skips up to three and `..` up to ten.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use crate::text::Text;
 
@@ -75,9 +76,12 @@ pub(crate) struct Matcher<C> {
     prefix: HashMap<char, Vec<u32>>,
     /// Patterns whose first unit may begin anywhere in a word.
     open: Vec<u32>,
-    /// Longer words of the patterns, by each of their spellings with one letter missing.
-    deletions: HashMap<String, Vec<String>>,
-    known: std::collections::HashSet<String>,
+    /// The longer words of the patterns, which may be misspelt.
+    longer: IndexedWords,
+    /// The places in `longer` of the words that give a spelling when one letter is taken out, by the
+    /// spelling's hash: there are a hundred thousand of them, too many to keep as text.
+    deletions: BTreeSet<(u64, u32)>,
+    known: HashSet<String>,
 }
 
 /// Words shorter than this are never taken for a misspelling of another.
@@ -92,8 +96,9 @@ impl<C: Copy + PartialEq> Matcher<C> {
             exact: HashMap::new(),
             prefix: HashMap::new(),
             open: Vec::new(),
-            deletions: HashMap::new(),
-            known: std::collections::HashSet::new(),
+            longer: IndexedWords::default(),
+            deletions: BTreeSet::new(),
+            known: HashSet::new(),
         }
     }
 
@@ -115,13 +120,12 @@ impl<C: Copy + PartialEq> Matcher<C> {
         for unit in pieces.iter().flat_map(|piece| piece.alternatives.iter().flatten()) {
             if let Unit::Exact(word) = unit {
                 self.known.insert(word.clone());
-                if typos && word.is_ascii() && word.len() >= SHORTEST_TYPO {
-                    for spelling in deletions(word) {
-                        let words = self.deletions.entry(spelling).or_default();
-                        if !words.contains(word) {
-                            words.push(word.clone());
-                        }
-                    }
+                if typos
+                    && word.is_ascii()
+                    && word.len() >= SHORTEST_TYPO
+                    && let Some(at) = self.longer.add(word)
+                {
+                    self.deletions.extend(deletions(word).iter().map(|spelling| (hash(spelling), at)));
                 }
             }
         }
@@ -190,10 +194,42 @@ impl<C: Copy + PartialEq> Matcher<C> {
             return None;
         }
         let close = |spelling: &str| {
-            self.deletions.get(spelling).and_then(|words| words.iter().find(|known| one_edit_apart(word, known)))
+            let hash = hash(spelling);
+            let mut words =
+                self.deletions.range((hash, 0)..=(hash, u32::MAX)).filter_map(|(_, at)| self.longer.get(*at));
+            words.find(|known| one_edit_apart(word, known))
         };
-        close(word).or_else(|| deletions(word).iter().find_map(|spelling| close(spelling))).map(String::as_str)
+        close(word).or_else(|| deletions(word).iter().find_map(|spelling| close(spelling)))
     }
+}
+
+/// Words in the order they came, each once.
+#[derive(Debug, Default)]
+struct IndexedWords {
+    words: Vec<String>,
+    seen: HashSet<String>,
+}
+
+impl IndexedWords {
+    /// Where a new word stands; `None` for one that is there already.
+    fn add(&mut self, word: &str) -> Option<u32> {
+        if !self.seen.insert(word.to_owned()) {
+            return None;
+        }
+        self.words.push(word.to_owned());
+        u32::try_from(self.words.len() - 1).ok()
+    }
+
+    fn get(&self, at: u32) -> Option<&str> {
+        self.words.get(at as usize).map(String::as_str)
+    }
+}
+
+fn hash(text: &str) -> u64 {
+    // Fixed keys: the same word gives the same hash in every run.
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn push_once(ids: &mut Vec<u32>, id: u32) {
