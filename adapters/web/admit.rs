@@ -54,7 +54,11 @@ pub(crate) enum Coming {
 /// Hands a message in. Once this has begun, the client's leaving does not stop it.
 pub(crate) async fn admit(state: &App, client: &Client, ask: Ask) -> Result<Admission, ApiError> {
     let named = ask.request.session_id.as_deref().and_then(SessionId::parse);
-    let alarming = sounds_alarming(state, client, &ask.request.message, named);
+    let remembered = named.is_some_and(|id| state.intake.knows(&state.conversation(id)));
+    let must_look = named.is_some() && !remembered;
+    // The intake judges every message; here the answer only matters before one gets there.
+    let alarming =
+        (ask.unless_emergency.is_some() || must_look) && sounds_alarming(state, client, &ask.request.message, named);
     if let Some(refusal) = ask.unless_emergency
         && !alarming
     {
@@ -62,7 +66,7 @@ pub(crate) async fn admit(state: &App, client: &Client, ask: Ask) -> Result<Admi
     }
     let patience = if alarming { LOOK_UP_IN_EMERGENCY } else { LOOK_UP };
     let known = match named {
-        Some(id) if may_go_on(state, id, patience).await => Some(id),
+        Some(id) if remembered || was_issued(state, id, patience).await => Some(id),
         _ => None,
     };
     let event_id = ask.key.as_deref().map(|key| match known {
@@ -113,11 +117,8 @@ pub(crate) fn sounds_alarming(state: &App, client: &Client, message: &str, sessi
 
 /// Whether a session can be gone on with: one that we issued on this channel. A store that can't tell
 /// does not end a conversation.
-async fn may_go_on(state: &App, id: SessionId, patience: Duration) -> bool {
+async fn was_issued(state: &App, id: SessionId, patience: Duration) -> bool {
     let conversation: ConversationKey = state.conversation(id);
-    if state.intake.knows(&conversation) {
-        return true;
-    }
     let look = state.store.session_by_id(&state.bot, id, 0);
     match tokio::time::timeout(patience, look).await {
         Ok(Ok(found)) => found.is_some_and(|session| session.conversation == conversation),

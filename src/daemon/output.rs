@@ -40,6 +40,11 @@ pub(crate) fn json(value: &impl Serialize) {
     }
 }
 
+/// Tells an outcome, as JSON or as a sentence.
+pub(crate) fn told(as_json: bool, document: &impl Serialize, sentence: &str) {
+    if as_json { json(document) } else { line(sentence) }
+}
+
 /// Prints a line on standard error: what is being done.
 pub(crate) fn note(text: impl AsRef<str>) {
     let _ = writeln!(io::stderr(), "{}", text.as_ref());

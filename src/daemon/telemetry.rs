@@ -117,6 +117,7 @@ fn secrets(config: &Config) -> Vec<String> {
         "DISCORD_TOKEN",
     ];
     secrets.extend(named.iter().filter_map(|name| std::env::var(name).ok()));
+    secrets.extend(config.llm.models.iter().filter_map(|m| Some(m.api_key.as_ref()?.expose_secret().to_owned())));
     secrets.extend(config.llm.models.iter().filter_map(|m| std::env::var(m.api_key_env.as_deref()?).ok()));
     secrets
 }

@@ -1,5 +1,7 @@
 //! Fits the emergency classifier's weights from the labelled messages:
-//! `cargo run --release -p dovvybuddy-agents --example train_emergency > src/agents/emergency/weights.tsv`
+//! `cargo run --release -p dovvybuddy-agents --example train_emergency > weights.tsv`, which then takes the
+//! place of `src/agents/emergency/weights.tsv` (written there directly, it would be empty while it is
+//! compiled in)
 
 mod messages;
 

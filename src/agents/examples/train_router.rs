@@ -1,5 +1,6 @@
 //! Fits the router's weights from the labelled messages:
-//! `cargo run --release -p dovvybuddy-agents --example train_router > src/agents/router/weights.tsv`
+//! `cargo run --release -p dovvybuddy-agents --example train_router > weights.tsv`, which then takes the
+//! place of `src/agents/router/weights.tsv` (written there directly, it would be empty while it is compiled in)
 
 mod messages;
 

@@ -8,6 +8,9 @@ use crate::language;
 use crate::lexicon::Lexicon;
 use crate::text::Text;
 
+/// A sentence of more units says something besides its thanks.
+const LONGEST_COURTESY: usize = 12;
+
 /// The search query: the earlier message before a follow-up, and for other languages the English
 /// words that the lexicon knows for what was found.
 pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -> String {
@@ -16,7 +19,7 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
         query.push_str(earlier.trim());
         query.push(' ');
     }
-    query.push_str(text.trim());
+    query.push_str(&without_courtesies(text, reading.lang()));
     if reading.lang() != Lang::En {
         let mut english = terms(reading);
         if let Some(earlier) = earlier {
@@ -33,6 +36,18 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
         }
     }
     query
+}
+
+/// The text without sentences that only greet or thank: "thanks in advance" is no question about an
+/// advanced course. A text that has nothing else stays as it is.
+fn without_courtesies(text: &str, lang: Lang) -> String {
+    let is_courtesy = |sentence: &&str| {
+        let reading = Reading::new(&Text::new(sentence), lang);
+        reading.any(&[Concept::Greeting, Concept::Thanks]) && !reading.question() && reading.len() <= LONGEST_COURTESY
+    };
+    let sentences = || text.split_inclusive(['.', '!', '?', '\n', '。', '！', '？', '؟']);
+    let kept: String = sentences().filter(|sentence| !is_courtesy(sentence)).collect();
+    if kept.trim().is_empty() { text.trim().to_owned() } else { kept.trim().to_owned() }
 }
 
 /// The English words for what a reading found.

@@ -28,11 +28,7 @@ pub(crate) async fn erase(config: &Config, options: &cli::Erase, json: bool) -> 
     if rows == 0 {
         return Err(nothing_held());
     }
-    if json {
-        output::json(&serde_json::json!({ "erased_rows": rows }));
-    } else {
-        output::line(format!("Erased: {rows} rows."));
-    }
+    output::told(json, &serde_json::json!({ "erased_rows": rows }), &format!("Erased: {rows} rows."));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -54,7 +50,7 @@ fn subject(config: &Config, who: &cli::Subject) -> Result<Subject, CommandError>
     Ok(Subject::Session(bot(config), id))
 }
 
-pub(crate) async fn backup(config: &Config, file: &Path) -> Outcome {
+pub(crate) async fn backup(config: &Config, file: &Path, json: bool) -> Outcome {
     if file.exists() {
         return Err(CommandError::Failed(format!("{} exists already; a backup never overwrites", file.display())));
     }
@@ -62,23 +58,27 @@ pub(crate) async fn backup(config: &Config, file: &Path) -> Outcome {
     let bar = output::spinner("Copying the database");
     store.backup(file).await?;
     bar.finish_and_clear();
-    output::line(format!("The copy is {}.", file.display()));
+    let document = serde_json::json!({ "backup": file });
+    output::told(json, &document, &format!("The copy is {}.", file.display()));
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) async fn restore(config: &Config, file: &Path) -> Outcome {
+pub(crate) async fn restore(config: &Config, file: &Path, json: bool) -> Outcome {
     let Some(database) = config.database_file() else {
         return Err(CommandError::Failed("an in-memory database can't be restored".to_owned()));
     };
     let bar = output::spinner("Checking and restoring the database");
     dovvybuddy_store_sqlite::restore(file, &database).await?;
     bar.finish_and_clear();
-    output::line(format!("{} is in its place at {}.", file.display(), database.display()));
+    let document = serde_json::json!({ "restored": file, "database": database });
+    output::told(json, &document, &format!("{} is in its place at {}.", file.display(), database.display()));
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) async fn migrate(config: &Config) -> Outcome {
+pub(crate) async fn migrate(config: &Config, json: bool) -> Outcome {
     let store = open_store(config).await?;
-    output::line(format!("The schema is at version {}.", store.schema_version().await?));
+    let version = store.schema_version().await?;
+    let document = serde_json::json!({ "schema_version": version });
+    output::told(json, &document, &format!("The schema is at version {version}."));
     Ok(ExitCode::SUCCESS)
 }

@@ -37,11 +37,8 @@ pub(crate) async fn run(config: &Config, what: Keys, json: bool) -> Outcome {
             if !store.revoke_key(&id, SystemClock.now()).await? {
                 return Err(CommandError::Failed(format!("there is no valid key {id}; `keys list` shows them")));
             }
-            if json {
-                output::json(&serde_json::json!({ "id": id, "revoked": true }));
-            } else {
-                output::line(format!("Key {id} is revoked."));
-            }
+            let document = serde_json::json!({ "id": id, "revoked": true });
+            output::told(json, &document, &format!("Key {id} is revoked."));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -41,11 +41,8 @@ pub(crate) async fn run(config: &Config, what: Leads, json: bool) -> Outcome {
                 return Err(CommandError::Failed(text.to_owned()));
             }
             store.resend_lead(wanted, &deliveries, SystemClock.now()).await?;
-            if json {
-                output::json(&serde_json::json!({ "lead_id": id, "deliveries": deliveries.len() }));
-            } else {
-                output::line(format!("Lead {id} goes out again; a running daemon sends it at once."));
-            }
+            let document = serde_json::json!({ "lead_id": id, "deliveries": deliveries.len() });
+            output::told(json, &document, &format!("Lead {id} goes out again; a running daemon sends it at once."));
         }
     }
     Ok(ExitCode::SUCCESS)

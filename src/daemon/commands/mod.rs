@@ -92,10 +92,10 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Export(subject) => data::export(config, &subject).await,
         Command::Erase(options) => data::erase(config, &options, json).await,
         Command::Leads(what) => leads::run(config, what, json).await,
-        Command::Backup { file } => data::backup(config, &file).await,
-        Command::Restore { file } => data::restore(config, &file).await,
-        Command::Migrate => data::migrate(config).await,
-        Command::Model(what) => model::run(config, what).await,
+        Command::Backup { file } => data::backup(config, &file, json).await,
+        Command::Restore { file } => data::restore(config, &file, json).await,
+        Command::Migrate => data::migrate(config, json).await,
+        Command::Model(what) => model::run(config, what, json).await,
         Command::Openapi => Ok(ExitCode::SUCCESS),
     }
 }
@@ -108,11 +108,7 @@ fn configuration(loaded: &Loaded, what: &ConfigCommand, json: bool) -> Outcome {
     // Loading it was half of the check; the other half is what only its user can judge.
     crate::compose::outlets(&loaded.config)?;
     crate::compose::models(&loaded.config)?;
-    if json {
-        output::json(&serde_json::json!({ "valid": true }));
-    } else {
-        output::line("The configuration can be used.");
-    }
+    output::told(json, &serde_json::json!({ "valid": true }), "The configuration can be used.");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -13,7 +13,7 @@ use crate::cli::Model;
 use crate::config::Config;
 use crate::output;
 
-pub(crate) async fn run(config: &Config, what: Model) -> Outcome {
+pub(crate) async fn run(config: &Config, what: Model, json: bool) -> Outcome {
     let Model::Fetch { file } = what;
     let data_dir = config.data_dir.clone();
     let place = match file {
@@ -24,7 +24,8 @@ pub(crate) async fn run(config: &Config, what: Model) -> Outcome {
         None => embed::fetch(&data_dir, Arc::new(Bars::default())).await,
     };
     let place = place.map_err(|error| CommandError::Failed(error.to_string()))?;
-    output::line(format!("The embedding model is in {}, checksum verified.", place.display()));
+    let text = format!("The embedding model is in {}, checksum verified.", place.display());
+    output::told(json, &serde_json::json!({ "model": embed::MODEL_NAME, "directory": place }), &text);
     Ok(ExitCode::SUCCESS)
 }
 

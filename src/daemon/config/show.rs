@@ -46,8 +46,15 @@ fn walk(figment: &Figment, path: &str, value: &Value, shown: &mut Vec<Shown>) {
     shown.push(Shown { key: path.to_owned(), value, from });
 }
 
+/// The value as JSON, without the keys that entries of a list may hold (`[[llm.models]] api_key`).
 fn display(value: &Value) -> String {
-    serde_json::to_string(value).unwrap_or_default()
+    let mut json = serde_json::to_value(value).unwrap_or_default();
+    for entry in json.as_array_mut().into_iter().flatten() {
+        if let Some(key) = entry.get_mut("api_key") {
+            *key = "********".into();
+        }
+    }
+    json.to_string()
 }
 
 /// Hides the password inside an address.
