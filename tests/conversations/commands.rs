@@ -171,8 +171,11 @@ async fn what_is_held_about_a_diver_is_exported_and_erased() {
     setup.fails(&["erase", "--channel", "web", "--user", "nobody"]).await;
     assert_eq!(daemon.get(&format!("/api/sessions/{session}")).await.unwrap().status(), 404);
     // A daemon that had heard the conversation has forgotten it.
-    let afterwards = daemon.ask(Some(session), "What is a safety stop?").await;
-    assert_ne!(afterwards["sessionId"], session);
+    eventually("another session", Duration::from_secs(5), async || {
+        let afterwards = daemon.ask(Some(session), "What is a safety stop?").await;
+        (afterwards["sessionId"] != session).then_some(())
+    })
+    .await;
     daemon.kill().await;
 }
 

@@ -87,7 +87,8 @@ fn words(features: &mut Features, raw: &str, reading: &Reading) {
 
 fn leans_back(reading: &Reading, topics: &[Concept]) -> bool {
     let short = if text::unspaced(reading.lang()) { SHORT * 3 } else { SHORT };
-    reading.has(Concept::FollowUp) || reading.len() <= short || (topics.is_empty() && reading.len() <= short * 2)
+    // A short question that names its own subject stands alone.
+    reading.has(Concept::FollowUp) || (topics.is_empty() && reading.len() <= short * 2)
 }
 
 /// Concepts that name a subject, as opposed to grammar and circumstances.

@@ -27,7 +27,7 @@ use crate::{output, server, telemetry};
 
 /// How often housekeeping looks for what is too old, and for changes by other processes.
 const HOUSEKEEPING: Duration = Duration::from_hours(1);
-const LOOK_FOR_CHANGES: Duration = Duration::from_secs(2);
+const LOOK_FOR_CHANGES: Duration = Duration::from_millis(250);
 /// How long connections may take to end once everything else has.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
