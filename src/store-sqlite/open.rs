@@ -95,6 +95,24 @@ pub(crate) fn connect_options(path: &Path, durable: bool) -> SqliteConnectOption
         .disable_statement_logging()
 }
 
+/// Connects, waiting for another process that makes the file: the switch to the write-ahead log is the
+/// one step that SQLite's own busy timeout does not cover.
+async fn connect_patiently(options: &SqliteConnectOptions) -> Outcome<SqliteConnection> {
+    const BUSY_CODES: [&str; 3] = ["5", "261", "517"];
+    let give_up = tokio::time::Instant::now() + BUSY;
+    loop {
+        match options.connect().await {
+            Err(sqlx::Error::Database(cause))
+                if cause.code().is_some_and(|code| BUSY_CODES.contains(&&*code))
+                    && tokio::time::Instant::now() < give_up =>
+            {
+                tokio::time::sleep(LOCK_PAUSE).await;
+            }
+            outcome => return Ok(outcome?),
+        }
+    }
+}
+
 async fn open(options: OpenOptions) -> Outcome<SqliteStore> {
     let (path, scratch) = locate(&options.url_or_path)?;
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
@@ -104,7 +122,7 @@ async fn open(options: OpenOptions) -> Outcome<SqliteStore> {
     let connect = connect_options(&path, scratch.is_none());
     // A dispatching process has a task for checkpoints; the bound is only for when that fails.
     let writing = connect.clone().pragma("wal_autocheckpoint", if options.dispatch { "16384" } else { "1000" });
-    let mut conn = writing.connect().await?;
+    let mut conn = connect_patiently(&writing).await?;
     let standing = schema::standing(&mut conn).await?;
     if standing.found < standing.known {
         if !options.migrate {
