@@ -98,6 +98,7 @@ impl Setup {
             outlets: HashMap::from([(outlet.id(), outlet)]),
             clock: Arc::clone(&clock),
             progress: Progress::new("outbox", clock.now()),
+            stopping: stop.clone(),
         });
         let mut tasks = JoinSet::new();
         let token = stop.clone();

@@ -207,6 +207,11 @@ impl<I: AsyncBufRead + Unpin + Send> ChannelAdapter for Terminal<I> {
             }
             match self.put(&intake, content, opens, true).await {
                 Ok(_) => opens = false,
+                Err(AskError::TooLate) => {
+                    // It was taken in all the same.
+                    opens = false;
+                    self.screen.notice(&format!("No answer: {}.", AskError::TooLate));
+                }
                 Err(AskError::Refused(Refusal::Limited { retry_after })) => {
                     let wait = retry_after.as_secs() + 1;
                     self.screen.notice(&format!("That was a lot at once. Please wait {wait} s and ask again."));

@@ -6,7 +6,7 @@ use crate::compose::Composer;
 use crate::lang::Lang;
 use crate::reply::{Citation, Safety};
 use crate::session::{DiverProfile, Session};
-use crate::store::{FinishedTurn, Outcome, Subject};
+use crate::store::{Outcome, Subject};
 use crate::turn::{GENERAL, Spoken, Turns};
 
 /// Where the citations of the last answer are kept in the session's notes.
@@ -52,7 +52,7 @@ impl Turns {
                 Spoken { restarts: true, ..self.say(composer, Phrase::NewConversation, lang) }
             }
             Command::Export => self.export(event, session, composer, lang).await,
-            Command::Forget => Spoken { forgets: true, ..self.say(composer, Phrase::Forgotten, lang) },
+            Command::Forget => self.forget(event, session, composer, lang).await,
             Command::NotAnEmergency => {
                 self.hearing.stand(&event.conversation, None);
                 Spoken { stands_down: true, ..self.say(composer, Phrase::StoodDown, lang) }
@@ -89,16 +89,17 @@ impl Turns {
         }
     }
 
-    /// Removes everything held about whoever asked for it, the turn that said so included.
-    pub(crate) async fn forget(&self, turn: &FinishedTurn) {
-        self.hearing.forget(&turn.session.conversation);
-        let subject = if self.anonymous(&turn.session.conversation) {
-            Subject::Session(turn.session.conversation.bot.clone(), turn.session.id)
-        } else {
-            Subject::Diver(turn.diver.clone())
-        };
-        if let Err(error) = self.ports.store.erase(&subject, false).await {
-            tracing::error!(error = %error, turn = %turn.id, "a diver's data could not be erased");
+    /// Removes everything held about whoever asks. What is written afterwards is only the answer.
+    async fn forget(&self, event: &Inbound, session: &Session, composer: &Composer<'_>, lang: Lang) -> Spoken {
+        match self.ports.store.erase(&self.subject(event, session), false).await {
+            Ok(_) => {
+                self.hearing.forget(&event.conversation);
+                Spoken { forgets: true, ..self.say(composer, Phrase::Forgotten, lang) }
+            }
+            Err(error) => {
+                tracing::error!(error = %error, "a diver's data could not be erased");
+                Spoken { outcome: Outcome::Fallback, ..self.say(composer, Phrase::Fallback, lang) }
+            }
         }
     }
 

@@ -1,9 +1,11 @@
 //! The outbox worker: parts on their way out, in order per conversation, until each has a receipt.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +35,8 @@ pub struct Deliveries {
     pub clock: Arc<dyn Clock>,
     /// The loop's watermark.
     pub progress: Arc<Progress>,
+    /// Fired when the daemon stops.
+    pub stopping: CancellationToken,
 }
 
 impl Deliveries {
@@ -45,12 +49,17 @@ impl Deliveries {
             self.progress.tick(now);
             let room = AT_ONCE.saturating_sub(sending.len());
             let due = if room == 0 { Vec::new() } else { self.due(now, room).await };
-            let found_none = due.is_empty();
+            let found_none = due.is_empty() && room > 0;
             for part in due {
                 let deliveries = Arc::clone(&self);
                 sending.spawn(async move { deliveries.deliver(part).await });
             }
-            if found_none {
+            if room == 0 {
+                tokio::select! {
+                    _ = sending.join_next() => {}
+                    () = stop.cancelled() => {}
+                }
+            } else if found_none {
                 tokio::select! {
                     () = self.store.wait_for_parts(now, Duration::from_secs(1)) => {}
                     Some(_) = sending.join_next(), if !sending.is_empty() => {}
@@ -94,8 +103,20 @@ impl Deliveries {
         if part.uncertain {
             metrics::counter!("dovvybuddy_possible_duplicates_total", "outlet" => part.outlet.to_string()).increment(1);
         }
-        if let Err(error) = self.store.settle(part.id, &result).await {
-            tracing::error!(error = %error, part = part.id, outcome, "a receipt could not be stored");
+        self.settle(part.id, &result, outcome).await;
+    }
+
+    /// Stores what became of a part. Until that is done nothing behind it can go out, so it is tried
+    /// until the store takes it.
+    async fn settle(&self, part: i64, result: &PartResult, outcome: &str) {
+        let mut pause = Duration::from_millis(200);
+        while let Err(error) = self.store.settle(part, result).await {
+            tracing::error!(error = %error, part, outcome, "a receipt can't be stored yet");
+            if self.stopping.is_cancelled() {
+                return;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(10));
         }
     }
 
@@ -107,9 +128,12 @@ impl Deliveries {
             context: part.context.clone(),
             replaces: None,
         };
-        let sent = tokio::time::timeout(SEND_TIMEOUT, outlet.send(&outbound, &key))
-            .await
-            .unwrap_or_else(|_| Err(SendError::Uncertain("no answer in time".into())));
+        let attempt = AssertUnwindSafe(outlet.send(&outbound, &key)).catch_unwind();
+        let sent = match tokio::time::timeout(SEND_TIMEOUT, attempt).await {
+            Ok(Ok(sent)) => sent,
+            Ok(Err(_)) => Err(SendError::Uncertain("the outlet panicked".into())),
+            Err(_) => Err(SendError::Uncertain("no answer in time".into())),
+        };
         let error = match sent {
             Ok(receipt) => return PartResult::Sent { receipt, at: self.clock.now() },
             Err(error) => error,

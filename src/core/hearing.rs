@@ -44,9 +44,17 @@ impl Hearing {
         heard
     }
 
-    /// Appends what was said.
+    /// A conversation in which nothing was said before is remembered from now on.
+    pub fn open(&self, conversation: &ConversationKey) {
+        self.change(conversation, |_| {});
+    }
+
+    /// Appends what was said in a conversation that is remembered. Of another one nothing is known, and
+    /// half a memory would hide what the store knows.
     pub fn add(&self, conversation: &ConversationKey, role: Role, text: &str) {
-        self.change(conversation, |heard| push(heard, role, text));
+        if self.recall(conversation).is_some() {
+            self.change(conversation, |heard| push(heard, role, text));
+        }
     }
 
     /// An emergency stands, or no longer does.

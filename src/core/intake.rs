@@ -262,6 +262,9 @@ impl Inner {
             Ok(Accepted::New { session, allowance }) => {
                 self.hearing.add(&event.conversation, Role::User, event.content.text());
                 opened.keep();
+                if event.opens_conversation {
+                    self.hearing.open(&event.conversation);
+                }
                 let events = self.streams.follow(event.turn, None).holding(log);
                 Ok(Admitted::Queued { turn: event.turn, session, allowance, events })
             }
@@ -282,27 +285,31 @@ impl Inner {
     /// goes out whether or not it could be stored.
     async fn raise_alarm(&self, event: Inbound, alarm: Alarm) -> Result<Admitted, Refusal> {
         self.running.cut_short(&event.conversation);
+        self.hearing.stand(&event.conversation, Some(alarm.standing.clone()));
         self.hearing.add(&event.conversation, Role::User, event.content.text());
         self.hearing.add(&event.conversation, Role::Assistant, &alarm.text);
-        self.hearing.stand(&event.conversation, Some(alarm.standing.clone()));
         metrics::counter!("dovvybuddy_emergencies_total", "kind" => alarm.standing.kind.as_str()).increment(1);
 
         let session = self.session_for(&event);
         let mut turn = self.alarm_turn(&event, session, alarm);
-        let write = self.store.accept_answered(&event, session, &turn);
-        let stored = tokio::time::timeout(EMERGENCY_STORE_BUDGET, write).await;
-        failpoint::reached("emergency_stored");
+        let mut stored = self.store_alarm(&event, session, &turn).await;
+        if let Some(Accepted::Duplicate { fingerprint, .. }) = &stored
+            && *fingerprint != event.fingerprint
+        {
+            // Another message had this id. That is the client's mistake; nobody in danger pays for it.
+            let own = Inbound { event_id: event.turn.to_string(), fingerprint: None, ..event.clone() };
+            stored = self.store_alarm(&own, session, &turn).await;
+        }
         match stored {
-            Ok(Ok(Accepted::Duplicate { turn, session, .. })) => {
+            Some(Accepted::Duplicate { turn, session, .. }) => {
+                // An old event that came again must not raise what was called off since.
+                self.hearing.forget(&event.conversation);
                 return Ok(Admitted::Repeat { turn, session, events: self.streams.follow(turn, None) });
             }
-            Ok(Ok(Accepted::New { session, .. })) => {
+            Some(Accepted::New { session, .. }) => {
                 return Ok(Admitted::Answered { turn: event.turn, session, reply: Arc::new(turn.reply) });
             }
-            Ok(Ok(Accepted::Limited { .. })) | Err(_) => {}
-            Ok(Err(ref error)) => {
-                tracing::error!(error = %error, turn = %event.turn, "an emergency reply could not be stored");
-            }
+            Some(Accepted::Limited { .. }) | None => {}
         }
         self.send_now(&event, &turn.parts).await;
         if self.delivery(&event.conversation.channel) == Delivery::Sent {
@@ -311,6 +318,24 @@ impl Inner {
         }
         turn.reply.degraded.push(Degraded::Store);
         Ok(Admitted::Answered { turn: event.turn, session, reply: Arc::new(turn.reply) })
+    }
+
+    /// Stores an alarm; `None` if the store could not do it in the moment it gets.
+    async fn store_alarm(&self, event: &Inbound, session: SessionId, turn: &FinishedTurn) -> Option<Accepted> {
+        let write = self.store.accept_answered(event, session, turn);
+        let stored = tokio::time::timeout(EMERGENCY_STORE_BUDGET, write).await;
+        failpoint::reached("emergency_stored");
+        match stored {
+            Ok(Ok(accepted)) => Some(accepted),
+            Ok(Err(error)) => {
+                tracing::error!(error = %error, turn = %event.turn, "an emergency reply could not be stored");
+                None
+            }
+            Err(_) => {
+                tracing::error!(turn = %event.turn, "an emergency reply could not be stored in time");
+                None
+            }
+        }
     }
 
     fn alarm_turn(&self, event: &Inbound, session: SessionId, alarm: Alarm) -> FinishedTurn {

@@ -9,6 +9,7 @@ use futures::FutureExt as _;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::channel::BoxError;
 use crate::clock::Clock;
@@ -108,7 +109,8 @@ impl Lanes {
     async fn run_claim(&self, claim: Claim) {
         failpoint::reached("claimed");
         let cut = self.running.enter(&claim.conversation);
-        let turn = AssertUnwindSafe(self.turns.run(&claim, &cut)).catch_unwind();
+        let span = tracing::info_span!("turn", id = ?claim.turn().map(|turn| turn.to_string()), channel = %claim.conversation.channel);
+        let turn = AssertUnwindSafe(self.turns.run(&claim, &cut).instrument(span)).catch_unwind();
         let ended = tokio::select! {
             ended = turn => Some(ended),
             () = self.keep_lease(&claim) => None,

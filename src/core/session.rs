@@ -150,7 +150,8 @@ impl DiverProfile {
         take(&mut self.units, newer.units);
         take(&mut self.language, newer.language);
         for concern in newer.concerns {
-            if !self.concerns.contains(&concern) && self.concerns.len() < MOST_CONCERNS {
+            let fits = concern.len() <= LONGEST_CONCERN && self.concerns.len() < MOST_CONCERNS;
+            if fits && !self.concerns.contains(&concern) {
                 self.concerns.push(concern);
             }
         }
@@ -158,8 +159,9 @@ impl DiverProfile {
     }
 }
 
-/// How many worries and conditions are remembered.
+/// How many worries and conditions are remembered, and how long one may be, in bytes.
 const MOST_CONCERNS: usize = 32;
+const LONGEST_CONCERN: usize = 400;
 
 fn extend_within(held: &mut Map<String, Value>, newer: &Map<String, Value>) {
     if newer.is_empty() {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, info_span};
 
 use crate::agent::{Asked, Brief, Destination, Phrase, Route};
 use crate::channel::{Content, Delivery};
@@ -139,7 +140,7 @@ impl Turns {
         }
 
         let began = Instant::now();
-        let route = self.ports.router.route(&asked).await;
+        let route = self.ports.router.route(&asked).instrument(info_span!("route")).await;
         let route_ms = millis(began.elapsed());
         session.profile.merge(route.learned.clone());
         session.profile.language = Some(route.lang);
@@ -186,13 +187,13 @@ impl Turns {
             profile: asked.session.profile.clone(),
         };
         let began = Instant::now();
-        let found = self.ports.retriever.search(&query).await;
+        let found = self.ports.retriever.search(&query).instrument(info_span!("search")).await;
         let search_ms = millis(began.elapsed());
         metrics::histogram!("dovvybuddy_retrieval_seconds").record(began.elapsed());
 
         let introduce = asked.session.history.is_empty();
         let brief = Brief { asked, route, agent, passages: found.passages };
-        let answer = self.ports.answerer.answer(&brief, composer).await;
+        let answer = self.ports.answerer.answer(&brief, composer).instrument(info_span!("answer")).await;
         let outcome = if answer.covered { Outcome::Answered } else { Outcome::NotCovered };
         let cost_micros = answer.cost_micros;
         let draft = Draft { brief: &brief, answer, safety, introduce, lexical_only: found.lexical_only };
@@ -214,7 +215,7 @@ impl Turns {
         let mut told = false;
         let mut pause = Duration::from_millis(100);
         loop {
-            match self.ports.store.finish(claim, &turn).await {
+            match self.ports.store.finish(claim, &turn).instrument(info_span!("write")).await {
                 Ok(()) => break,
                 Err(StoreError::LeaseLost) => return self.abandon(claim),
                 Err(error) => {
@@ -229,9 +230,7 @@ impl Turns {
             }
         }
         failpoint::reached("finished");
-        if spoken.forgets {
-            self.forget(&turn).await;
-        } else {
+        if !spoken.forgets {
             self.hearing.add(&claim.conversation, Role::Assistant, &turn.reply.text);
         }
         report(claim, &turn);
@@ -260,7 +259,8 @@ impl Turns {
             reply: spoken.reply.clone(),
             outcome: spoken.outcome,
             session: Session { updated_at: at, ..session },
-            stands_down: spoken.stands_down,
+            // What stood in a session that expired ended with it.
+            stands_down: spoken.stands_down || restarted,
             restarts_session: restarted || spoken.restarts,
             usage,
             parts,
@@ -280,10 +280,11 @@ impl Turns {
             return Some((Session::open(id, claim.conversation.clone(), event.received_at), false));
         }
         let mut pause = Duration::from_millis(100);
+        let give_up = self.deadline(claim);
         let found = loop {
             match self.ports.store.session(&claim.conversation, &event.sender.key, self.settings.history).await {
                 Ok(found) => break found,
-                Err(error) if Instant::now() >= self.deadline(claim) => {
+                Err(error) if Instant::now() >= give_up => {
                     tracing::error!(error = %error, turn = ?claim.turn(), "a session can't be read");
                     self.abandon(claim);
                     if let Err(error) = self.ports.store.park(claim).await {
@@ -352,7 +353,12 @@ impl Turns {
 
     /// Covers a claim with the fallback: its turn panicked.
     pub async fn give_fallback(&self, claim: &Claim) {
-        self.give_fallback_as(claim, Outcome::Fallback).await;
+        // What the failed try released can't be taken back; followers begin anew with the next one.
+        let next = Claim { attempt: claim.attempt + 1, ..claim.clone() };
+        if let Some(turn) = next.turn() {
+            self.streams.open(turn).begin(next.attempt);
+        }
+        self.give_fallback_as(&next, Outcome::Fallback).await;
     }
 
     async fn give_fallback_as(&self, claim: &Claim, outcome: Outcome) {

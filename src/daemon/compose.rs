@@ -295,6 +295,7 @@ pub(crate) fn lead_notices(config: &Config, lead: &Lead) -> Vec<Notice> {
 /// The outbox worker.
 pub(crate) fn deliveries(
     house: &House,
+    lifecycle: &Lifecycle,
     channels: HashMap<ChannelId, Arc<dyn ChannelAdapter>>,
     mut outlets: HashMap<ChannelId, Arc<dyn Outlet>>,
 ) -> Arc<Deliveries> {
@@ -307,5 +308,6 @@ pub(crate) fn deliveries(
         outlets,
         clock: Arc::clone(&house.clock),
         progress: Progress::new("outbox", house.clock.now()),
+        stopping: lifecycle.stopping.clone(),
     })
 }

@@ -8,6 +8,7 @@ mod sections;
 pub(crate) mod show;
 pub(crate) mod sources;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 pub(crate) use error::ConfigError;
@@ -26,7 +27,9 @@ pub(crate) struct Loaded {
 
 /// Loads, checks and validates.
 pub(crate) fn load(file: Option<&Path>) -> Result<Loaded, ConfigError> {
-    let figment = sources::merge(file, std::env::vars())?;
+    // A variable that is no text can't be one of ours.
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    let figment = sources::merge(file, std::env::vars_os().filter_map(text))?;
     let config: Config = figment.extract().map_err(|e| ConfigError::from_figment(&e))?;
     config.validate()?;
     Ok(Loaded { config, figment })

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -31,35 +31,44 @@ impl Lifecycle {
         self.tasks.spawn(task);
     }
 
-    /// Waits for SIGTERM or SIGINT and brings everything to its end. A second signal skips the waiting.
-    pub(crate) async fn run_to_end(&self) -> std::io::Result<()> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+    /// Waits for a signal and brings everything to its end. A second signal skips the waiting.
+    pub(crate) async fn run_to_end(&self, mut signals: Signals) {
+        signals.next().await;
         tracing::info!("stopping: nothing new is taken in, what runs may finish");
         notify(NotifyState::Stopping);
         self.stopping.cancel();
         self.tasks.close();
-        let impatient = async {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        };
         tokio::select! {
-            () = self.tasks.wait() => return Ok(()),
+            () = self.tasks.wait() => return,
             () = tokio::time::sleep(SOFT_STOP) => tracing::warn!("still running after the deadline: turns are parked"),
-            () = impatient => tracing::warn!("asked twice: turns are parked"),
+            () = signals.next() => tracing::warn!("asked twice: turns are parked"),
         }
         self.park.cancel();
         if tokio::time::timeout(PARKING, self.tasks.wait()).await.is_err() {
             tracing::warn!("some tasks did not end and are dropped");
             self.hard_stop.cancel();
         }
-        Ok(())
+    }
+}
+
+/// The signals that end the daemon.
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Hears them from now on: as the first process of a container, nobody else would.
+    pub(crate) fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Resolves at the next one, also one that came before.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 

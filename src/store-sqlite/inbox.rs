@@ -63,8 +63,8 @@ impl Inbox for SqliteStore {
     }
 
     async fn claim(&self, now: Timestamp, until: Timestamp) -> Result<Option<Claim>, StoreError> {
-        let Some((claim, suspect)) = self.lanes().claim(now, until) else { return Ok(None) };
-        if suspect {
+        let Some((claim, recovered)) = self.lanes().claim(now, until) else { return Ok(None) };
+        if recovered {
             // Written before it is handed out: if it brings the process down again, that is counted.
             let undo = self.lanes().finishing(&claim)?;
             let written = self.set_attempts(&claim, claim.attempt).await;

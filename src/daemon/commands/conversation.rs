@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dovvybuddy_core::channel::ChannelAdapter;
 use dovvybuddy_core::store::{Sessions as _, Upkeep as _};
@@ -17,6 +18,9 @@ use crate::config::Config;
 use crate::lifecycle::Lifecycle;
 use crate::output;
 
+/// How long a turn may take to be written once its answer is there.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Everything behind one terminal.
 struct Desk {
     house: House,
@@ -27,13 +31,19 @@ struct Desk {
 pub(crate) async fn ask(config: &Config, options: &Ask, json: bool) -> Outcome {
     let desk = Desk::open(config, options.session.as_deref()).await?;
     let answered = desk.terminal.ask(&desk.house.spine.intake, &options.text, !json).await;
-    desk.close().await?;
-    let answered = answered.map_err(|error| CommandError::Failed(error.to_string()))?;
+    let answered = match answered {
+        Ok(answered) => answered,
+        Err(error) => {
+            desk.close().await;
+            return Err(CommandError::Failed(error.to_string()));
+        }
+    };
     if json {
         output::json(&dovvybuddy_web::chat_response(answered.turn, answered.session, &answered.reply));
     } else {
         output::note(format!("\nGo on with: dovvybuddy ask --session {} \"…\"", answered.session));
     }
+    desk.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -43,7 +53,7 @@ pub(crate) async fn chat(config: &Config, options: &Chat) -> Outcome {
         ended = desk.terminal.run(desk.house.spine.intake.clone(), desk.lifecycle.stopping.clone()) => ended,
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
-    desk.close().await?;
+    desk.close().await;
     ended.map_err(|error| CommandError::Failed(error.to_string()))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -77,11 +87,17 @@ impl Desk {
         Ok(Self { house, terminal, lifecycle })
     }
 
-    async fn close(&self) -> Result<(), CommandError> {
+    /// Ends what runs. The answer is out by now, so that a failure here is worth no more than a line.
+    async fn close(&self) {
         self.lifecycle.stopping.cancel();
         self.lifecycle.tasks.close();
-        self.lifecycle.tasks.wait().await;
-        Ok(self.house.store.close().await?)
+        if tokio::time::timeout(PATIENCE, self.lifecycle.tasks.wait()).await.is_err() {
+            self.lifecycle.park.cancel();
+            self.lifecycle.tasks.wait().await;
+        }
+        if let Err(error) = self.house.store.close().await {
+            tracing::warn!(error = %error, "the database could not be closed");
+        }
     }
 }
 

@@ -32,6 +32,8 @@ const LOOK_FOR_CHANGES: Duration = Duration::from_millis(250);
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
+    let signals = lifecycle::Signals::listen()
+        .map_err(|error| CommandError::Failed(format!("signals can't be heard: {error}")))?;
     lifecycle::raise_open_files();
     let metrics = telemetry::record_metrics()?;
     // A delivery that can't be configured is told before anything is opened.
@@ -48,7 +50,7 @@ pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
 
     let web = compose::web(config, &house, &lifecycle)?;
     let lead_outlets = outlets.keys().map(ToString::to_string).collect();
-    let deliveries = compose::deliveries(&house, channels, outlets);
+    let deliveries = compose::deliveries(&house, &lifecycle, channels, outlets);
     let health = Arc::new(Health {
         store: house.store.clone(),
         knowledge: Arc::clone(&house.knowledge),
@@ -79,11 +81,13 @@ pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
 
     announce(config, &house);
     lifecycle::notify(NotifyState::Ready);
-    lifecycle.run_to_end().await.map_err(|error| CommandError::Failed(format!("signals can't be heard: {error}")))?;
+    lifecycle.run_to_end(signals).await;
     if tokio::time::timeout(LAST_WORDS, drained.drained()).await.is_err() {
         tracing::warn!("some connections of the web channel did not end");
     }
-    house.store.close().await?;
+    if let Err(error) = house.store.close().await {
+        tracing::warn!(error = %error, "the database could not be closed; the next start recovers");
+    }
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }

@@ -286,8 +286,9 @@ impl Config {
         if let Some((key, _)) = positive.iter().find(|(_, value)| *value == 0) {
             return Err(ConfigError::invalid(key, "expected at least 1"));
         }
-        if self.turn.budget_seconds > 19 {
-            return Err(ConfigError::invalid("turn.budget_seconds", "expected at most 19; clients wait 20 seconds"));
+        if self.turn.budget_seconds.saturating_add(self.turn.least_seconds) > 19 {
+            let expected = "expected at most 19 together with turn.least_seconds; clients wait 20 seconds";
+            return Err(ConfigError::invalid("turn.budget_seconds", expected));
         }
         if self.retention.event_ids_days < 8 {
             return Err(ConfigError::invalid("retention.event_ids_days", "expected at least 8"));

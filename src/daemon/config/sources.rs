@@ -132,6 +132,10 @@ fn secrets_from_files(mut figment: Figment) -> Result<Figment, ConfigError> {
     for key in SECRETS {
         let from = format!("{key}_file");
         let Ok(path) = figment.extract_inner::<String>(&from) else { continue };
+        // The environment is the last word, over a file that a configuration names, too.
+        if figment.find_metadata(key).is_some_and(|source| source.name.starts_with("environment")) {
+            continue;
+        }
         let secret = std::fs::read_to_string(&path)
             .map_err(|error| ConfigError::invalid(&from, format!("expected a readable file ({})", error.kind())))?;
         figment = figment.merge(Named(&format!("file {path}"), Serialized::default(key, secret.trim_end())));

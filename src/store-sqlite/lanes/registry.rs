@@ -16,6 +16,10 @@ const LONGEST_BURST: u32 = 4;
 pub(super) type Key = Arc<str>;
 
 /// A waiting event.
+/// Whoever was running when the process died once is taken up again like everyone else: after a crash
+/// that would be every conversation. Only what was running in more crashes than this runs alone.
+const INNOCENT: u32 = 1;
+
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) seq: i64,
@@ -105,7 +109,7 @@ impl Registry {
         while self.settling.first().is_some_and(|(at, ..)| *at <= now) {
             let Some((_, seq, key)) = self.settling.pop_first() else { return };
             let Some(lane) = self.lanes.get_mut(&key) else { continue };
-            if lane.waiting.front().is_some_and(|first| first.attempts > 0) {
+            if lane.waiting.front().is_some_and(|first| first.attempts > INNOCENT) {
                 lane.place = Place::Suspect(seq);
                 self.suspects.insert(seq, key);
             } else {
@@ -132,6 +136,8 @@ impl Registry {
         }
     }
 
+    /// The next lane's events, and whether they may have been started before: then the try is to be
+    /// written down before they are handed out.
     pub(super) fn claim(&mut self, now: Timestamp, until: Timestamp) -> Option<(Claim, bool)> {
         self.expire(now);
         self.promote(now);
@@ -147,7 +153,7 @@ impl Registry {
         lane.place = Place::Nowhere;
         let (events, _) = run(&lane.waiting)?;
         let first = lane.waiting.front()?;
-        let (attempt, suspect) = (first.attempts + 1, first.attempts > 0);
+        let (attempt, recovered, suspect) = (first.attempts + 1, first.attempts > 0, first.attempts > INNOCENT);
         self.last_fence += 1;
         let claim = Claim {
             conversation: first.event.conversation.clone(),
@@ -159,7 +165,7 @@ impl Registry {
         lane.running = Some(Running { fence: claim.fence, until, events, attempt, suspect, finishing: false });
         self.suspect_running |= suspect;
         self.leases.insert((until, key));
-        Some((claim, suspect))
+        Some((claim, recovered))
     }
 
     /// The running turn of a lane, if `fence` is still its.
