@@ -71,9 +71,9 @@ pub(crate) async fn admit(state: &App, client: &Client, ask: Ask) -> Result<Admi
     };
     let event_id = ask.key.as_deref().map(|key| match known {
         Some(session) => event_id(Scope::Session(session), key),
-        None => state.repeats.event_id(client.ip, client.cookie, key),
+        None => event_id(Scope::Client(client.ip), key),
     });
-    let event = inbound(state, client, &ask.request, known, event_id.clone());
+    let event = inbound(state, client, &ask.request, known, event_id);
 
     let give_up = ask.arrived + state.config.reply_within();
     let intake = state.intake.clone();
@@ -99,11 +99,6 @@ pub(crate) async fn admit(state: &App, client: &Client, ask: Ask) -> Result<Admi
         Err(refusal) => return Err(ApiError::refused(&*state.clock, refusal, state.config.diver_per_minute)),
     };
     state.turns.insert(admission.turn, ());
-    if known.is_none()
-        && let Some((key, event_id)) = ask.key.zip(event_id)
-    {
-        state.repeats.note(client.ip, &key, &event_id, admission.session);
-    }
     Ok(admission)
 }
 

@@ -1,11 +1,9 @@
 //! Idempotency keys: a client names its request, so that a repeat finds the same turn.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use axum::http::HeaderMap;
 use dovvybuddy_core::SessionId;
-use moka::sync::Cache;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -36,15 +34,16 @@ pub(crate) fn wrong_key(field: &str) -> ApiError {
 pub(crate) enum Scope {
     /// The session the client named.
     Session(SessionId),
-    /// The client: its address, and the session in its cookie.
-    Client(IpAddr, Option<SessionId>),
+    /// The client, by its address. Its cookie can't be part of it: the first answer sets one, and the
+    /// repeat that is sent when that answer broke off brings it along.
+    Client(IpAddr),
 }
 
 /// The event's id for a key within its scope.
 pub(crate) fn event_id(scope: Scope, key: &str) -> String {
     let scope = match scope {
         Scope::Session(session) => format!("session\n{session}\n"),
-        Scope::Client(ip, cookie) => format!("client\n{ip}\n{}\n", cookie.map(|c| c.to_string()).unwrap_or_default()),
+        Scope::Client(ip) => format!("client\n{ip}\n"),
     };
     digest(format!("{scope}{key}").as_bytes())
 }
@@ -99,32 +98,6 @@ fn digest(bytes: &[u8]) -> String {
     hex
 }
 
-/// Remembers under which id a client's key was used. A response sets the client's cookie, which is
-/// part of its scope: the repeat of a request comes with the cookie that the first answer set.
-pub(crate) struct Repeats(Cache<(IpAddr, String), (String, SessionId)>);
-
-impl Default for Repeats {
-    fn default() -> Self {
-        Self(Cache::builder().max_capacity(20_000).time_to_live(Duration::from_hours(24)).build())
-    }
-}
-
-impl Repeats {
-    /// The event's id for a client that names no session.
-    pub(crate) fn event_id(&self, ip: IpAddr, cookie: Option<SessionId>, key: &str) -> String {
-        let earlier = self.0.get(&(ip, key.to_owned()));
-        match earlier {
-            Some((event_id, session)) if cookie == Some(session) => event_id,
-            _ => event_id(Scope::Client(ip, cookie), key),
-        }
-    }
-
-    /// Notes the session that a client's key led to.
-    pub(crate) fn note(&self, ip: IpAddr, key: &str, event_id: &str, session: SessionId) {
-        self.0.insert((ip, key.to_owned()), (event_id.to_owned(), session));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,24 +123,13 @@ mod tests {
     fn a_key_means_something_else_for_another_client() {
         let (here, there) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
         let ids = [
-            event_id(Scope::Client(here, None), "1"),
-            event_id(Scope::Client(there, None), "1"),
-            event_id(Scope::Client(here, Some(session(1))), "1"),
+            event_id(Scope::Client(here), "1"),
+            event_id(Scope::Client(there), "1"),
             event_id(Scope::Session(session(1)), "1"),
             event_id(Scope::Session(session(1)), "2"),
         ];
         let distinct: std::collections::HashSet<_> = ids.iter().collect();
         assert_eq!(distinct.len(), ids.len());
-    }
-
-    #[test]
-    fn a_repeat_with_the_cookie_of_the_first_answer_is_recognised() {
-        let repeats = Repeats::default();
-        let ip = "192.0.2.1".parse().unwrap();
-        let first = repeats.event_id(ip, None, "k");
-        repeats.note(ip, "k", &first, session(1));
-        assert_eq!(repeats.event_id(ip, Some(session(1)), "k"), first);
-        assert_ne!(repeats.event_id(ip, Some(session(2)), "k"), first);
     }
 
     #[test]

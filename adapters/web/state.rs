@@ -16,7 +16,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::client_ip::TrustedProxies;
 use crate::config::{ConfigError, WebConfig};
-use crate::idempotency::Repeats;
 use crate::limits::IpLimits;
 
 /// Makes the deliveries of a lead; empty when none is configured.
@@ -68,7 +67,6 @@ pub(crate) struct Inner {
     pub(crate) origins: Vec<String>,
     /// The origin people reach the daemon under.
     pub(crate) public_origin: Option<String>,
-    pub(crate) repeats: Repeats,
     /// The turns this process took in lately: they may be waited for, an unknown one may not.
     pub(crate) turns: Cache<TurnId, ()>,
     pub(crate) streams: Arc<Semaphore>,
@@ -99,7 +97,6 @@ impl WebState {
             proxies: TrustedProxies::new(config.proxies()?),
             origins,
             public_origin,
-            repeats: Repeats::default(),
             turns: Cache::builder().max_capacity(50_000).time_to_live(TURN_MEMORY).build(),
             streams: Arc::new(Semaphore::new(config.most_streams)),
             sockets: Arc::new(Semaphore::new(config.most_sockets)),

@@ -280,7 +280,8 @@ pub trait Sessions: Send + Sync + 'static {
     /// The same by its id, with the profile of the diver who last spoke in it.
     async fn session_by_id(&self, bot: &BotId, id: SessionId, window: usize) -> Result<Option<Session>, StoreError>;
 
-    /// Opens a session nobody has spoken in yet.
+    /// Opens a session nobody has spoken in yet, with what its client told of the diver. Only channels
+    /// whose divers are their conversations (the anonymous web) can do so before a word is said.
     async fn open_session(&self, session: &Session) -> Result<(), StoreError>;
 
     /// A finished turn.

@@ -83,12 +83,18 @@ impl Sessions for SqliteStore {
     async fn open_session(&self, session: &Session) -> Result<(), StoreError> {
         let state = serde_json::to_string(&session.state).map_err(Fault::from)?;
         let emergency = session.emergency.as_ref().map(serde_json::to_string).transpose().map_err(Fault::from)?;
+        let profile = serde_json::to_string(&session.profile).map_err(Fault::from)?;
         let session = session.clone();
         let (recall, opened) = (self.recall().clone(), session.conversation.encode());
         let write = async move |conn: &mut SqliteConnection| {
             sqlx::query(
-                "INSERT INTO sessions (id, bot, conversation, state, emergency, created_at, updated_at)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (conversation) DO NOTHING",
+                "INSERT INTO sessions (id, bot, conversation, diver, state, emergency, created_at, updated_at)
+                     VALUES ($1, $2, $3, $3, $4, $5, $6, $7) ON CONFLICT (conversation) DO NOTHING;
+
+                 INSERT OR IGNORE INTO participants (diver, conversation) VALUES ($3, $3);
+
+                 INSERT INTO divers (key, user, profile, updated_at) SELECT $3, $8, $9, $7 WHERE $9 <> '{}'
+                     ON CONFLICT (key) DO NOTHING",
             )
             .bind(session.id.to_string())
             .bind(session.conversation.bot.as_str())
@@ -97,6 +103,8 @@ impl Sessions for SqliteStore {
             .bind(&emergency)
             .bind(session.created_at.as_millis())
             .bind(session.updated_at.as_millis())
+            .bind(&session.conversation.conversation)
+            .bind(&profile)
             .execute(conn)
             .await?;
             Ok(())

@@ -75,6 +75,9 @@ async fn a_session_may_be_opened_with_a_profile() {
     let server = Server::start().await;
     let opened = server.post("/api/sessions", json!({"diverProfile": {"cert_level": "OW", "dives": {}}})).await;
     assert_eq!(opened.json["diver_profile"]["cert_level"], "OW");
+    let id = opened.json["id"].as_str().unwrap();
+    let read = server.get(&format!("/api/sessions/{id}")).await;
+    assert_eq!(read.json["diver_profile"]["cert_level"], "OW", "it is kept");
     let wrong = server.post("/api/sessions", json!({"diverProfile": 1})).await;
     assert_eq!(wrong.fields(), ["diverProfile"]);
 }
