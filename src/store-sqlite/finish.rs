@@ -11,7 +11,7 @@ use crate::fault::{Fault, Outcome};
 /// database for each row inserted into `finishing`, so that a whole group is one hop. Everything hangs on
 /// the session's row: when the diver was erased meanwhile, nothing of the turn is kept, and its words are
 /// not sent any more; the answer to the command that erased them is. Rows without a turn only fill up a
-/// statement.
+/// statement; a turn that another process finished meanwhile changes nothing.
 pub(crate) const PROGRAM: &str = "
 CREATE TEMP VIEW finishing AS SELECT
     NULL AS session, NULL AS turn, NULL AS state, NULL AS last_seen, NULL AS emergency, NULL AS
@@ -22,7 +22,8 @@ CREATE TEMP VIEW finishing AS SELECT
     profile, NULL AS covered, NULL AS stands_down, NULL AS
     conversation, NULL AS outlet, NULL AS parts, NULL AS context, NULL AS urgent;
 
-CREATE TEMP TRIGGER finish INSTEAD OF INSERT ON finishing WHEN NEW.turn IS NOT NULL BEGIN
+CREATE TEMP TRIGGER finish INSTEAD OF INSERT ON finishing
+WHEN NEW.turn IS NOT NULL AND NOT EXISTS (SELECT 1 FROM turns WHERE id = NEW.turn) BEGIN
     UPDATE sessions SET
         state = coalesce(NEW.state, state),
         emergency = CASE WHEN NEW.raised > 0 THEN NEW.emergency WHEN NEW.stands_down AND emergency_seq <= NEW.last_seen THEN NULL ELSE emergency END,
