@@ -23,10 +23,11 @@ use dovvybuddy_core::session::Role;
 use dovvybuddy_core::spine::{self, Ports, SpineSettings, Stops};
 use dovvybuddy_core::store::{Sessions as _, Upkeep as _};
 use dovvybuddy_core::supervise::Progress;
+use dovvybuddy_core::testkit::channel_contract;
 use dovvybuddy_core::testkit::chat::{self, FakeChat};
 use dovvybuddy_core::testkit::minds::{Echo, KeysAloud, KnowsNothing, OneAgent, ScriptedGuard, ScriptedRouter};
 use dovvybuddy_core::turn::TurnSettings;
-use dovvybuddy_core::{BotId, ChannelId, Clock, ConversationKey, DiverKey, SystemClock, TurnId};
+use dovvybuddy_core::{BotId, ChannelId, Clock, ConversationKey, DiverKey, SessionId, SystemClock, TurnId};
 use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -178,6 +179,17 @@ fn event(channel: &str, conversation: &str, user: &str, id: &str, text: &str, se
         state: None,
         context: serde_json::Value::Null,
     }
+}
+
+#[test]
+fn every_channel_renders_what_its_platform_takes() {
+    let text = |part: &serde_json::Value| part.as_str().unwrap_or_default().to_owned();
+    channel_contract::renders(&FakeChat::default(), text);
+    channel_contract::renders(&dovvybuddy_web::WebAdapter, text);
+    let (bot, session) = (BotId::default(), SessionId(SystemClock.uuid()));
+    let screen = dovvybuddy_terminal::Screen::new(Box::new(std::io::sink()), false);
+    let terminal = dovvybuddy_terminal::Terminal::new(bot, session, true, None, tokio::io::empty(), screen);
+    channel_contract::renders(&terminal, text);
 }
 
 #[tokio::test]

@@ -6,9 +6,9 @@
 //!    that returned may the platform be told that the event arrived. `Err(Refusal::Unavailable)` means
 //!    "come back later": answer 503 with `Retry-After`, or leave the offset where it is.
 //! 2. Describe the platform in [`Capabilities`]; splitting, pacing and retries follow from it.
-//! 3. Implement [`Outlet::render`] and [`Outlet::send`], unless replies are fetched
+//! 3. Implement [`ChannelAdapter::render`] and [`Outlet::send`], unless replies are fetched
 //!    ([`Delivery::Fetched`], as on the web).
-//! 4. Run `testkit::channel_contract` against the adapter and a fake of its platform.
+//! 4. Run `testkit::channel_contract` against the adapter, and its own tests against a fake of its platform.
 //!
 //! An adapter translates; it never decides.
 

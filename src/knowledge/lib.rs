@@ -1,6 +1,6 @@
 //! Knowledge: the curated content made searchable.
 //!
-//! [`front_matter`] and [`chunk`] take a document apart, [`ingest`](mod@ingest) brings a content
+//! [`front_matter`] and `chunk` take a document apart, [`ingest`](mod@ingest) brings a content
 //! directory into the knowledge base, [`lexical`] finds passages by words, [`vector`] by meaning
 //! with the vectors that [`embed`] makes, and [`Knowledge`] does all of it behind core's `Retriever`.
 

@@ -22,6 +22,9 @@ pub struct FakeChat {
     delivered: tokio::sync::Notify,
 }
 
+/// The longest text of one message, in UTF-16 units.
+const LONGEST: usize = 4096;
+
 /// The name of the channel.
 pub const CHANNEL: &str = "fake-chat";
 
@@ -76,16 +79,21 @@ impl ChannelAdapter for FakeChat {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             delivery: Delivery::Sent,
-            longest_text: TextLimit { most: 4096, unit: TextUnit::Utf16 },
+            longest_text: TextLimit { most: LONGEST, unit: TextUnit::Utf16 },
             edits: false,
             idempotent_sends: false,
             bursts: true,
         }
     }
 
-    /// One part for each paragraph.
+    /// One part for each paragraph, cut where it is too long.
     fn render(&self, reply: &Reply) -> Vec<serde_json::Value> {
-        reply.text.split("\n\n").map(serde_json::Value::from).collect()
+        let cut = |paragraph: &str| -> Vec<serde_json::Value> {
+            let characters: Vec<char> = paragraph.chars().collect();
+            // A character is at most two UTF-16 units.
+            characters.chunks(LONGEST / 2).map(|piece| piece.iter().collect::<String>().into()).collect()
+        };
+        reply.text.split("\n\n").filter(|paragraph| !paragraph.is_empty()).flat_map(cut).collect()
     }
 
     async fn run(&self, _intake: Intake, stop: CancellationToken) -> Result<(), ChannelError> {
