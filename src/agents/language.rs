@@ -169,7 +169,7 @@ const FR: &str = "
     mais a au aux en dans sur pour avec sans par apres avant depuis que qui quoi quel quelle quels quelles quand
     comment combien pourquoi peut peux puis faut dois doit pas ne ce cest cette ca se me te lui plongee plonger
     plongeur binome aujourdhui hier maintenant tres plus toujours ya suis fait faire avoir ete bonjour merci on
-    quil quelle lors etre sest encore leau nest y depth
+    quil quelle lors etre sest encore leau nest y
 ";
 
 const PT: &str = "
@@ -205,6 +205,7 @@ mod tests {
     fn short_messages_in_eleven_languages() {
         for (lang, text) in [
             (Lang::En, "how big do they get"),
+            (Lang::En, "USAT Liberty wreck depth"),
             (Lang::Es, "¿qué requisitos hay para el curso nitrox?"),
             (Lang::De, "Wo kann man im Dezember gut tauchen, max 6h Flug"),
             (Lang::Fr, "puis-je plonger avec des lentilles"),

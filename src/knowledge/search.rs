@@ -17,12 +17,27 @@ const SAME_DOCUMENT: f32 = 0.93;
 /// Passages that share this much of their words say the same.
 const NEAR_DUPLICATE: f32 = 0.8;
 
-/// Searches a snapshot. `vector` is the query's embedding, if there is one.
+/// Searches a snapshot: among the document types asked for, and where they hold nothing, among all. The router
+/// may be wrong about whose subject a question is; the content is not.
 pub(crate) fn search(snapshot: &Snapshot, query: &Query, vector: Option<&[f32]>, fusion: &Fusion) -> Found {
+    let found = search_types(snapshot, query, &query.doc_types, vector, fusion);
+    if found.passages.is_empty() && !query.doc_types.is_empty() {
+        return search_types(snapshot, query, &[], vector, fusion);
+    }
+    found
+}
+
+fn search_types(
+    snapshot: &Snapshot,
+    query: &Query,
+    doc_types: &[String],
+    vector: Option<&[f32]>,
+    fusion: &Fusion,
+) -> Found {
     let content = &snapshot.content;
     let vectors = vector.filter(|_| snapshot.vectors.suffice()).map(|vector| (&*snapshot.vectors, vector));
     let lexical_only = vectors.is_none();
-    let allowed_types = content.type_filter(&query.doc_types);
+    let allowed_types = content.type_filter(doc_types);
     let allowed = |number: u32| {
         let passage = content.passages.get(number as usize);
         passage.is_some_and(|passage| allowed_types.get(passage.document.doc_type).copied().unwrap_or(false))

@@ -144,7 +144,15 @@ async fn document_types_filter_by_prefix() {
     };
     let found = world.knowledge.search(&ask("certification")).await;
     assert_eq!(sources(&found), ["certifications/padi/open-water.md"]);
-    assert!(world.knowledge.search(&ask("equipment")).await.passages.is_empty());
+}
+
+#[tokio::test]
+async fn where_the_wanted_types_hold_nothing_the_others_are_searched() {
+    let world = World::new().await;
+    let ask = |text: &str| Query { text: text.into(), doc_types: vec!["equipment".into()], ..Query::default() };
+    let found = world.knowledge.search(&ask("how deep can a padi open water diver go")).await;
+    assert_eq!(sources(&found)[0], "certifications/padi/open-water.md");
+    assert!(world.knowledge.search(&ask("where is the best pizza in town")).await.passages.is_empty());
 }
 
 #[tokio::test]
