@@ -21,7 +21,7 @@ use dovvybuddy_core::limit::Quota;
 use dovvybuddy_core::reply::{Degraded, Reply};
 use dovvybuddy_core::session::Role;
 use dovvybuddy_core::spine::{self, Ports, SpineSettings, Stops};
-use dovvybuddy_core::store::{Sessions as _, Upkeep as _};
+use dovvybuddy_core::store::{Privacy as _, Sessions as _, Subject, Upkeep as _};
 use dovvybuddy_core::supervise::Progress;
 use dovvybuddy_core::testkit::channel_contract;
 use dovvybuddy_core::testkit::chat::{self, FakeChat};
@@ -366,7 +366,36 @@ async fn what_was_parked_is_taken_up_at_the_next_start() {
     let spine = setup.start().await;
     let mut events = spine.intake.follow(turn, None);
     let first = events.next(Instant::now() + PATIENCE).await.expect("it is taken up");
-    assert_eq!((first.turn, first.at.attempt), (turn, 1), "a soft stop does not count as an attempt");
+    assert_eq!((first.turn, first.at.attempt), (turn, 2), "a client of then can tell the new words from the old");
+    spine.park.cancel();
+    spine.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_follows_a_later_message_of_a_burst_gets_the_reply_too() {
+    let spine = Setup::new().start().await;
+    let mut first = spine.queue(Spine::sent("room", "1", "hi")).await;
+    let mut later = spine.queue(Spine::sent("room", "2", "what is nitrox")).await;
+    let deadline = Instant::now() + PATIENCE;
+    let (first, later) = tokio::join!(first.reply(deadline), later.reply(deadline));
+    assert_eq!(first.expect("a reply").0.text, later.expect("the same reply").0.text);
+    spine.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_follows_a_waiting_message_that_is_erased_is_told() {
+    let spine = Setup::new().start().await;
+    let session = SessionId(SystemClock.uuid());
+    let conversation = session.to_string();
+    drop(spine.queue(Spine::fetched(&conversation, "1", "slow answer")).await);
+    let event = Spine::fetched(&conversation, "2", "never answered");
+    let mut waiting = spine.queue(event.clone()).await;
+    let held = spine.store.session(&event.conversation, &event.sender.key, 0).await.unwrap().expect("open");
+    let subject = Subject::Session(event.conversation.bot.clone(), held.id);
+    assert!(spine.store.erase(&subject, false).await.unwrap() > 0);
+    spine.intake.forget(&event.conversation);
+    let told = waiting.next(Instant::now() + PATIENCE).await.expect("told in time");
+    assert_eq!(told.event, TurnEvent::Failed);
     spine.park.cancel();
     spine.stop().await;
 }

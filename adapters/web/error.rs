@@ -122,7 +122,10 @@ impl ApiError {
         match error {
             StoreError::Full => Self::Overloaded,
             StoreError::Corrupt(_) => Self::internal(clock, error),
-            StoreError::Unavailable(_) | StoreError::LeaseLost | StoreError::NewerSchema { .. } => {
+            StoreError::Unavailable(_)
+            | StoreError::LeaseLost
+            | StoreError::OlderSchema { .. }
+            | StoreError::NewerSchema { .. } => {
                 tracing::error!(error = %error, "the store refused a request");
                 Self::StoreUnavailable
             }

@@ -94,6 +94,7 @@ impl Turns {
         match self.ports.store.erase(&self.subject(event, session), false).await {
             Ok(_) => {
                 self.hearing.forget(&event.conversation);
+                self.streams.forget(&event.conversation);
                 Spoken { forgets: true, ..self.say(composer, Phrase::Forgotten, lang) }
             }
             Err(error) => {

@@ -4,13 +4,13 @@
 //! from the reply, so that a resumed stream repeats exactly what was sent.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::ids::{AgentId, SessionId, TurnId};
+use crate::ids::{AgentId, ConversationKey, SessionId, TurnId};
 use crate::reply::{Citation, Reply, Safety};
 use crate::session::StoredTurn;
 use crate::store::Sessions;
@@ -89,29 +89,60 @@ pub fn events_of(turn: &StoredTurn) -> Vec<NumberedEvent> {
     events.into_iter().enumerate().map(number).collect()
 }
 
-/// The events of a running turn.
+/// The events of a turn that runs or waits to. It lives as long as somebody writes or follows it.
 #[derive(Debug)]
 pub struct TurnLog {
     turn: TurnId,
+    conversation: ConversationKey,
     state: Mutex<LogState>,
     grown: Notify,
+    /// Where it is listed while it lives.
+    open: Weak<OpenLogs>,
 }
 
 #[derive(Debug, Default)]
 struct LogState {
+    /// 0 until the turn runs.
     attempt: u32,
     events: Vec<Arc<NumberedEvent>>,
+    /// The message is answered together with an earlier one, in its turn.
+    joined: Option<TurnId>,
+}
+
+type OpenLogs = Mutex<HashMap<TurnId, Weak<TurnLog>>>;
+
+/// What comes next in a log.
+enum Next {
+    Event(Arc<NumberedEvent>),
+    /// This turn tells the rest.
+    In(TurnId),
+}
+
+impl Drop for TurnLog {
+    fn drop(&mut self) {
+        let Some(open) = self.open.upgrade() else { return };
+        let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another log may have taken its place.
+        if open.get(&self.turn).is_some_and(|log| log.strong_count() == 0) {
+            open.remove(&self.turn);
+        }
+    }
 }
 
 impl TurnLog {
-    fn new(turn: TurnId) -> Self {
-        Self { turn, state: Mutex::default(), grown: Notify::new() }
-    }
-
     /// Begins a try; what an earlier try said is forgotten.
     pub fn begin(&self, attempt: u32) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        *state = LogState { attempt, events: Vec::new() };
+        *state = LogState { attempt, ..LogState::default() };
+    }
+
+    fn join(&self, turn: TurnId) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).joined = Some(turn);
+        self.grown.notify_waiters();
+    }
+
+    fn waits(&self) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).attempt == 0
     }
 
     /// Appends an event and wakes the followers.
@@ -126,19 +157,22 @@ impl TurnLog {
     }
 
     /// The first event after `seen`.
-    fn after(&self, seen: Option<Cursor>) -> Option<Arc<NumberedEvent>> {
+    fn after(&self, seen: Option<Cursor>) -> Option<Next> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turn) = state.joined {
+            return Some(Next::In(turn));
+        }
         let skip = match seen {
             Some(seen) if seen.attempt == state.attempt.max(1) => seen.n as usize,
             _ => 0,
         };
-        state.events.get(skip).cloned()
+        state.events.get(skip).cloned().map(Next::Event)
     }
 }
 
 /// The running turns of this process, and the way to the finished ones.
 pub struct Streams {
-    running: Mutex<HashMap<TurnId, Arc<TurnLog>>>,
+    open: Arc<OpenLogs>,
     store: Arc<dyn Sessions>,
 }
 
@@ -148,18 +182,54 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 impl Streams {
     /// Streams over a store.
     pub fn new(store: Arc<dyn Sessions>) -> Self {
-        Self { running: Mutex::default(), store }
+        Self { open: Arc::default(), store }
     }
 
-    /// The log of a turn, opened if need be.
-    pub fn open(&self, turn: TurnId) -> Arc<TurnLog> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(running.entry(turn).or_insert_with(|| Arc::new(TurnLog::new(turn))))
+    /// The log of a turn of a conversation, opened if need be.
+    pub fn open(&self, turn: TurnId, conversation: &ConversationKey) -> Arc<TurnLog> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(log) = open.get(&turn).and_then(Weak::upgrade) {
+            return log;
+        }
+        let log = Arc::new(TurnLog {
+            turn,
+            conversation: conversation.clone(),
+            state: Mutex::default(),
+            grown: Notify::new(),
+            open: Arc::downgrade(&self.open),
+        });
+        open.insert(turn, Arc::downgrade(&log));
+        log
     }
 
     /// The turn is over or was given up: followers keep what they hold, newcomers go to the store.
     pub fn close(&self, turn: TurnId) {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&turn);
+        self.take(turn);
+    }
+
+    /// A later message of a burst is answered by this turn: its followers go on there.
+    pub fn join(&self, later: TurnId, turn: TurnId) {
+        if let Some(log) = self.take(later) {
+            log.join(turn);
+        }
+    }
+
+    /// The conversation was erased. What waited in it never runs, and its followers are told.
+    pub fn forget(&self, conversation: &ConversationKey) {
+        let open: Vec<_> = {
+            let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            open.values().filter_map(Weak::upgrade).collect()
+        };
+        for log in open {
+            if log.conversation == *conversation && log.waits() {
+                log.push(TurnEvent::Failed);
+                self.close(log.turn);
+            }
+        }
+    }
+
+    fn take(&self, turn: TurnId) -> Option<Arc<TurnLog>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&turn)?.upgrade()
     }
 
     /// Follows a turn from after `seen`.
@@ -168,7 +238,7 @@ impl Streams {
     }
 
     fn running(&self, turn: TurnId) -> Option<Arc<TurnLog>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).get(&turn).cloned()
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).get(&turn)?.upgrade()
     }
 }
 
@@ -216,24 +286,28 @@ impl Follower {
                 self.log = self.streams.running(self.turn);
             }
             match self.log.clone() {
-                Some(log) => {
-                    let event = self.live(&log).await;
-                    self.seen = Some(event.at);
-                    return NumberedEvent::clone(&event);
-                }
+                Some(log) => match self.live(&log).await {
+                    Next::Event(event) => {
+                        self.seen = Some(event.at);
+                        return NumberedEvent::clone(&event);
+                    }
+                    Next::In(turn) => {
+                        (self.turn, self.seen, self.log) = (turn, None, None);
+                    }
+                },
                 None => self.look_in_store().await,
             }
         }
     }
 
-    async fn live(&self, log: &TurnLog) -> Arc<NumberedEvent> {
+    async fn live(&self, log: &TurnLog) -> Next {
         loop {
             let grown = log.grown.notified();
             tokio::pin!(grown);
             // Registered before looking, so that an event in between wakes us.
             grown.as_mut().enable();
-            if let Some(event) = log.after(self.seen) {
-                return event;
+            if let Some(next) = log.after(self.seen) {
+                return next;
             }
             grown.await;
         }
@@ -253,5 +327,83 @@ impl Follower {
         } else {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::ids::{BotId, ChannelId, DiverKey};
+    use crate::session::Session;
+    use crate::store::StoreError;
+
+    /// A store in which nothing ever ends.
+    struct Nothing;
+
+    #[async_trait]
+    impl Sessions for Nothing {
+        async fn session(&self, _: &ConversationKey, _: &DiverKey, _: usize) -> Result<Option<Session>, StoreError> {
+            Ok(None)
+        }
+
+        async fn session_by_id(&self, _: &BotId, _: SessionId, _: usize) -> Result<Option<Session>, StoreError> {
+            Ok(None)
+        }
+
+        async fn open_session(&self, _: &Session) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        async fn turn(&self, _: TurnId) -> Result<Option<StoredTurn>, StoreError> {
+            Ok(None)
+        }
+
+        async fn rate(&self, _: TurnId, _: bool, _: Option<&str>, _: Timestamp) -> Result<bool, StoreError> {
+            Ok(false)
+        }
+    }
+
+    fn conversation() -> ConversationKey {
+        ConversationKey {
+            bot: BotId::default(),
+            channel: ChannelId::new("web"),
+            account: String::new(),
+            conversation: "c".into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_log_is_kept_no_longer_than_somebody_holds_it() {
+        let streams = Arc::new(Streams::new(Arc::new(Nothing)));
+        let turn = TurnId(uuid::Uuid::from_u128(1));
+        let log = streams.open(turn, &conversation());
+        let follower = streams.follow(turn, None).holding(log);
+        assert_eq!(streams.open.lock().unwrap().len(), 1);
+        drop(follower);
+        assert_eq!(streams.open.lock().unwrap().len(), 0, "a message that was erased leaves nothing behind");
+
+        let old = streams.open(turn, &conversation());
+        streams.close(turn);
+        let new = streams.open(turn, &conversation());
+        drop(old);
+        assert!(Arc::ptr_eq(&new, &streams.open(turn, &conversation())), "the old one's end is not the new one's");
+    }
+
+    #[tokio::test]
+    async fn a_parked_try_and_the_next_are_told_apart() {
+        let streams = Arc::new(Streams::new(Arc::new(Nothing)));
+        let turn = TurnId(uuid::Uuid::from_u128(1));
+        let log = streams.open(turn, &conversation());
+        log.begin(1);
+        log.push(TurnEvent::Token("Nitrox is".into()));
+        let seen = Some(Cursor { attempt: 1, n: 1 });
+        log.begin(2);
+        log.push(TurnEvent::Token("By nitrox".into()));
+        let mut follower = streams.follow(turn, seen);
+        let next = follower.next(Instant::now() + Duration::from_secs(5)).await.expect("the new try's first event");
+        assert_eq!((next.at, next.event), (Cursor { attempt: 2, n: 1 }, TurnEvent::Token("By nitrox".into())));
     }
 }

@@ -195,8 +195,10 @@ impl Intake {
         self.0.hearing.recall(conversation).is_some()
     }
 
-    /// Forgets what was heard in a conversation that was erased.
+    /// Forgets what was heard in a conversation that was erased, and lets go of whoever follows a
+    /// message that waited in it.
     pub fn forget(&self, conversation: &ConversationKey) {
+        self.0.streams.forget(conversation);
         self.0.hearing.forget(conversation);
     }
 
@@ -254,7 +256,7 @@ impl Inner {
 
     async fn enqueue(&self, event: Inbound) -> Result<Admitted, Refusal> {
         let charge = Charge { key: event.sender.key.encode(), quota: self.diver_quota };
-        let log = self.streams.open(event.turn);
+        let log = self.streams.open(event.turn, &event.conversation);
         let opened = Opened { streams: &self.streams, turn: event.turn, kept: false };
         let accepted = self.store.accept(&event, self.session_for(&event), Some(&charge)).await;
         failpoint::reached("accepted");

@@ -43,6 +43,14 @@ pub enum StoreError {
     /// Stored data does not have the form this version writes.
     #[error("stored data can't be read: {0}")]
     Corrupt(#[source] BoxError),
+    /// The schema was written by an older version, and nobody asked for it to be brought up to date.
+    #[error("the database has schema {found}, this program needs {known}; run `dovvybuddy migrate`")]
+    OlderSchema {
+        /// The version found.
+        found: i64,
+        /// The version needed.
+        known: i64,
+    },
     /// The schema was written by a newer version.
     #[error("the database has schema {found}, this program knows {known}; use a newer program")]
     NewerSchema {
@@ -89,7 +97,7 @@ pub trait Inbox: Send + Sync + 'static {
     /// Extends the lease of a running turn.
     async fn renew(&self, claim: &Claim, until: Timestamp) -> Result<(), StoreError>;
 
-    /// Gives the lane back unfinished (a soft stop); the attempt does not count.
+    /// Gives the lane back unfinished (a soft stop). The next claim is another attempt, and no crash.
     async fn park(&self, claim: &Claim) -> Result<(), StoreError>;
 
     /// Reply, messages, session, usage and outbox parts together; the claimed events are covered and
@@ -137,12 +145,14 @@ pub struct Claim {
     pub sequence: Vec<i64>,
     /// Grows with every lease of the lane; a stale holder's writes are refused.
     pub fence: i64,
-    /// Which try this is, from 1. More than [`MOST_ATTEMPTS`] means: three crashes, set it aside.
+    /// Which try this is, from 1. No two tries share a number, since what they said may differ.
     pub attempt: u32,
+    /// How many of the tries before may have brought the process down; those given back did not.
+    pub crashes: u32,
 }
 
-/// After this many tries a message is set aside and the diver gets the fallback.
-pub const MOST_ATTEMPTS: u32 = 3;
+/// After this many crashes a message is set aside and the diver gets the fallback.
+pub const MOST_CRASHES: u32 = 3;
 
 impl Claim {
     /// The turn's id: that of its first event, the same on every try.
@@ -429,10 +439,11 @@ pub struct SpendCaps {
 /// The ingested content.
 #[async_trait]
 pub trait KnowledgeBase: Send + Sync + 'static {
-    /// Path and content hash of every document.
+    /// Root, path and content hash of every document.
     async fn documents(&self) -> Result<Vec<DocumentState>, StoreError>;
 
-    /// Replaces documents with their passages, destinations and sites; each document atomically.
+    /// Replaces documents with their passages, destinations and sites; each document atomically. A path
+    /// is held once: a document of another root with that path gives way.
     async fn put_documents(&self, documents: &[Document], at: Timestamp) -> Result<(), StoreError>;
 
     /// Removes documents with everything that hangs on them.
@@ -460,6 +471,8 @@ pub trait KnowledgeBase: Send + Sync + 'static {
 /// What is known of an ingested document without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DocumentState {
+    /// See [`Document::root`].
+    pub root: String,
     /// Path inside the content directory.
     pub path: String,
     /// SHA-256 of the file and of the chunking's version.
@@ -471,6 +484,9 @@ pub struct DocumentState {
 /// A document that is to be ingested.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Document {
+    /// The name of the content directory it came from, so that whoever reads one directory leaves the
+    /// documents of the others alone; empty if it came from none.
+    pub root: String,
     /// Path inside the content directory.
     pub path: String,
     /// See [`DocumentState::hash`].

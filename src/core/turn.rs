@@ -26,7 +26,7 @@ use crate::lang::Lang;
 use crate::reply::{Reply, Safety, Versions};
 use crate::session::{Role, Session};
 use crate::spine::Ports;
-use crate::store::{Claim, FinishedTurn, MOST_ATTEMPTS, Outcome, StoreError, Usage};
+use crate::store::{Claim, FinishedTurn, MOST_CRASHES, Outcome, StoreError, Usage};
 
 /// The agent under whose name emergencies and warnings are given.
 const SAFETY: &str = "safety";
@@ -81,10 +81,13 @@ impl Turns {
     /// that an emergency was recognised in the conversation meanwhile.
     pub async fn run(&self, claim: &Claim, cut: &CancellationToken) {
         let Some(turn) = claim.turn() else { return };
-        let log = self.streams.open(turn);
+        let log = self.streams.open(turn, &claim.conversation);
         log.begin(claim.attempt);
-        if claim.attempt > MOST_ATTEMPTS {
-            tracing::error!(%turn, attempts = claim.attempt, "a message is set aside after repeated crashes");
+        for event in claim.events.iter().skip(1) {
+            self.streams.join(event.turn, turn);
+        }
+        if claim.crashes >= MOST_CRASHES {
+            tracing::error!(%turn, crashes = claim.crashes, "a message is set aside after repeated crashes");
             return self.give_fallback_as(claim, Outcome::SetAside).await;
         }
         let Some((mut session, restarted)) = self.open_session(claim).await else { return };
@@ -210,7 +213,7 @@ impl Turns {
         spoken.reply.versions =
             Versions { content: self.ports.retriever.version(), prompts: self.ports.agents.version() };
         let Some(turn) = self.finished(claim, session, restarted, &spoken) else { return };
-        let log = self.streams.open(turn.id);
+        let log = self.streams.open(turn.id, &claim.conversation);
         let give_up = self.deadline(claim);
         let mut told = false;
         let mut pause = Duration::from_millis(100);
@@ -355,16 +358,16 @@ impl Turns {
     pub async fn give_fallback(&self, claim: &Claim) {
         // What the failed try released can't be taken back; followers begin anew with the next one.
         let next = Claim { attempt: claim.attempt + 1, ..claim.clone() };
-        if let Some(turn) = next.turn() {
-            self.streams.open(turn).begin(next.attempt);
-        }
+        let Some(turn) = next.turn() else { return };
+        let log = self.streams.open(turn, &next.conversation);
+        log.begin(next.attempt);
         self.give_fallback_as(&next, Outcome::Fallback).await;
     }
 
     async fn give_fallback_as(&self, claim: &Claim, outcome: Outcome) {
         let Some((turn, event)) = claim.turn().zip(claim.events.last()) else { return };
         let Some((session, restarted)) = self.open_session(claim).await else { return };
-        let composer = Composer::new(&*self.ports.voice, self.streams.open(turn), session.id);
+        let composer = Composer::new(&*self.ports.voice, self.streams.open(turn, &claim.conversation), session.id);
         let lang = language(event.sender.locale.as_deref(), &session);
         let spoken = Spoken { outcome, ..self.fallback(&composer, lang) };
         self.finish(claim, session, restarted, spoken).await;
@@ -373,7 +376,7 @@ impl Turns {
     /// The turn goes on elsewhere or later; followers here are told to come back.
     pub fn abandon(&self, claim: &Claim) {
         if let Some(turn) = claim.turn() {
-            self.streams.open(turn).push(TurnEvent::Failed);
+            self.streams.open(turn, &claim.conversation).push(TurnEvent::Failed);
             self.streams.close(turn);
         }
     }

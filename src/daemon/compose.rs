@@ -14,7 +14,7 @@ use dovvybuddy_core::store::{KnowledgeBase, Ledger, Notice, SpendCaps, Store, St
 use dovvybuddy_core::supervise::Progress;
 use dovvybuddy_core::turn::TurnSettings;
 use dovvybuddy_core::{BotId, ChannelId, Clock, SystemClock};
-use dovvybuddy_knowledge::{Embeddings, Knowledge, KnowledgeConfig};
+use dovvybuddy_knowledge::{Embeddings, Knowledge, KnowledgeConfig, Root};
 use dovvybuddy_llm::{Chain, Extractive, Member, Spending};
 use dovvybuddy_outgoing::{Allowed, LeadWebhookOutlet, MailOutlet};
 use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore};
@@ -145,9 +145,9 @@ pub(crate) async fn knowledge(
 
 /// What is searched, and how.
 pub(crate) fn knowledge_config(config: &Config, demo: bool) -> KnowledgeConfig {
-    let mut roots = vec![config.content_dir.clone()];
+    let mut roots = vec![Root::new("content", config.content_dir.clone())];
     if demo {
-        roots.push(config.demo_content_dir.clone());
+        roots.push(Root::new("demo", config.demo_content_dir.clone()));
     }
     let embeddings = match config.embeddings.provider {
         EmbeddingProvider::Local => Embeddings::Local,

@@ -26,6 +26,7 @@ pub(crate) fn read(path: &str, text: &str) -> Result<(Document, Vec<String>), Fr
         warnings.push("no words under the headings: nothing to find".to_owned());
     }
     let document = Document {
+        root: String::new(),
         path: path.to_owned(),
         hash: document_hash(text.as_bytes()),
         passages,

@@ -1,13 +1,15 @@
 //! What is searched: passages, their words, their vectors, and the sites, as one snapshot.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use dovvybuddy_core::knowledge::Passage;
 use dovvybuddy_core::store::{DocumentState, KnowledgeBase, StoreError, StoredPassage};
+use serde_json::Value;
 
 use crate::digest::sha256_hex;
 use crate::front_matter;
+use crate::ingest::{Root, belongs};
 use crate::lexical::{Bm25, Fields, LexicalIndex};
 use crate::names::Names;
 use crate::sites::Sites;
@@ -56,10 +58,16 @@ pub(crate) struct About {
 }
 
 impl Content {
-    /// Reads and indexes everything the store holds.
-    pub(crate) async fn read(store: &dyn KnowledgeBase, bm25: Bm25) -> Result<Self, StoreError> {
-        let (states, stored, destinations, sites) =
+    /// Reads and indexes what the store holds of these roots.
+    pub(crate) async fn read(store: &dyn KnowledgeBase, roots: &[Root], bm25: Bm25) -> Result<Self, StoreError> {
+        let (mut states, mut stored, mut destinations, mut sites) =
             tokio::try_join!(store.documents(), store.passages(), store.destinations(), store.dive_sites())?;
+        states.retain(|state| belongs(state, roots));
+        let ours: HashSet<&str> = states.iter().map(|state| state.path.as_str()).collect();
+        stored.retain(|passage| ours.contains(passage.path.as_str()));
+        for rows in [&mut destinations, &mut sites] {
+            rows.retain(|row| row.get("path").and_then(Value::as_str).is_none_or(|path| ours.contains(path)));
+        }
         let documents = states.len();
         let version = digest_of(states);
         let build = move || Self::build(version, documents, stored, &Sites::new(&destinations, &sites), bm25);
@@ -157,9 +165,11 @@ impl Reader {
     }
 }
 
-/// A short digest over all documents' hashes.
-pub(crate) async fn digest(store: &dyn KnowledgeBase) -> Result<String, StoreError> {
-    Ok(digest_of(store.documents().await?))
+/// A short digest over the hashes of the roots' documents.
+pub(crate) async fn digest(store: &dyn KnowledgeBase, roots: &[Root]) -> Result<String, StoreError> {
+    let mut states = store.documents().await?;
+    states.retain(|state| belongs(state, roots));
+    Ok(digest_of(states))
 }
 
 fn digest_of(mut documents: Vec<DocumentState>) -> String {

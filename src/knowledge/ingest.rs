@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use dovvybuddy_core::clock::Clock;
-use dovvybuddy_core::store::{Document, KnowledgeBase};
+use dovvybuddy_core::store::{Document, DocumentState, KnowledgeBase};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -48,20 +48,52 @@ impl IngestReport {
     }
 }
 
+/// A content directory under the name that its documents bear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Root {
+    /// Tells its documents from those of other directories; stays the same when the directory moves.
+    pub name: String,
+    /// Where it lies.
+    pub dir: PathBuf,
+}
+
+impl Root {
+    /// A directory under a name.
+    pub fn new(name: impl Into<String>, dir: PathBuf) -> Self {
+        Self { name: name.into(), dir }
+    }
+}
+
+/// Whether a document belongs to one of the roots, or to no directory at all.
+pub(crate) fn belongs(state: &DocumentState, roots: &[Root]) -> bool {
+    state.root.is_empty() || roots.iter().any(|root| root.name == state.root)
+}
+
 /// A file of a content directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ContentFile {
+    /// The name of its directory.
+    pub(crate) root: String,
     /// Path inside its directory, with forward slashes.
     pub(crate) path: String,
     /// Where it lies.
     pub(crate) file: PathBuf,
 }
 
+/// What is known of the roots' documents, by path.
+type Known = HashMap<String, DocumentState>;
+
+async fn known(store: &dyn KnowledgeBase, roots: &[Root]) -> Result<Known, KnowledgeError> {
+    let states = store.documents().await?.into_iter();
+    Ok(states.filter(|state| belongs(state, roots)).map(|state| (state.path.clone(), state)).collect())
+}
+
 /// Brings the knowledge base up to date with the directories. `full` reads every document anew.
-/// Nothing is removed when a directory can't be listed.
+/// Documents of other roots stay: another process may serve them. Nothing is removed when a directory
+/// can't be listed.
 pub async fn ingest(
     store: &dyn KnowledgeBase,
-    roots: &[PathBuf],
+    roots: &[Root],
     full: bool,
     clock: &dyn Clock,
     progress: &dyn Progress,
@@ -71,8 +103,7 @@ pub async fn ingest(
     let listed = roots.to_vec();
     let files = tokio::task::spawn_blocking(move || list(&listed)).await??;
     report.skipped = files.skipped;
-    let known: HashMap<String, String> =
-        store.documents().await?.into_iter().map(|state| (state.path, state.hash)).collect();
+    let known = known(store, roots).await?;
     remove_gone(store, &known, &files.found, &mut report).await?;
 
     progress.begin("reading documents", u64::try_from(files.found.len()).unwrap_or(u64::MAX));
@@ -83,7 +114,7 @@ pub async fn ingest(
 
 async fn remove_gone(
     store: &dyn KnowledgeBase,
-    known: &HashMap<String, String>,
+    known: &Known,
     files: &[ContentFile],
     report: &mut IngestReport,
 ) -> Result<(), KnowledgeError> {
@@ -106,7 +137,7 @@ async fn remove_gone(
 async fn put_changed(
     store: &dyn KnowledgeBase,
     files: Vec<ContentFile>,
-    known: HashMap<String, String>,
+    known: Known,
     full: bool,
     clock: &dyn Clock,
     progress: &dyn Progress,
@@ -136,16 +167,16 @@ async fn put_changed(
 }
 
 /// Files that differ from what was ingested, sorted. Empty when a directory can't be read.
-pub(crate) async fn stale(store: &dyn KnowledgeBase, roots: &[PathBuf]) -> Result<Vec<String>, KnowledgeError> {
-    let mut known: HashMap<String, String> =
-        store.documents().await?.into_iter().map(|state| (state.path, state.hash)).collect();
+pub(crate) async fn stale(store: &dyn KnowledgeBase, roots: &[Root]) -> Result<Vec<String>, KnowledgeError> {
+    let mut known = known(store, roots).await?;
     let roots = roots.to_vec();
     let compare = move || {
         let Ok(listing) = list(&roots) else { return Vec::new() };
         let mut stale = Vec::new();
         for file in listing.found {
-            let hash = fs::read(&file.file).map(|bytes| document::document_hash(&bytes)).ok();
-            if known.remove(&file.path) != hash {
+            let bytes = fs::read(&file.file).ok();
+            let state = known.remove(&file.path);
+            if !state.zip(bytes).is_some_and(|(state, bytes)| is_same(&state, &file, &bytes)) {
                 stale.push(file.path);
             }
         }
@@ -162,26 +193,28 @@ enum ReadFile {
     Skipped(String),
 }
 
-fn read_file(file: &ContentFile, known: &HashMap<String, String>, full: bool) -> ReadFile {
+fn is_same(state: &DocumentState, file: &ContentFile, bytes: &[u8]) -> bool {
+    state.root == file.root && state.hash == document::document_hash(bytes)
+}
+
+fn read_file(file: &ContentFile, known: &Known, full: bool) -> ReadFile {
     let bytes = match fs::read(&file.file) {
         Ok(bytes) => bytes,
         Err(error) => return ReadFile::Skipped(format!("can't be read: {error}")),
     };
-    if !full && known.get(&file.path).is_some_and(|hash| *hash == document::document_hash(&bytes)) {
+    if !full && known.get(&file.path).is_some_and(|state| is_same(state, file, &bytes)) {
         return ReadFile::Unchanged;
     }
     let Ok(text) = String::from_utf8(bytes) else { return ReadFile::Skipped("is not UTF-8 text".to_owned()) };
     match document::read(&file.path, &text) {
-        Ok((document, warnings)) => ReadFile::Read(Box::new(document), warnings),
+        Ok((document, warnings)) => {
+            ReadFile::Read(Box::new(Document { root: file.root.clone(), ..document }), warnings)
+        }
         Err(error) => ReadFile::Skipped(error.to_string()),
     }
 }
 
-fn sort_out(
-    read: Vec<(String, ReadFile)>,
-    known: &HashMap<String, String>,
-    report: &mut IngestReport,
-) -> Vec<Document> {
+fn sort_out(read: Vec<(String, ReadFile)>, known: &Known, report: &mut IngestReport) -> Vec<Document> {
     let mut documents = Vec::new();
     for (path, outcome) in read {
         match outcome {
@@ -213,21 +246,21 @@ pub(crate) struct Listing {
 }
 
 /// Finds every document under the directories. Symbolic links that lead outside are not followed.
-pub(crate) fn list(roots: &[PathBuf]) -> Result<Listing, KnowledgeError> {
+pub(crate) fn list(roots: &[Root]) -> Result<Listing, KnowledgeError> {
     let mut found = BTreeMap::new();
     let mut skipped = Vec::new();
-    for root in roots {
-        let unreadable = |source| KnowledgeError::ContentDirectory { path: root.clone(), source };
-        let real_root = fs::canonicalize(root).map_err(unreadable)?;
+    for Root { name, dir } in roots {
+        let unreadable = |source| KnowledgeError::ContentDirectory { path: dir.clone(), source };
+        let real_root = fs::canonicalize(dir).map_err(unreadable)?;
         let mut files = Vec::new();
         walk(&real_root, &real_root, 0, &mut files, &mut skipped).map_err(unreadable)?;
         for file in files {
             let Some(path) = relative(&real_root, &file) else { continue };
             if found.contains_key(&path) {
-                let reason = format!("{} has a document of the same path already", root.display());
+                let reason = format!("another directory than {} has a document of this path already", dir.display());
                 skipped.push((path, reason));
             } else {
-                found.insert(path.clone(), ContentFile { path, file });
+                found.insert(path.clone(), ContentFile { root: name.clone(), path, file });
             }
         }
     }
@@ -297,7 +330,19 @@ mod tests {
     use crate::progress::Silent;
 
     async fn run(store: &MemoryKnowledgeBase, root: &Path) -> IngestReport {
-        ingest(store, &[root.to_owned()], false, &SystemClock, &Silent, &CancellationToken::new()).await.unwrap()
+        run_roots(store, &[content(root)]).await
+    }
+
+    async fn run_roots(store: &MemoryKnowledgeBase, roots: &[Root]) -> IngestReport {
+        ingest(store, roots, false, &SystemClock, &Silent, &CancellationToken::new()).await.unwrap()
+    }
+
+    fn content(dir: &Path) -> Root {
+        Root::new("content", dir.to_owned())
+    }
+
+    async fn held(store: &MemoryKnowledgeBase) -> Vec<(String, String)> {
+        store.documents().await.unwrap().into_iter().map(|state| (state.root, state.path)).collect()
     }
 
     fn write(root: &Path, path: &str, text: &str) {
@@ -348,10 +393,33 @@ mod tests {
         let store = MemoryKnowledgeBase::new();
         write(folder.path(), "a.md", "# A\n\nWords.\n");
         run(&store, folder.path()).await;
-        let gone = [folder.path().join("nowhere")];
+        let gone = [content(&folder.path().join("nowhere"))];
         let result = ingest(&store, &gone, false, &SystemClock, &Silent, &CancellationToken::new()).await;
         assert!(matches!(result, Err(KnowledgeError::ContentDirectory { .. })));
         assert_eq!(store.documents().await.unwrap().len(), 1);
+    }
+
+    /// A command that reads the content alone, beside a daemon that serves the demo too, and back.
+    #[tokio::test]
+    async fn what_is_gone_is_gone_from_its_own_directory_only() {
+        let (folder, demo) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = MemoryKnowledgeBase::new();
+        write(folder.path(), "a.md", "# A\n\nWords.\n");
+        write(demo.path(), "prices.md", "# Prices\n\nWords.\n");
+        let both = [content(folder.path()), Root::new("demo", demo.path().to_owned())];
+        run_roots(&store, &both).await;
+        assert!(!run(&store, folder.path()).await.changed_anything());
+        assert!(!run_roots(&store, &both).await.changed_anything());
+
+        fs::remove_file(folder.path().join("a.md")).unwrap();
+        assert_eq!(run(&store, folder.path()).await.removed, ["a.md"]);
+        assert_eq!(held(&store).await, [("demo".into(), "prices.md".into())]);
+
+        // The content brings a document of that path itself: the same words, but its own now.
+        write(folder.path(), "prices.md", "# Prices\n\nWords.\n");
+        run(&store, folder.path()).await;
+        assert_eq!(held(&store).await, [("content".into(), "prices.md".into())]);
+        assert_eq!(stale(&store, &[content(folder.path())]).await.unwrap(), Vec::<String>::new());
     }
 
     #[cfg(unix)]
@@ -376,7 +444,7 @@ mod tests {
         write(folder.path(), "a.md", "# A\n\nWords.\n");
         let stop = CancellationToken::new();
         stop.cancel();
-        let stopped = ingest(&store, &[folder.path().to_owned()], false, &SystemClock, &Silent, &stop).await;
+        let stopped = ingest(&store, &[content(folder.path())], false, &SystemClock, &Silent, &stop).await;
         assert!(matches!(stopped, Err(KnowledgeError::Stopped)));
         assert_eq!(run(&store, folder.path()).await.added, ["a.md"]);
     }

@@ -21,7 +21,7 @@ use crate::embed::{
 };
 use crate::error::KnowledgeError;
 use crate::index::{self, Content, Snapshot, Vectors};
-use crate::ingest::{self, IngestReport};
+use crate::ingest::{self, IngestReport, Root};
 use crate::lexical::Bm25;
 use crate::progress::Progress;
 use crate::rank::Fusion;
@@ -41,8 +41,9 @@ const REMEMBERED: u64 = 2_048;
 /// How knowledge is opened.
 #[derive(Debug, Clone)]
 pub struct KnowledgeConfig {
-    /// The content directories; paths of documents are relative to theirs.
-    pub roots: Vec<PathBuf>,
+    /// The content directories; paths of documents are relative to theirs. What the store holds of other
+    /// directories is neither searched nor removed.
+    pub roots: Vec<Root>,
     /// Where the model's files lie, in `models/`.
     pub data_dir: PathBuf,
     /// Who embeds.
@@ -55,7 +56,7 @@ pub struct KnowledgeConfig {
 
 impl KnowledgeConfig {
     /// The usual weights over these directories.
-    pub fn new(roots: Vec<PathBuf>, data_dir: PathBuf, embeddings: Embeddings) -> Self {
+    pub fn new(roots: Vec<Root>, data_dir: PathBuf, embeddings: Embeddings) -> Self {
         Self { roots, data_dir, embeddings, bm25: Bm25::default(), fusion: Fusion::default() }
     }
 }
@@ -220,7 +221,7 @@ impl Knowledge {
         let had_embedder = self.embedder().is_some();
         self.start_embedder()?;
         let same_model = had_embedder == self.embedder().is_some();
-        if same_model && index::digest(&*self.store).await? == self.snapshot().content.version {
+        if same_model && index::digest(&*self.store, &self.config.roots).await? == self.snapshot().content.version {
             return Ok(false);
         }
         self.rebuild().await?;
@@ -229,7 +230,7 @@ impl Knowledge {
 
     async fn rebuild(&self) -> Result<(), KnowledgeError> {
         let _one = self.reloading.lock().await;
-        let content = Arc::new(Content::read(&*self.store, self.config.bm25).await?);
+        let content = Arc::new(Content::read(&*self.store, &self.config.roots, self.config.bm25).await?);
         let vectors = self.read_vectors(&content).await?;
         self.swap(Snapshot { content, vectors });
         self.wants_vectors.notify_one();

@@ -66,7 +66,12 @@ impl KnowledgeBase for MemoryKnowledgeBase {
                     hash: passage.hash.clone(),
                 });
             }
-            let state = DocumentState { path: document.path.clone(), hash: document.hash.clone(), ingested_at: at };
+            let state = DocumentState {
+                root: document.root.clone(),
+                path: document.path.clone(),
+                hash: document.hash.clone(),
+                ingested_at: at,
+            };
             let (destination, dive_site) = (document.destination.clone(), document.dive_site.clone());
             inner.documents.insert(document.path.clone(), Stored { state, passages, destination, dive_site });
         }

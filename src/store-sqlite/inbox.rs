@@ -13,6 +13,7 @@ use sqlx::sqlite::SqliteConnection;
 use crate::accept::{self, Bill, EventRow, Offer, Took};
 use crate::fault::{Fault, Outcome};
 use crate::finish::Finish;
+use crate::lanes::Tries;
 use crate::store::SqliteStore;
 
 #[async_trait]
@@ -32,7 +33,7 @@ impl Inbox for SqliteStore {
         let after = move |took: &Took| {
             drop(slot);
             if let Took::New { seq, .. } = took {
-                lanes.add(*seq, event, 0);
+                lanes.add(*seq, event, Tries::default());
             }
         };
         let took = self.writer().accept(Offer { row, body, bill }, after).await?;
@@ -67,7 +68,7 @@ impl Inbox for SqliteStore {
         if recovered {
             // Written before it is handed out: if it brings the process down again, that is counted.
             let undo = self.lanes().finishing(&claim)?;
-            let written = self.set_attempts(&claim, claim.attempt).await;
+            let written = self.note_attempt(&claim).await;
             if let Err(fault) = written {
                 undo.give_back();
                 return Err(fault.into());
@@ -86,10 +87,9 @@ impl Inbox for SqliteStore {
 
     async fn park(&self, claim: &Claim) -> Result<(), StoreError> {
         let lane = self.lanes().finishing(claim)?;
-        if claim.attempt > 1 {
-            self.set_attempts(claim, claim.attempt - 1).await?;
-        }
-        lane.give_back();
+        let first = claim.sequence.first().map(|seq| (*seq, claim.attempt));
+        self.note_parked(first.into_iter().collect()).await?;
+        lane.park();
         Ok(())
     }
 
@@ -131,7 +131,8 @@ impl SqliteStore {
         self.inner.offers.fetch_add(1, Ordering::Relaxed)
     }
 
-    async fn set_attempts(&self, claim: &Claim, attempts: u32) -> Outcome<()> {
+    async fn note_attempt(&self, claim: &Claim) -> Outcome<()> {
+        let attempts = claim.attempt;
         let Some(seq) = claim.sequence.first().copied() else { return Ok(()) };
         self.writer()
             .write(async move |conn: &mut SqliteConnection| {
@@ -140,6 +141,25 @@ impl SqliteStore {
                     .bind(seq)
                     .execute(conn)
                     .await?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Notes that these attempts ended without a crash, each by its first event.
+    pub(crate) async fn note_parked(&self, attempts: Vec<(i64, u32)>) -> Outcome<()> {
+        if attempts.is_empty() {
+            return Ok(());
+        }
+        self.writer()
+            .write(async move |conn: &mut SqliteConnection| {
+                for (seq, attempt) in &attempts {
+                    sqlx::query("UPDATE inbox SET attempts = $1, parked = parked + 1 WHERE seq = $2")
+                        .bind(attempt)
+                        .bind(seq)
+                        .execute(&mut *conn)
+                        .await?;
+                }
                 Ok(())
             })
             .await

@@ -22,7 +22,8 @@ const CHUNK: usize = 200;
 const PUT: &str = "
 DELETE FROM documents WHERE path = $1;
 
-INSERT INTO documents (path, hash, title, doc_type, front_matter, ingested_at) VALUES ($1, $2, $3, $4, $5, $6);
+INSERT INTO documents (path, hash, title, doc_type, front_matter, ingested_at, root)
+VALUES ($1, $2, $3, $4, $5, $6, $10);
 
 INSERT INTO passages (path, position, section, text, hash)
 SELECT $1, key, value ->> 0, value ->> 1, value ->> 2 FROM json_each($7) ORDER BY key;
@@ -48,6 +49,7 @@ async fn put(conn: &mut SqliteConnection, documents: &[Document], at: Timestamp)
             .bind(serde_json::to_string(&passages)?)
             .bind(document.destination.as_ref().map(Value::to_string))
             .bind(document.dive_site.as_ref().map(Value::to_string))
+            .bind(&document.root)
             .execute(&mut *conn)
             .await?;
     }
@@ -168,12 +170,12 @@ impl KnowledgeBase for SqliteStore {
 
 impl SqliteStore {
     async fn document_states(&self) -> Outcome<Vec<DocumentState>> {
-        let found = sqlx::query("SELECT path, hash, ingested_at FROM documents ORDER BY path")
+        let found = sqlx::query("SELECT root, path, hash, ingested_at FROM documents ORDER BY path")
             .fetch_all(self.readers())
             .await?;
         let state = |row: &SqliteRow| {
-            let ingested_at = Timestamp::from_millis(row.try_get(2)?);
-            Ok(DocumentState { path: row.try_get(0)?, hash: row.try_get(1)?, ingested_at })
+            let ingested_at = Timestamp::from_millis(row.try_get(3)?);
+            Ok(DocumentState { root: row.try_get(0)?, path: row.try_get(1)?, hash: row.try_get(2)?, ingested_at })
         };
         found.iter().map(state).collect()
     }

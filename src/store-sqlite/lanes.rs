@@ -14,6 +14,7 @@ use dovvybuddy_core::channel::Inbound;
 use dovvybuddy_core::store::{Claim, StoreError};
 use tokio::sync::Notify;
 
+pub(crate) use self::registry::Tries;
 use self::registry::{Key, Registry, Waiting};
 
 /// See the module's words.
@@ -49,9 +50,15 @@ impl Finishing {
         self.lanes.release(&self.key, self.fence, true);
     }
 
-    /// The lane is given back with its events still waiting.
+    /// The turn never started: the lane is free again, as if it had not been claimed.
     pub(crate) fn give_back(self) {
         self.lanes.release(&self.key, self.fence, false);
+    }
+
+    /// The turn was stopped, and that is stored: the lane is free for another attempt.
+    pub(crate) fn park(self) {
+        self.lanes.lock().park(&self.key, self.fence);
+        self.lanes.wake.notify_waiters();
     }
 }
 
@@ -86,9 +93,9 @@ impl Lanes {
     }
 
     /// Puts a committed event at the end of its lane.
-    pub(crate) fn add(&self, seq: i64, event: Inbound, attempts: u32) {
+    pub(crate) fn add(&self, seq: i64, event: Inbound, tries: Tries) {
         let key: Key = event.conversation.encode().into();
-        self.lock().add(&key, Waiting { seq, event, attempts, erased: false });
+        self.lock().add(&key, Waiting { seq, event, tries, erased: false });
         self.wake.notify_waiters();
     }
 
@@ -137,6 +144,11 @@ impl Lanes {
     /// Forgets the waiting events of a conversation that `gone` names.
     pub(crate) fn erase(&self, conversation: &str, gone: impl Fn(&Inbound) -> bool) {
         self.lock().erase(conversation, gone);
+    }
+
+    /// The first event and the attempt of every turn that runs.
+    pub(crate) fn under_way(&self) -> Vec<(i64, u32)> {
+        self.lock().under_way()
     }
 
     /// How many wait, and since when the oldest does.

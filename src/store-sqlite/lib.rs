@@ -1,7 +1,8 @@
 //! The embedded store: one `SQLite` file.
 //!
 //! Reading order: [`SqliteStore`] is the handle; `open` starts it, `writer` commits in groups, `batch`
-//! is a group's transaction, `lanes` orders what waits, `recall` spares reads. Every other file implements one topic of [`dovvybuddy_core::store`].
+//! is a group's transaction, `lanes` orders what waits, `recall` spares reads, `checkpoint` and
+//! `privacy/erase` look after the files. Every other file implements one topic of [`dovvybuddy_core::store`].
 
 mod accept;
 mod backup;

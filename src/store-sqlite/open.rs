@@ -3,8 +3,8 @@
 use std::fs::{File, TryLockError};
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dovvybuddy_core::Clock;
@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use crate::checkpoint::{self, Pressure};
 use crate::fault::{Fault, Outcome};
 use crate::lanes::Lanes;
+use crate::privacy::erase::Scrubber;
 use crate::recall::Recall;
 use crate::rows;
 use crate::schema::{self, beside};
@@ -53,9 +54,9 @@ impl SqliteStore {
     /// Opens or creates the database.
     ///
     /// # Errors
-    /// [`StoreError::NewerSchema`] for a file of a newer program, [`StoreError::Corrupt`] for one that
-    /// is damaged or not ours, [`StoreError::Unavailable`] when it can't be written, another process
-    /// dispatches, or the schema is older and `migrate` is off.
+    /// [`StoreError::NewerSchema`] for a file of a newer program, [`StoreError::OlderSchema`] for one of an
+    /// older when `migrate` is off, [`StoreError::Corrupt`] for one that is damaged or not ours,
+    /// [`StoreError::Unavailable`] when it can't be written or another process dispatches.
     pub async fn open(options: OpenOptions) -> Result<Self, StoreError> {
         open(options).await.map_err(StoreError::from)
     }
@@ -87,6 +88,7 @@ pub(crate) fn connect_options(path: &Path, durable: bool) -> SqliteConnectOption
         .busy_timeout(BUSY)
         // What is deleted is overwritten with zeros, in pages and in the list of free pages.
         .pragma("secure_delete", "ON")
+        // What the log may keep of the disk once it is emptied.
         .pragma("journal_size_limit", "16777216")
         .pragma("temp_store", "MEMORY")
         // 16 MB of pages per connection, where the default of 2 MB makes every other write read first.
@@ -120,16 +122,13 @@ async fn open(options: OpenOptions) -> Outcome<SqliteStore> {
     }
     let lock = if options.dispatch { Some(lock(&path).await?) } else { None };
     let connect = connect_options(&path, scratch.is_none());
-    // A dispatching process has a task for checkpoints; the bound is only for when that fails.
+    // A dispatching process has a task for checkpoints; the bound, 64 MB, is only for when that fails.
     let writing = connect.clone().pragma("wal_autocheckpoint", if options.dispatch { "16384" } else { "1000" });
     let mut conn = connect_patiently(&writing).await?;
     let standing = schema::standing(&mut conn).await?;
     if standing.found < standing.known {
         if !options.migrate {
-            return Err(Fault::unavailable(format!(
-                "the database has schema {}, this program needs {}: run `dovvybuddy migrate`",
-                standing.found, standing.known
-            )));
+            return Err(Fault(StoreError::OlderSchema { found: standing.found, known: standing.known }));
         }
         schema::migrate(&mut conn, &path).await?;
     }
@@ -142,9 +141,13 @@ async fn open(options: OpenOptions) -> Outcome<SqliteStore> {
     let pressure = Pressure::default();
     let recall = Recall::new(options.dispatch);
     let writer = Writer::start(conn, writing, pressure.clone(), recall.clone(), lock)?;
-    let checkpoints = options
-        .dispatch
-        .then(|| tokio::spawn(checkpoint::run(connect.clone(), writer.clone(), pressure)).abort_handle());
+    let scrubber = Scrubber::default();
+    let mut tasks = vec![tokio::spawn(scrubber.clone().run(connect.clone(), writer.clone())).abort_handle()];
+    if options.dispatch {
+        tasks.push(tokio::spawn(checkpoint::run(connect.clone(), writer.clone(), pressure)).abort_handle());
+        // An erasure whose process ended before the files were clean.
+        scrubber.ask();
+    }
     let inner = Inner {
         readers: readers(&connect),
         writer,
@@ -155,7 +158,9 @@ async fn open(options: OpenOptions) -> Outcome<SqliteStore> {
         path,
         options: connect,
         dispatch: options.dispatch,
-        checkpoints,
+        tasks,
+        scrubber,
+        pinged: Mutex::new(None),
         offers: AtomicI64::new(random()),
         seen: tokio::sync::Mutex::new(None),
         _scratch: scratch,
@@ -222,12 +227,12 @@ async fn recover(conn: &mut SqliteConnection) -> Outcome<i64> {
 
 /// Fills the lanes from the inbox.
 async fn load(conn: &mut SqliteConnection, lanes: &Lanes) -> Outcome<()> {
-    let waiting = sqlx::query("SELECT seq, event, attempts FROM inbox WHERE covered_by IS NULL ORDER BY seq")
+    let waiting = sqlx::query("SELECT seq, event, attempts, parked FROM inbox WHERE covered_by IS NULL ORDER BY seq")
         .fetch_all(conn)
         .await?;
     for row in &waiting {
-        let (seq, event, attempts) = rows::waiting(row)?;
-        lanes.add(seq, event, attempts);
+        let (seq, event, tries) = rows::waiting(row)?;
+        lanes.add(seq, event, tries);
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What divers may ask of their data, and what is forgotten by itself.
 
-mod erase;
+pub(crate) mod erase;
 mod expire;
 mod export;
 

@@ -7,6 +7,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use crate::fault::{Fault, Outcome};
+use crate::lanes::Tries;
 
 pub(crate) fn session_id(text: &str) -> Outcome<SessionId> {
     SessionId::parse(text).ok_or_else(|| Fault::corrupt("a session's id"))
@@ -50,7 +51,7 @@ pub(crate) fn stored(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-/// A row of the inbox that still waits: sequence, event, attempts.
-pub(crate) fn waiting(row: &SqliteRow) -> Outcome<(i64, Inbound, u32)> {
-    Ok((row.try_get(0)?, json(row, 1)?, small(row, 2)?))
+/// A row of the inbox that still waits: sequence, event, attempts, how many of them were parked.
+pub(crate) fn waiting(row: &SqliteRow) -> Outcome<(i64, Inbound, Tries)> {
+    Ok((row.try_get(0)?, json(row, 1)?, Tries { attempts: small(row, 2)?, parked: small(row, 3)? }))
 }

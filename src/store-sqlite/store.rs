@@ -2,16 +2,18 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex};
 
 use dovvybuddy_core::Clock;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use crate::lanes::Lanes;
+use crate::privacy::erase::Scrubber;
 use crate::recall::Recall;
 use crate::writer::Writer;
 
@@ -33,8 +35,11 @@ pub(crate) struct Inner {
     pub(crate) options: SqliteConnectOptions,
     /// Whether this process hands out lanes and parts.
     pub(crate) dispatch: bool,
-    /// The task that copies the log into the file, if one runs.
-    pub(crate) checkpoints: Option<AbortHandle>,
+    /// What runs beside the writer.
+    pub(crate) tasks: Vec<AbortHandle>,
+    pub(crate) scrubber: Scrubber,
+    /// When a write last showed that writes can be made.
+    pub(crate) pinged: Mutex<Option<Instant>>,
     /// The number of the next offered event, from a random start: no two offers share one.
     pub(crate) offers: AtomicI64,
     /// Serialises whoever compares data versions, and remembers the last one.
@@ -45,7 +50,7 @@ pub(crate) struct Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if let Some(task) = &self.checkpoints {
+        for task in &self.tasks {
             task.abort();
         }
     }

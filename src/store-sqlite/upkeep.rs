@@ -1,19 +1,31 @@
 //! Care of the store itself.
 
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
 use async_trait::async_trait;
 use dovvybuddy_core::store::{StoreError, Upkeep};
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
+use tokio::time::Instant;
 
 use crate::fault::Outcome;
+use crate::privacy::erase;
 use crate::schema;
 use crate::store::SqliteStore;
+
+/// So long a write proves that writes can be made. Asking more often costs no write.
+const PING: Duration = Duration::from_secs(1);
 
 #[async_trait]
 impl Upkeep for SqliteStore {
     async fn ping(&self) -> Result<(), StoreError> {
-        let at = self.inner.clock.now().as_millis();
-        self.set_meta("ping", at).await?;
+        let last = *self.pinged();
+        if last.is_none_or(|last| last.elapsed() >= PING) {
+            let at = self.inner.clock.now().as_millis();
+            self.set_meta("ping", at).await?;
+            *self.pinged() = Some(Instant::now());
+        }
         Ok(self.read_ping().await?)
     }
 
@@ -23,15 +35,18 @@ impl Upkeep for SqliteStore {
 
     async fn close(&self) -> Result<(), StoreError> {
         if self.inner.dispatch {
+            self.note_parked(self.lanes().under_way()).await?;
             self.set_meta("clean", 1).await?;
         }
-        if let Some(task) = &self.inner.checkpoints {
+        for task in &self.inner.tasks {
             task.abort();
         }
+        // A daemon has to stop in time; what is left of a large file its next start does.
+        let scrubbed = erase::scrub(&self.inner.options, !self.inner.dispatch).await;
         // Readers first: an open one would keep the log from being emptied.
         self.readers().close().await;
         self.writer().close().await?;
-        Ok(())
+        Ok(scrubbed?)
     }
 }
 
@@ -78,6 +93,10 @@ impl SqliteStore {
             .await
     }
 
+    fn pinged(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.inner.pinged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn read_ping(&self) -> Outcome<()> {
         sqlx::query("SELECT value FROM meta WHERE name = 'ping'").fetch_one(self.readers()).await?;
         Ok(())
@@ -122,12 +141,12 @@ mod tests {
         store.open_session(&Session::open(SessionId(numbered(number)), conversation, START)).await
     }
 
-    /// What SQLite does when the disk is full, without filling one.
-    async fn most_pages(store: &SqliteStore, sql: &'static str) {
+    /// Changes how the writing connection behaves, such as on a disk that is full or read-only.
+    async fn on_the_writer(store: &SqliteStore, sql: &'static str) {
         store
             .writer()
             .write(async move |conn: &mut SqliteConnection| {
-                sqlx::query(sql).fetch_one(conn).await?;
+                sqlx::query(sql).fetch_optional(conn).await?;
                 Ok(())
             })
             .await
@@ -139,13 +158,33 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = store(&dir).await;
         remember(&store, 1).await.unwrap();
-        most_pages(&store, "PRAGMA max_page_count = 1").await;
+        on_the_writer(&store, "PRAGMA max_page_count = 1").await;
         let attempts = (2..200).map(|number| remember(&store, number));
         let refused = futures::future::join_all(attempts).await.into_iter().filter(Result::is_err).count();
         assert!(refused > 150, "{refused}");
         assert!(store.session_by_id(&BotId::default(), SessionId(numbered(1)), 1).await.unwrap().is_some());
-        most_pages(&store, "PRAGMA max_page_count = 1000000").await;
+        on_the_writer(&store, "PRAGMA max_page_count = 1000000").await;
         remember(&store, 500).await.unwrap();
+        store.ping().await.unwrap();
+    }
+
+    /// Whoever asks all the time costs one write a second, and is told within seconds when writes fail.
+    #[tokio::test]
+    async fn a_ping_is_cheap_and_true() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(&dir).await;
+        store.ping().await.unwrap();
+        let refuse = "CREATE TEMP TRIGGER refuse BEFORE UPDATE ON meta BEGIN SELECT raise(ABORT, 'refused'); END";
+        on_the_writer(&store, refuse).await;
+        for _ in 0..5 {
+            store.ping().await.unwrap();
+        }
+        let turned = tokio::time::Instant::now() + Duration::from_secs(5);
+        while store.ping().await.is_ok() {
+            assert!(tokio::time::Instant::now() < turned, "still green after 5 s");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        on_the_writer(&store, "DROP TRIGGER refuse").await;
         store.ping().await.unwrap();
     }
 

@@ -1,18 +1,20 @@
 //! The one writer: a thread that owns the writing connection and commits in groups.
 //!
 //! What queued up during the last commit goes into one transaction ([`crate::batch`]), so that many callers
-//! share one sync of the disk and one call of sqlx; nobody waits for a group to fill. Callers hear of success only after the commit.
-//! When one write of a group fails, the group is rolled back and each runs alone; writes are
-//! therefore written so that they can run again.
+//! share one sync of the disk and one call of sqlx; nobody waits for a group to fill. Callers hear of success
+//! only after the commit. When one write of a group fails, the group is rolled back and each runs alone;
+//! writes are therefore written so that they can run again.
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use dovvybuddy_core::store::StoreError;
 use futures::future::LocalBoxFuture;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, Row};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use crate::accept::{Offer, Took};
 use crate::batch::{self, After, Pending, Texts, Write};
@@ -34,10 +36,8 @@ pub(crate) struct Writer {
 
 enum Task {
     Write(Write),
-    /// Copies the log into the database file; `true` empties the log file too.
-    Checkpoint(bool, oneshot::Sender<Outcome<()>>),
-    /// Rewrites the file without free or stale bytes.
-    Vacuum(oneshot::Sender<Outcome<()>>),
+    /// Copies the rest of the log into the database file.
+    Checkpoint(oneshot::Sender<Outcome<()>>),
     Close(oneshot::Sender<Outcome<()>>),
 }
 
@@ -136,12 +136,20 @@ impl Writer {
         self.ask(|reply| Task::Write(write(reply))).await
     }
 
-    pub(crate) async fn checkpoint(&self, truncate: bool) -> Outcome<()> {
-        self.ask(|reply| Task::Checkpoint(truncate, reply)).await
+    pub(crate) async fn checkpoint(&self) -> Outcome<()> {
+        self.ask(Task::Checkpoint).await
     }
 
-    pub(crate) async fn vacuum(&self) -> Outcome<()> {
-        self.ask(Task::Vacuum).await
+    /// Waits until nothing was queued for a moment, at most `at_most`.
+    pub(crate) async fn quiet(&self, at_most: Duration) {
+        const LOOK: Duration = Duration::from_millis(5);
+        const LOOKS: usize = 3;
+        let give_up = Instant::now() + at_most;
+        let mut idle = 0;
+        while idle < LOOKS && Instant::now() < give_up {
+            tokio::time::sleep(LOOK).await;
+            idle = if self.queue.capacity() == QUEUE { idle + 1 } else { 0 };
+        }
     }
 
     /// Empties the log, closes the connection and ends the thread.
@@ -211,13 +219,8 @@ impl<K> Thread<K> {
     async fn special(&mut self, task: Task) -> bool {
         match task {
             Task::Write(_) => false,
-            Task::Checkpoint(truncate, reply) => {
-                let _ = reply.send(self.checkpoint(truncate).await);
-                false
-            }
-            Task::Vacuum(reply) => {
-                let result = self.plain("VACUUM").await;
-                let _ = reply.send(result);
+            Task::Checkpoint(reply) => {
+                let _ = reply.send(self.checkpoint(false).await);
                 false
             }
             Task::Close(reply) => {
@@ -299,19 +302,9 @@ impl<K> Thread<K> {
         Ok(())
     }
 
-    async fn connection(&mut self) -> Outcome<&mut SqliteConnection> {
-        self.connect().await?;
-        self.conn.as_mut().ok_or_else(closed)
-    }
-
-    async fn plain(&mut self, sql: &'static str) -> Outcome<()> {
-        let conn = self.connection().await?;
-        sqlx::query(sql).execute(conn).await?;
-        Ok(())
-    }
-
     async fn checkpoint(&mut self, truncate: bool) -> Outcome<()> {
-        let conn = self.connection().await?;
+        self.connect().await?;
+        let conn = self.conn.as_mut().ok_or_else(closed)?;
         let sql = if truncate { "PRAGMA wal_checkpoint(TRUNCATE)" } else { "PRAGMA wal_checkpoint(PASSIVE)" };
         let row = sqlx::query(sql).fetch_one(conn).await?;
         let busy: i64 = row.try_get(0)?;
@@ -329,6 +322,7 @@ fn clone(error: &StoreError) -> StoreError {
         StoreError::LeaseLost => StoreError::LeaseLost,
         StoreError::Full => StoreError::Full,
         StoreError::Corrupt(cause) => StoreError::Corrupt(cause.to_string().into()),
+        StoreError::OlderSchema { found, known } => StoreError::OlderSchema { found: *found, known: *known },
         StoreError::NewerSchema { found, known } => StoreError::NewerSchema { found: *found, known: *known },
     }
 }

@@ -238,3 +238,50 @@ async fn measurements_print_the_agreed_documents() {
     let said = setup.fails(&["eval", "routing", &broken]).await;
     assert!(said.contains('1'), "the line is named: {said}");
 }
+
+/// Whoever only looks must not change the schema under a daemon, nor beside an older program.
+#[tokio::test]
+async fn commands_that_read_leave_an_older_schema_alone() {
+    use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
+    let setup = Setup::slice();
+    for command in [["leads", "list"], ["keys", "list"], ["content", "status"]] {
+        setup.ok(&command).await;
+    }
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(setup.database());
+    let mut connection = options.connect().await.unwrap();
+    connection.execute("DELETE FROM _sqlx_migrations WHERE version > 1").await.unwrap();
+    connection.close().await.unwrap();
+    let commands: [&[&str]; 6] = [
+        &["doctor"],
+        &["leads", "list"],
+        &["leads", "export"],
+        &["keys", "list"],
+        &["content", "status"],
+        &["export", "--session", "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"],
+    ];
+    for command in commands {
+        let said = setup.fails(command).await;
+        assert!(said.contains("dovvybuddy migrate"), "{command:?}: {said}");
+    }
+}
+
+/// A command beside `serve --demo` leaves the demo's documents to it and knows nothing of them itself.
+#[tokio::test]
+async fn the_demo_belongs_to_the_daemon_that_serves_it() {
+    const PRICE: &str = "What does the Zanzabuku course of the demo shop cost?";
+    let mut setup = Setup::slice();
+    let demo = setup.home.path().join("demo");
+    std::fs::create_dir_all(&demo).unwrap();
+    let faq = "---\ndoc_type: faq\ntitle: Prices of the Zanzabuku course\n---\n# Prices of the Zanzabuku course\n\n## What the Zanzabuku course costs\nThe Zanzabuku course costs 77 shells in the demo shop.\n";
+    std::fs::write(demo.join("prices.md"), faq).unwrap();
+    setup.set("DEMO_CONTENT_DIR", demo.to_str().unwrap());
+    setup.argument("--demo");
+    let daemon = setup.start().await;
+    let says = |answer: Value| answer["message"].as_str().unwrap().contains("77 shells");
+    assert!(says(daemon.ask(None, PRICE).await));
+    let report = setup.json(&["content", "ingest", "--json"]).await;
+    assert_eq!(count(&report, "removed"), 0, "{report}");
+    assert!(!says(setup.json(&["ask", PRICE, "--json"]).await), "nobody else gets invented prices");
+    assert!(says(daemon.ask(None, PRICE).await));
+    daemon.kill().await;
+}

@@ -1,15 +1,15 @@
 //! Power cuts: an accepted message is covered by exactly one reply, wherever the process dies.
 //!
-//! The oracle stands outside the process: it remembers what it sent under which idempotency key and
-//! what it was told, and compares that with the history after the restart.
+//! The oracle stands outside the process: it remembers what it sent under which idempotency key, what the
+//! daemon said it has, and what it answered. After the restart it looks, before anybody sends anything again.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::support::{Daemon, Setup};
+use crate::wire::Live;
 
 #[cfg(feature = "failpoints")]
 const POINTS: [&str; 4] = ["accepted", "claimed", "answered", "finished"];
@@ -85,61 +85,182 @@ async fn killed_at_every_named_point_nothing_is_lost_or_doubled() {
     }
 }
 
-#[tokio::test]
-async fn killed_at_random_moments_under_load_nothing_is_lost_or_doubled() {
-    let kills: u32 = std::env::var("SOAK_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(5);
-    let setup = Setup::new();
-    let mut sent: HashMap<String, Vec<String>> = HashMap::new();
-    let mut daemon = setup.start().await;
-    let mut sessions = Vec::new();
-    for _ in 0..8 {
-        sessions.push(new_session(&daemon).await);
+/// Conversations that talk at once; each sends its next message as soon as the last one is answered.
+const TALKS: usize = 8;
+/// And after this pause: a session shows its newest 500 messages, and the oracle looks at all of them.
+const PACE: Duration = Duration::from_millis(5);
+/// How soon an accepted message must be answered after a restart, on a machine busy with other tests.
+const RECOVERY: Duration = Duration::from_secs(30);
+
+/// What the oracle knows of one message.
+struct Sent {
+    key: String,
+    text: String,
+    /// Its stream began: the daemon said that it has the message.
+    accepted: bool,
+    /// Its stream ended: the reply.
+    reply: Option<String>,
+}
+
+/// One conversation, as seen by its client.
+struct Talk {
+    session: String,
+    sent: Vec<Sent>,
+}
+
+impl Talk {
+    /// Sends message after message until the connection breaks.
+    async fn go_on(&mut self, client: reqwest::Client, base: String, name: String) {
+        for n in 0.. {
+            let key = format!("{name}-{n}");
+            // One conversation is in an emergency, whose replies go another way.
+            let question = if name.ends_with("-0") { "my buddy can't feel his legs" } else { "how deep may I dive" };
+            let text = format!("Message {key}: {question} with Open Water?");
+            self.sent.push(Sent { key: key.clone(), text: text.clone(), accepted: false, reply: None });
+            let Some(sent) = self.sent.last_mut() else { return };
+            let body = json!({ "message": text, "sessionId": self.session });
+            let request = client.post(format!("{base}/api/chat/stream")).header("Idempotency-Key", key).json(&body);
+            let response = match request.send().await {
+                Ok(response) if response.status() == StatusCode::OK => response,
+                Err(error) if error.is_connect() => {
+                    // There was no daemon any more to hear it.
+                    self.sent.pop();
+                    return;
+                }
+                _ => return,
+            };
+            let mut events = Live::new(response);
+            while let Some(event) = events.next().await {
+                match event.kind() {
+                    "route" => sent.accepted = true,
+                    // An emergency is answered also when it can't be stored, and says so.
+                    "final" if event.data["metadata"]["metadata"]["degraded"].to_string().contains("store") => {
+                        sent.accepted = false;
+                    }
+                    "final" => sent.reply = event.data["content"].as_str().map(str::to_owned),
+                    _ => {}
+                }
+            }
+            if sent.reply.is_none() {
+                return;
+            }
+            tokio::time::sleep(PACE).await;
+        }
     }
-    // A fixed sequence that looks random; a run can be repeated with SOAK_SEED.
-    let mut seed: u64 = std::env::var("SOAK_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(42);
-    for round in 0..kills {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let moment = Duration::from_millis(20 + (seed >> 33) % 400);
-        let load = async {
-            let talk = sessions.iter().map(|session| converse(&daemon, session, round));
-            futures::future::join_all(talk).await
-        };
-        let spoken = tokio::select! {
-            spoken = load => spoken,
-            () = tokio::time::sleep(moment) => Vec::new(),
-        };
-        drop(spoken);
-        daemon.kill().await;
-        daemon = setup.start().await;
-        for session in &sessions {
-            let messages = sent.entry(session.clone()).or_default();
-            for n in 0..MESSAGES {
-                let message = message(round, n);
-                insist(&daemon, session, &key(round, n), &message).await;
-                messages.push(message);
+
+    /// Nobody sends anything again: what was accepted is answered, what was told stands, each once and in order.
+    async fn check(&self, daemon: &Daemon) {
+        let deadline = tokio::time::Instant::now() + RECOVERY;
+        loop {
+            let history = daemon.history(&self.session).await;
+            let answered = |sent: &Sent| {
+                let place = history.iter().position(|(_, text)| *text == sent.text);
+                place.is_some_and(|place| history.get(place + 1).is_some_and(|(role, _)| role == "assistant"))
+            };
+            let owed: Vec<_> = self.sent.iter().filter(|sent| sent.accepted && !answered(sent)).collect();
+            if owed.is_empty() {
+                return self.compare(&history);
+            }
+            let lost: Vec<_> = owed.iter().map(|sent| &sent.text).collect();
+            assert!(tokio::time::Instant::now() < deadline, "accepted and never answered: {lost:?} in {history:#?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    fn compare(&self, history: &[(String, String)]) {
+        let there = |sent: &&Sent| history.iter().any(|(_, text)| *text == sent.text);
+        let expected: Vec<&Sent> = self.sent.iter().filter(there).collect();
+        let texts: Vec<String> = expected.iter().map(|sent| sent.text.clone()).collect();
+        assert_covered_once(history, &texts);
+        assert_eq!(history.len(), expected.len() * 2, "nothing else was said: {history:#?}");
+        for (sent, turn) in expected.iter().zip(history.chunks(2)) {
+            assert_eq!(turn.first().map(|(_, text)| text), Some(&sent.text), "the order stays");
+            if let Some(reply) = &sent.reply {
+                assert_eq!(turn.last().map(|(_, text)| text), Some(reply), "what was told stands");
             }
         }
     }
-    for (session, messages) in &sent {
-        assert_covered_once(&daemon.history(session).await, messages);
+
+    /// The client comes back with what it has no answer to; the key makes it the same message.
+    async fn ask_again(&mut self, daemon: &Daemon) {
+        let Self { session, sent } = self;
+        for sent in sent.iter_mut().filter(|sent| sent.reply.is_none()) {
+            let answer = insist(daemon, session, &sent.key, &sent.text).await;
+            sent.accepted = true;
+            sent.reply = answer["message"].as_str().map(str::to_owned);
+        }
+    }
+}
+
+/// Numbers that look random and are the same for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+}
+
+fn number_from(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|n| n.parse().ok()).unwrap_or(default)
+}
+
+/// `SOAK_KILLS` and `SOAK_SEED` make it longer and another.
+#[tokio::test]
+async fn killed_at_random_moments_under_load_nothing_is_lost_or_doubled() {
+    let kills = number_from("SOAK_KILLS", 5);
+    let mut dice = Dice(number_from("SOAK_SEED", 42));
+    let setup = Setup::new();
+    let mut daemon = setup.start().await;
+    let mut talks: Vec<Talk> = Vec::new();
+    let (mut done, mut again, mut unanswered, mut unheard) = (0, 0, 0, 0);
+    while done < kills {
+        let mut talking = Vec::new();
+        for _ in 0..TALKS {
+            talking.push(Talk { session: new_session(&daemon).await, sent: Vec::new() });
+        }
+        let moment = Duration::from_millis(20 + dice.below(400));
+        let (client, base) = (daemon.client.clone(), daemon.base.clone());
+        let load = talking.iter_mut().enumerate();
+        let load = load.map(|(n, talk)| talk.go_on(client.clone(), base.clone(), format!("{done}-{n}")));
+        let kill = async {
+            tokio::time::sleep(moment).await;
+            daemon.kill().await;
+        };
+        tokio::join!(futures::future::join_all(load), kill);
+        done += 1;
+        let cut_off: Vec<&Sent> = talking.iter().filter_map(|talk| talk.sent.last()).collect();
+        let cut_off: Vec<&Sent> = cut_off.into_iter().filter(|sent| sent.reply.is_none()).collect();
+        assert!(!cut_off.is_empty(), "kill {done} hit a daemon at work");
+        unanswered += cut_off.iter().filter(|sent| sent.accepted).count();
+        unheard += cut_off.iter().filter(|sent| !sent.accepted).count();
+
+        daemon = setup.start().await;
+        // Sometimes again, while it still recovers.
+        if done < kills && dice.below(4) == 0 {
+            tokio::time::sleep(Duration::from_millis(dice.below(100))).await;
+            daemon.kill().await;
+            (done, again) = (done + 1, again + 1);
+            daemon = setup.start().await;
+        }
+        for talk in &mut talking {
+            talk.check(&daemon).await;
+            talk.ask_again(&daemon).await;
+            talk.check(&daemon).await;
+        }
+        talks.append(&mut talking);
+    }
+    for talk in &talks {
+        talk.check(&daemon).await;
     }
     daemon.kill().await;
-}
-
-const MESSAGES: u32 = 6;
-
-fn message(round: u32, n: u32) -> String {
-    format!("Question {round}-{n}: how deep can an open water diver go?")
-}
-
-fn key(round: u32, n: u32) -> String {
-    format!("key-{round}-{n}")
-}
-
-async fn converse(daemon: &Daemon, session: &str, round: u32) {
-    for n in 0..MESSAGES {
-        let _ = send(daemon, session, &key(round, n), &message(round, n)).await;
-    }
+    let messages: usize = talks.iter().map(|talk| talk.sent.len()).sum();
+    println!(
+        "{done} kills ({again} of them during a recovery), {messages} messages; when the daemon died, {unanswered} \
+         were accepted and unanswered, {unheard} on their way"
+    );
+    assert!(unanswered > 0 || kills < 5, "no kill fell between the acceptance and the reply");
 }
 
 #[cfg(feature = "failpoints")]

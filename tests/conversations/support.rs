@@ -99,6 +99,11 @@ impl Setup {
         self
     }
 
+    /// Adds an argument to `serve`.
+    pub(crate) fn argument(&mut self, argument: &str) {
+        self.arguments.push(argument.to_owned());
+    }
+
     pub(crate) fn with(mut self, key: &str, value: &str) -> Self {
         self.set(key, value);
         self

@@ -10,7 +10,7 @@ use dovvybuddy_knowledge::{IngestReport, Knowledge, Progress};
 use indicatif::ProgressBar;
 use tokio_util::sync::CancellationToken;
 
-use super::{CommandError, Outcome, open_store};
+use super::{CommandError, Outcome, open_store, open_store_to_read};
 use crate::cli::Content;
 use crate::compose;
 use crate::config::Config;
@@ -66,7 +66,7 @@ async fn ingest(config: &Config, dir: Option<PathBuf>, full: bool, json: bool) -
 }
 
 async fn status(config: &Config, json: bool) -> Outcome {
-    let store = open_store(config).await?;
+    let store = open_store_to_read(config).await?;
     let status = compose::knowledge(config, store, false).await?.status().await?;
     if json {
         output::json(&status);

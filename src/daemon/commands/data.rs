@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use dovvybuddy_core::store::{Privacy as _, Subject, Upkeep as _};
 use dovvybuddy_core::{ChannelId, DiverKey, SessionId};
 
-use super::{CommandError, Outcome, bot, open_store};
+use super::{CommandError, Outcome, bot, open_store, open_store_to_read};
 use crate::cli;
 use crate::config::Config;
 use crate::output;
 
 pub(crate) async fn export(config: &Config, who: &cli::Subject) -> Outcome {
-    let store = open_store(config).await?;
+    let store = open_store_to_read(config).await?;
     match store.export(&subject(config, who)?).await? {
         Some(held) => {
             output::json(&held);
@@ -25,6 +25,8 @@ pub(crate) async fn export(config: &Config, who: &cli::Subject) -> Outcome {
 pub(crate) async fn erase(config: &Config, options: &cli::Erase, json: bool) -> Outcome {
     let store = open_store(config).await?;
     let rows = store.erase(&subject(config, &options.subject)?, options.leads).await?;
+    // Cleans the files, however large they are.
+    store.close().await?;
     if rows == 0 {
         return Err(nothing_held());
     }

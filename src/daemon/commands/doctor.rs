@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use dovvybuddy_core::model::{Delta, Prompt};
 use dovvybuddy_core::session::Role;
-use dovvybuddy_core::store::{KnowledgeBase as _, Upkeep as _};
+use dovvybuddy_core::store::{KnowledgeBase as _, StoreError, Upkeep as _};
 use dovvybuddy_core::{Clock as _, SystemClock, Timestamp};
 use dovvybuddy_knowledge::embed;
 use futures::StreamExt as _;
 use serde::Serialize;
 
-use super::{Outcome, open_store};
+use super::{Outcome, open_store_to_read};
 use crate::compose;
 use crate::config::{Config, EmbeddingProvider};
 use crate::output;
@@ -106,8 +106,11 @@ fn clock() -> Finding {
 }
 
 async fn database(config: &Config) -> Vec<Finding> {
-    let store = match open_store(config).await {
+    let store = match open_store_to_read(config).await {
         Ok(store) => store,
+        Err(error @ (StoreError::OlderSchema { .. } | StoreError::NewerSchema { .. })) => {
+            return vec![Finding::fail("schema", error.to_string())];
+        }
         Err(error) => return vec![Finding::fail("database", format!("{error}; check database.url and the directory"))],
     };
     let mut findings = Vec::new();

@@ -8,14 +8,17 @@ use dovvybuddy_core::store::{ApiKey, Keys as _};
 use dovvybuddy_core::{Clock as _, SystemClock};
 use sha2::{Digest as _, Sha256};
 
-use super::{Outcome, open_store};
+use super::{Outcome, open_store, open_store_to_read};
 use crate::cli::Keys;
 use crate::commands::CommandError;
 use crate::config::Config;
 use crate::output;
 
 pub(crate) async fn run(config: &Config, what: Keys, json: bool) -> Outcome {
-    let store = open_store(config).await?;
+    let store = match what {
+        Keys::List => open_store_to_read(config).await?,
+        Keys::Create { .. } | Keys::Revoke { .. } => open_store(config).await?,
+    };
     match what {
         Keys::Create { name, scope } => {
             // Two random UUIDs carry 244 bits of the operating system's randomness.

@@ -7,7 +7,7 @@ use dovvybuddy_core::store::Leads as _;
 use dovvybuddy_core::{Clock as _, LeadId, SystemClock};
 use serde_json::Value;
 
-use super::{CommandError, Outcome, bot, open_store};
+use super::{CommandError, Outcome, bot, open_store, open_store_to_read};
 use crate::cli::Leads;
 use crate::compose;
 use crate::config::Config;
@@ -17,7 +17,10 @@ use crate::output;
 const LISTED: usize = 100;
 
 pub(crate) async fn run(config: &Config, what: Leads, json: bool) -> Outcome {
-    let store = open_store(config).await?;
+    let store = match what {
+        Leads::List | Leads::Export => open_store_to_read(config).await?,
+        Leads::Resend { .. } => open_store(config).await?,
+    };
     match what {
         Leads::List => {
             let leads = store.leads(&bot(config), LISTED).await?;

@@ -112,7 +112,14 @@ fn configuration(loaded: &Loaded, what: &ConfigCommand, json: bool) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The store for a command that runs beside the daemon.
+/// The store for a command that only reads: the schema stays as it is, and one that does not fit is told.
+/// Where there is no database yet an empty one is made: then nothing is held, which is an answer and no error.
+async fn open_store_to_read(config: &Config) -> Result<Arc<SqliteStore>, StoreError> {
+    let fresh = config.database_file().is_none_or(|file| !file.exists());
+    crate::compose::store(config, false, fresh).await
+}
+
+/// The store for a command that writes beside the daemon.
 async fn open_store(config: &Config) -> Result<Arc<SqliteStore>, StoreError> {
     crate::compose::store(config, false, true).await
 }

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use dovvybuddy_core::clock::SystemClock;
+use dovvybuddy_core::clock::{SystemClock, Timestamp};
 use dovvybuddy_core::knowledge::{Found, Query, Retriever as _};
-use dovvybuddy_core::store::KnowledgeBase;
+use dovvybuddy_core::store::{Document, KnowledgeBase, NewPassage};
 use dovvybuddy_knowledge::embed::{EmbedError, Embedder, Urgency};
-use dovvybuddy_knowledge::{Embeddings, Knowledge, KnowledgeConfig, MemoryKnowledgeBase, Silent};
+use dovvybuddy_knowledge::{Embeddings, Knowledge, KnowledgeConfig, MemoryKnowledgeBase, Root, Silent};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -67,7 +67,8 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(MemoryKnowledgeBase::new());
         let embedder = Arc::new(ByTopic { fails: AtomicBool::new(false) });
-        let config = KnowledgeConfig::new(vec![folder.path().to_owned()], folder.path().join("data"), Embeddings::None);
+        let roots = vec![Root::new("content", folder.path().to_owned())];
+        let config = KnowledgeConfig::new(roots, folder.path().join("data"), Embeddings::None);
         let (base, model) = (Arc::clone(&store), Arc::clone(&embedder));
         let knowledge = Knowledge::open_with(config, base, Arc::new(SystemClock), model).await.unwrap();
         let world = Self { folder, store, knowledge, embedder, stop: CancellationToken::new() };
@@ -217,4 +218,28 @@ async fn keep_embedded_embeds_what_comes_and_ends_when_told() {
     }
     world.stop.cancel();
     tokio::time::timeout(std::time::Duration::from_secs(5), task).await.unwrap().unwrap();
+}
+
+/// Beside a daemon that serves the demo, and after one that did, a process without it answers from the
+/// content alone.
+#[tokio::test]
+async fn documents_of_other_roots_are_not_searched() {
+    let world = World::new().await;
+    let demo = Document {
+        root: "demo".into(),
+        path: "prices.md".into(),
+        title: "Prices of the demo shop".into(),
+        doc_type: "faq".into(),
+        passages: vec![NewPassage {
+            section: "Prices".into(),
+            text: "A fun dive costs 45 euros.".into(),
+            hash: "p".into(),
+        }],
+        ..Document::default()
+    };
+    world.store.put_documents(&[demo], Timestamp::from_millis(0)).await.unwrap();
+    assert!(!world.knowledge.reload().await.unwrap());
+    assert!(world.ask("How much does a fun dive cost, what are the prices?").await.passages.is_empty());
+    world.ingest().await;
+    assert_eq!(world.store.documents().await.unwrap().len(), 7);
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use dovvybuddy_core::clock::SystemClock;
 use dovvybuddy_core::knowledge::{Passage, Query, Retriever as _};
-use dovvybuddy_knowledge::{Embeddings, Knowledge, KnowledgeConfig, MemoryKnowledgeBase, Silent, embed};
+use dovvybuddy_knowledge::{Embeddings, Knowledge, KnowledgeConfig, MemoryKnowledgeBase, Root, Silent, embed};
 use tokio_util::sync::CancellationToken;
 
 /// Question, tab, the passages that answer it: `path#part of the heading`, separated by `|`.
@@ -20,7 +20,7 @@ const OFF_TOPIC: &str = include_str!("questions/off_topic.txt");
 
 async fn open(data_dir: PathBuf, embeddings: Embeddings) -> Arc<Knowledge> {
     let content = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../content");
-    let config = KnowledgeConfig::new(vec![content], data_dir, embeddings);
+    let config = KnowledgeConfig::new(vec![Root::new("content", content)], data_dir, embeddings);
     let store = Arc::new(MemoryKnowledgeBase::new());
     let knowledge = Knowledge::open(config, store, Arc::new(SystemClock)).await.unwrap();
     let stop = CancellationToken::new();

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p dovvybuddy-store-sqlite --example throughput -- [callers] [seconds] [parts] [1: read]`
 //!
-//! One turn is `accept` with a charged limit, `claim`, and `finish` with `parts` outbox parts, durable on
+//! Also how large the write-ahead log became. One turn is `accept` with a charged limit, `claim`, and `finish` with `parts` outbox parts, durable on
 //! a file in the working directory's file system; with `1` also `session`, which reads ten messages.
 #![allow(
     clippy::unwrap_used,
@@ -144,7 +144,12 @@ async fn main() {
             took
         });
     }
-    tokio::time::sleep(Duration::from_secs(seconds as u64)).await;
+    let log = dir.path().join("bench.db-wal");
+    let mut longest_log = 0;
+    while begun.elapsed() < Duration::from_secs(seconds as u64) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        longest_log = longest_log.max(std::fs::metadata(&log).map_or(0, |log| log.len()));
+    }
     stop.store(true, Ordering::Relaxed);
     let took: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
     let elapsed = begun.elapsed().as_secs_f64();
@@ -152,6 +157,7 @@ async fn main() {
     let (accepts, turns): (Vec<_>, Vec<_>) = took.into_iter().unzip();
     show("accept", accepts);
     show("turn", turns);
+    println!("longest log: {:.1} MB", longest_log as f64 / 1e6);
     for file in std::fs::read_dir(dir.path()).unwrap().flatten() {
         println!("{:>12} {}", file.metadata().unwrap().len(), file.file_name().display());
     }

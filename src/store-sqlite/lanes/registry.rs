@@ -15,17 +15,30 @@ const LONGEST_BURST: u32 = 4;
 
 pub(super) type Key = Arc<str>;
 
-/// A waiting event.
 /// Whoever was running when the process died once is taken up again like everyone else: after a crash
 /// that would be every conversation. Only what was running in more crashes than this runs alone.
 const INNOCENT: u32 = 1;
 
+/// How often a waiting event may have been started before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tries {
+    pub(crate) attempts: u32,
+    /// How many of them were given back by a soft stop.
+    pub(crate) parked: u32,
+}
+
+impl Tries {
+    fn crashes(self) -> u32 {
+        self.attempts.saturating_sub(self.parked)
+    }
+}
+
+/// A waiting event.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) seq: i64,
     pub(super) event: Inbound,
-    /// How often it may have been started before.
-    pub(super) attempts: u32,
+    pub(super) tries: Tries,
     /// Removed while a turn was running on it; not to be handed out again.
     pub(super) erased: bool,
 }
@@ -109,7 +122,7 @@ impl Registry {
         while self.settling.first().is_some_and(|(at, ..)| *at <= now) {
             let Some((_, seq, key)) = self.settling.pop_first() else { return };
             let Some(lane) = self.lanes.get_mut(&key) else { continue };
-            if lane.waiting.front().is_some_and(|first| first.attempts > INNOCENT) {
+            if lane.waiting.front().is_some_and(|first| first.tries.crashes() > INNOCENT) {
                 lane.place = Place::Suspect(seq);
                 self.suspects.insert(seq, key);
             } else {
@@ -130,7 +143,7 @@ impl Registry {
             }
             let (fence, attempt) = (running.fence, running.attempt);
             if let Some(first) = self.lanes.get_mut(&key).and_then(|lane| lane.waiting.front_mut()) {
-                first.attempts = attempt;
+                first.tries.attempts = attempt;
             }
             self.release(&key, fence, false);
         }
@@ -153,7 +166,8 @@ impl Registry {
         lane.place = Place::Nowhere;
         let (events, _) = run(&lane.waiting)?;
         let first = lane.waiting.front()?;
-        let (attempt, recovered, suspect) = (first.attempts + 1, first.attempts > 0, first.attempts > INNOCENT);
+        let (attempt, crashes) = (first.tries.attempts + 1, first.tries.crashes());
+        let (recovered, suspect) = (attempt > 1, crashes > INNOCENT);
         self.last_fence += 1;
         let claim = Claim {
             conversation: first.event.conversation.clone(),
@@ -161,6 +175,7 @@ impl Registry {
             sequence: lane.waiting.iter().take(events).map(|w| w.seq).collect(),
             fence: self.last_fence,
             attempt,
+            crashes,
         };
         lane.running = Some(Running { fence: claim.fence, until, events, attempt, suspect, finishing: false });
         self.suspect_running |= suspect;
@@ -171,6 +186,22 @@ impl Registry {
     /// The running turn of a lane, if `fence` is still its.
     pub(super) fn running(&mut self, key: &Key, fence: i64) -> Option<&mut Running> {
         self.lanes.get_mut(key)?.running.as_mut().filter(|running| running.fence == fence)
+    }
+
+    /// The turn of a lane is given back unfinished: the next one is another attempt.
+    pub(super) fn park(&mut self, key: &Key, fence: i64) {
+        let Some(attempt) = self.running(key, fence).map(|running| running.attempt) else { return };
+        if let Some(first) = self.lanes.get_mut(key).and_then(|lane| lane.waiting.front_mut()) {
+            first.tries.attempts = attempt;
+            first.tries.parked += 1;
+        }
+        self.release(key, fence, false);
+    }
+
+    /// The first event and the attempt of every turn that runs.
+    pub(super) fn under_way(&self) -> Vec<(i64, u32)> {
+        let first = |lane: &Lane| Some((lane.waiting.front()?.seq, lane.running.as_ref()?.attempt));
+        self.lanes.values().filter_map(first).collect()
     }
 
     pub(super) fn release(&mut self, key: &Key, fence: i64, covered: bool) {

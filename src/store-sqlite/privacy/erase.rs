@@ -1,14 +1,42 @@
-//! Removal of everything held about a subject.
+//! Removal of everything held about a subject, and of what it leaves in the files.
+//!
+//! The deletions are one write like any other. `secure_delete` overwrites the deleted rows and every page
+//! that becomes free. What it does not reach are copies that stayed behind in a page when the tree moved
+//! rows to its neighbours, and older versions of pages in the log. Rewriting the file removes the first,
+//! emptying the log the second. No write can be made meanwhile, so this is done once for all erasures that
+//! came together, in a quiet moment, and at most a small part of the time ([`SHARE`]). An erasure waits for
+//! it for [`PATIENCE`]: in a file of a usual size and load the files are clean when it returns. At the latest they
+//! are after the next housekeeping, before a command ends, or after the next start.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dovvybuddy_core::store::Subject;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _, Row as _};
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::{Held, held};
-use crate::fault::Outcome;
+use crate::fault::{Fault, Outcome};
 use crate::lanes::Lanes;
 use crate::store::SqliteStore;
+use crate::writer::Writer;
+
+/// How long an erasure waits for clean files.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A larger file takes long to rewrite, about 5 ms per MB; that is left to the housekeeping.
+const QUICK: u64 = 64 << 20;
+/// How long a quiet moment is waited for.
+const QUIET: Duration = Duration::from_millis(500);
+/// The pause after a scrub, in multiples of the time it took: erasures on end can't keep writes from being made.
+const SHARE: u32 = 10;
+/// The bounds of that pause; the longer one is also the pause after a failure.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(30));
+/// How long, and how often, a reader in the log may hold up its emptying.
+const READER: Duration = Duration::from_millis(200);
+const READERS: usize = 10;
 
 /// In the order of what hangs on what. `$1` conversations, `$2` sessions, `$3` the diver, `$4` whether
 /// everything in the conversations is the subject's, `$5` leads too.
@@ -54,7 +82,9 @@ pub(super) async fn erase(store: &SqliteStore, subject: &Subject, leads_too: boo
             },
         )
         .await?;
-    scrub(store).await?;
+    if rows > 0 {
+        store.inner.scrubber.clean().await;
+    }
     Ok(rows)
 }
 
@@ -74,9 +104,11 @@ async fn delete(conn: &mut SqliteConnection, held: &Held, leads_too: bool) -> Ou
     }
     if rows > 0 {
         // Stays set should the process end before the files are clean; the next clean-up sees it.
-        sqlx::query("INSERT INTO meta (name, value) VALUES ('scrub', 1) ON CONFLICT (name) DO UPDATE SET value = 1")
-            .execute(conn)
-            .await?;
+        sqlx::query(
+            "INSERT INTO meta (name, value) VALUES ('scrub', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1",
+        )
+        .execute(conn)
+        .await?;
     }
     Ok(rows)
 }
@@ -89,16 +121,110 @@ fn forget(lanes: &Lanes, held: &Held) {
     }
 }
 
-/// Removes what deleting leaves in the files, if an erasure still owes it. `secure_delete` overwrote the
-/// deleted rows and every page that became free; what it does not reach are copies that stayed behind in
-/// a page when the tree moved rows to its neighbours, and older versions of pages in the log. Rewriting
-/// the file removes the first, emptying the log the second.
-pub(super) async fn scrub(store: &SqliteStore) -> Outcome<()> {
-    let owed = sqlx::query("SELECT 1 FROM meta WHERE name = 'scrub' AND value = 1");
-    if owed.fetch_optional(store.readers()).await?.is_none() {
-        return Ok(());
+/// Cleans the files for all erasures that came together.
+#[derive(Clone)]
+pub(crate) struct Scrubber {
+    /// How many erasures asked for it.
+    asked: Arc<watch::Sender<u64>>,
+    /// How many of them are done.
+    done: Arc<watch::Sender<u64>>,
+}
+
+impl Default for Scrubber {
+    fn default() -> Self {
+        Self { asked: Arc::new(watch::Sender::new(0)), done: Arc::new(watch::Sender::new(0)) }
     }
-    store.writer().vacuum().await?;
-    store.writer().checkpoint(true).await?;
-    store.set_meta("scrub", 0).await
+}
+
+impl Scrubber {
+    /// Asks for clean files and waits a while for them.
+    async fn clean(&self) {
+        let mut done = self.done.subscribe();
+        let mine = self.ask();
+        if tokio::time::timeout(PATIENCE, done.wait_for(|done| *done >= mine)).await.is_err() {
+            tracing::info!("erased rows are gone; the files are cleaned of their traces in the background");
+        }
+    }
+
+    /// Asks for clean files.
+    pub(crate) fn ask(&self) -> u64 {
+        let mut mine = 0;
+        self.asked.send_modify(|asked| {
+            *asked += 1;
+            mine = *asked;
+        });
+        mine
+    }
+
+    /// Runs until it is aborted.
+    pub(crate) async fn run(self, options: SqliteConnectOptions, writer: Writer) {
+        let mut asked = self.asked.subscribe();
+        let mut done = 0;
+        while asked.wait_for(|asked| *asked > done).await.is_ok() {
+            writer.quiet(QUIET).await;
+            let covered = *asked.borrow();
+            let began = Instant::now();
+            let pause = match scrub(&options, false).await {
+                Ok(()) => {
+                    done = covered;
+                    self.done.send_replace(done);
+                    (began.elapsed() * SHARE).clamp(PAUSES.0, PAUSES.1)
+                }
+                Err(fault) => {
+                    tracing::warn!(error = %fault.0, "the files can't be cleaned of erased rows yet");
+                    PAUSES.1
+                }
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
+
+/// Whether the file is rewritten in a moment.
+fn is_quick(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|file| file.len() <= QUICK)
+}
+
+/// Removes what deleting left in the files, if an erasure still owes it. Of a large file only the log is emptied,
+/// unless `thorough`.
+pub(crate) async fn scrub(options: &SqliteConnectOptions, thorough: bool) -> Outcome<()> {
+    let quick = is_quick(options.get_filename());
+    // A large file is too much for memory; a small one needs no folder for temporary files.
+    let options = if quick { options.clone() } else { options.clone().pragma("temp_store", "FILE") };
+    let mut conn = options.connect().await?;
+    let owed =
+        sqlx::query("SELECT value FROM meta WHERE name = 'scrub' AND value > 0").fetch_optional(&mut conn).await?;
+    if let Some(owed) = owed {
+        let rewritten = thorough || quick;
+        if rewritten {
+            sqlx::query("VACUUM").execute(&mut conn).await?;
+        }
+        empty_log(&mut conn).await?;
+        if rewritten {
+            // Not what was erased meanwhile.
+            sqlx::query("UPDATE meta SET value = 0 WHERE name = 'scrub' AND value = $1")
+                .bind(owed.try_get::<i64, _>(0)?)
+                .execute(&mut conn)
+                .await?;
+        }
+    }
+    conn.close().await?;
+    Ok(())
+}
+
+async fn empty_log(conn: &mut SqliteConnection) -> Outcome<()> {
+    // Most of it beside the writer.
+    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut *conn).await?;
+    // What follows keeps writers out while it waits for readers, so it waits briefly and rather comes again.
+    sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA busy_timeout = {}", READER.as_millis())))
+        .execute(&mut *conn)
+        .await?;
+    for _ in 0..READERS {
+        let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *conn).await?;
+        if row.try_get::<i64, _>(0)? == 0 {
+            return Ok(());
+        }
+        tokio::time::sleep(READER).await;
+    }
+    Err(Fault::unavailable("a long read keeps the write-ahead log from being emptied"))
 }

@@ -72,8 +72,8 @@ pub(super) async fn expire(store: &SqliteStore, now: Timestamp, retention: Reten
             rows += all(store, statement, before).await?;
         }
     }
-    // An erasure that a crash or a long read interrupted.
-    super::erase::scrub(store).await?;
+    // An erasure that a crash or a long read interrupted, or whose file is large.
+    super::erase::scrub(&store.inner.options, true).await?;
     Ok(rows)
 }
 

@@ -2,7 +2,7 @@
 
 use super::make::{accept, answer, chat, claim, exchange, said, try_claim};
 use super::{Lab, Stop};
-use crate::store::{MOST_ATTEMPTS, StoreError};
+use crate::store::{MOST_CRASHES, StoreError};
 
 /// Nothing accepted is lost, and the order stays.
 pub async fn waiting_events_survive_a_crash_in_order(lab: &mut dyn Lab) {
@@ -48,37 +48,53 @@ pub async fn a_crash_counts_as_a_try(lab: &mut dyn Lab) {
 /// A message that brings the process down is recognised at its fourth claim.
 pub async fn three_crashes_show_in_the_fourth_claim(lab: &mut dyn Lab) {
     accept(&*lab.store(), &said(&chat("c"), "ada", "poison", 0)).await;
-    for attempt in 1..=MOST_ATTEMPTS {
-        assert_eq!(claim(&*lab.store(), 1).await.attempt, attempt);
+    for crashes in 0..MOST_CRASHES {
+        let claimed = claim(&*lab.store(), 1).await;
+        assert_eq!((claimed.attempt, claimed.crashes), (crashes + 1, crashes));
         lab.reopen(Stop::Crash).await;
     }
-    assert_eq!(claim(&*lab.store(), 1).await.attempt, MOST_ATTEMPTS + 1);
+    assert_eq!(claim(&*lab.store(), 1).await.crashes, MOST_CRASHES);
 }
 
-/// A store that was closed knows that nothing crashed.
-pub async fn a_clean_stop_counts_nothing(lab: &mut dyn Lab) {
+/// What was given back is another attempt when it is taken up, and no crash, however often.
+pub async fn a_soft_stop_is_no_crash(lab: &mut dyn Lab) {
     accept(&*lab.store(), &said(&chat("c"), "ada", "one", 0)).await;
-    for _ in 0..3 {
+    for attempt in 1..=MOST_CRASHES + 1 {
         let claimed = claim(&*lab.store(), 1).await;
-        assert_eq!(claimed.attempt, 1);
+        assert_eq!((claimed.attempt, claimed.crashes), (attempt, 0));
         lab.store().park(&claimed).await.unwrap();
         lab.reopen(Stop::Clean).await;
     }
-    assert_eq!(claim(&*lab.store(), 1).await.attempt, 1);
+    let claimed = claim(&*lab.store(), 1).await;
+    assert_eq!((claimed.attempt, claimed.crashes), (MOST_CRASHES + 2, 0));
 }
 
-/// A soft stop does not count against a recovered message either.
+/// Whoever was still running when the store was closed was not brought down, and said something already.
+pub async fn what_runs_at_a_clean_stop_is_another_attempt_and_no_crash(lab: &mut dyn Lab) {
+    accept(&*lab.store(), &said(&chat("c"), "ada", "one", 0)).await;
+    accept(&*lab.store(), &said(&chat("idle"), "ada", "two", 0)).await;
+    claim(&*lab.store(), 1).await;
+    lab.reopen(Stop::Clean).await;
+    let again = claim(&*lab.store(), 1).await;
+    assert_eq!((again.text().as_str(), again.attempt, again.crashes), ("one", 2, 0));
+    let idle = claim(&*lab.store(), 1).await;
+    assert_eq!((idle.text().as_str(), idle.attempt, idle.crashes), ("two", 1, 0));
+}
+
+/// A soft stop does not count against a recovered message either, and a crash after it does.
 pub async fn parking_a_suspect_counts_nothing(lab: &mut dyn Lab) {
     accept(&*lab.store(), &said(&chat("c"), "ada", "one", 0)).await;
     claim(&*lab.store(), 1).await;
     lab.reopen(Stop::Crash).await;
-    for stop in [Stop::Clean, Stop::Clean] {
+    for attempt in [2, 3] {
         let claimed = claim(&*lab.store(), 1).await;
-        assert_eq!(claimed.attempt, 2);
+        assert_eq!((claimed.attempt, claimed.crashes), (attempt, 1));
         lab.store().park(&claimed).await.unwrap();
-        lab.reopen(stop).await;
+        lab.reopen(Stop::Clean).await;
     }
-    assert_eq!(claim(&*lab.store(), 1).await.attempt, 2);
+    assert_eq!(claim(&*lab.store(), 1).await.crashes, 1);
+    lab.reopen(Stop::Crash).await;
+    assert_eq!(claim(&*lab.store(), 1).await.crashes, 2);
 }
 
 /// After a crash every conversation goes on at once. Of several messages that were running in two

@@ -13,6 +13,7 @@ fn passage(section: &str, text: &str) -> NewPassage {
 fn document(path: &str, hash: &str, texts: &[&str]) -> Document {
     let front = json!({ "title": "Komodo", "tags": ["reef"], "n": 1.5 });
     Document {
+        root: "content".into(),
         path: path.into(),
         hash: hash.into(),
         title: "Komodo".into(),
@@ -33,7 +34,8 @@ pub async fn a_document_comes_back_whole(lab: &mut dyn Lab) {
     let store = lab.store();
     let komodo = document("a/komodo.md", "h1", &["reef", "currents \"strong\"\n潜水"]);
     store.put_documents(std::slice::from_ref(&komodo), later(3)).await.unwrap();
-    let state = DocumentState { path: "a/komodo.md".into(), hash: "h1".into(), ingested_at: later(3) };
+    let state =
+        DocumentState { root: "content".into(), path: "a/komodo.md".into(), hash: "h1".into(), ingested_at: later(3) };
     assert_eq!(store.documents().await.unwrap(), [state]);
     let found = store.passages().await.unwrap();
     assert_eq!(found.len(), 2);
@@ -63,6 +65,19 @@ pub async fn a_replaced_document_leaves_nothing_behind(lab: &mut dyn Lab) {
     assert_eq!(store.destinations().await.unwrap().len(), 1);
     let states: Vec<_> = store.documents().await.unwrap().into_iter().map(|d| d.hash).collect();
     assert_eq!(states, ["h2", "h1"]);
+}
+
+/// A document keeps the name of its directory; of two directories' documents with one path the later stays.
+pub async fn a_document_belongs_to_one_root(lab: &mut dyn Lab) {
+    let store = lab.store();
+    let of = |root: &str, path: &str, text: &str| Document { root: root.into(), ..document(path, "h", &[text]) };
+    let both = [of("content", "a.md", "curated"), of("demo", "b.md", "invented")];
+    store.put_documents(&both, later(0)).await.unwrap();
+    let roots = async || store.documents().await.unwrap().into_iter().map(|d| d.root).collect::<Vec<_>>();
+    assert_eq!(roots().await, ["content", "demo"]);
+    store.put_documents(&[of("content", "b.md", "curated too")], later(1)).await.unwrap();
+    assert_eq!(roots().await, ["content", "content"]);
+    assert_eq!(texts(&*store).await, ["curated", "curated too"]);
 }
 
 /// Passages, destination and site go with their document.

@@ -101,7 +101,8 @@ macro_rules! store_contract {
                 covered_events_do_not_come_again,
                 a_crash_counts_as_a_try,
                 three_crashes_show_in_the_fourth_claim,
-                a_clean_stop_counts_nothing,
+                a_soft_stop_is_no_crash,
+                what_runs_at_a_clean_stop_is_another_attempt_and_no_crash,
                 parking_a_suspect_counts_nothing,
                 suspects_run_one_at_a_time,
                 a_claim_from_before_a_crash_can_not_finish,
@@ -155,6 +156,7 @@ macro_rules! store_contract {
             knowledge {
                 a_document_comes_back_whole,
                 a_replaced_document_leaves_nothing_behind,
+                a_document_belongs_to_one_root,
                 a_removed_document_takes_everything_along,
                 vectors_of_other_models_are_not_mixed,
                 equal_words_are_embedded_once,
