@@ -374,7 +374,8 @@ impl<C: Copy + PartialEq> Matcher<C> {
                 && one_edit_apart(word, &longer.text)
         });
         // Of several that are equally near, the first.
-        close.min_by_key(|longer| slip(word, &longer.text))
+        let slips = close.filter_map(|longer| Some((slip(word, &longer.text)?, longer)));
+        slips.min_by_key(|(slip, _)| *slip).map(|(_, longer)| longer)
     }
 
     /// The end of a match of `pieces` that begins at `at`.
@@ -436,13 +437,13 @@ fn letters(word: &str) -> u32 {
 }
 
 /// How unlikely it is that `word` is `known` with one letter wrong: 0 where a letter is left out, else the
-/// earliest letter that may be taken out of `word` to give what `known` is without one.
-fn slip(word: &str, known: &str) -> usize {
-    if known.len() > word.len() {
-        return 0;
-    }
+/// earliest letter that may be taken out of `word` to give what `known` is without one. `None`: it is not.
+fn slip(word: &str, known: &str) -> Option<usize> {
     let shorter = deletions(known);
-    deletions(word).iter().position(|spelling| shorter.contains(spelling)).map_or(usize::MAX, |at| at + 1)
+    if known.len() > word.len() {
+        return shorter.iter().any(|spelling| spelling == word).then_some(0);
+    }
+    deletions(word).iter().position(|spelling| shorter.contains(spelling)).map(|at| at + 1)
 }
 
 /// `word` with each single letter taken out, the first one excepted: first letters are seldom wrong.
@@ -505,6 +506,7 @@ mod tests {
         assert!(found(false, "unconscious", "he is unconcious"));
         assert!(found(false, "breathing", "not braething"));
         assert!(!found(false, "numb", "dumb"));
+        assert!(!found(false, "rascasse", "ramasse"), "a letter for two is no slip");
     }
 
     #[test]
