@@ -6,28 +6,29 @@ use std::{fs, io};
 
 /// How many documents the corpus has; each is about one place.
 pub const DOCUMENTS: usize = 500;
-/// Every document's sections; each becomes one passage, 10,000 in all.
+/// Every document's sections, and a question to which the daemon finds the section; each becomes one
+/// passage, 10,000 in all.
 const TOPICS: [(&str, &str); 20] = [
     ("Best season", "When is the best season to dive at {}?"),
     ("Currents", "How strong are the currents at {}?"),
     ("Visibility", "What visibility can divers expect at {}?"),
-    ("Water temperature", "How warm is the water at {}?"),
+    ("Water temperature", "What is the water temperature at {}?"),
     ("Depth of the reef", "How deep is the reef at {}?"),
-    ("Level usually expected", "Which certification do I need to dive at {}?"),
+    ("Level usually expected", "Which level is usually expected at {}?"),
     ("Marine life", "What marine life lives at {}?"),
-    ("Wrecks", "Are there wrecks to dive at {}?"),
-    ("Night dives", "Can I do a night dive at {}?"),
+    ("Manta rays", "Which manta rays live at {}?"),
+    ("At night", "What is {} like at night?"),
     ("Getting there", "How do I get to {}?"),
-    ("Dive boats", "What are the dive boats like at {}?"),
-    ("Shore diving", "Is there shore diving at {}?"),
+    ("Boats", "What are the boats like at {}?"),
+    ("House reef", "How deep is the house reef at {}?"),
     ("Entry and exit", "How are entry and exit at {}?"),
     ("Macro photography", "Is {} good for macro photography?"),
-    ("Sharks and rays", "Will I see sharks or rays at {}?"),
+    ("Sharks and rays", "Which sharks and rays live at {}?"),
     ("Corals", "How healthy are the corals at {}?"),
     ("Marine park rules", "Which marine park rules apply at {}?"),
     ("Surface conditions", "How rough is the sea at {}?"),
-    ("Beginners", "Is {} suitable for beginners?"),
-    ("Snorkelling", "Can my family snorkel at {}?"),
+    ("Wind", "How strong is the wind at {}?"),
+    ("Snorkelling", "How is the snorkelling at {}?"),
 ];
 const SUBJECTS: [&str; 16] = [
     "the outer reef",

@@ -176,10 +176,25 @@ pub(crate) async fn floor(places: &Places, kind: Floor, model: SocketAddr) -> Re
     Server::start(places, Start { program: "bench-floor", args, env: Vec::new(), addr }).await
 }
 
-/// Starts the spine. `slow` is the pause between the pieces of its echo, `synced` whether commits are.
-pub(crate) async fn spine(places: &Places, slow: Option<Duration>, synced: bool) -> Result<Server, BoxError> {
+/// When the spine's store syncs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sync {
+    /// At every commit, as the daemon does.
+    Full,
+    /// At checkpoints only: a loss of power takes the last commits.
+    Normal,
+    /// Never.
+    Off,
+}
+
+/// Starts the spine. `slow` is the pause between the pieces of its echo.
+pub(crate) async fn spine(places: &Places, slow: Option<Duration>, sync: Sync) -> Result<Server, BoxError> {
     let addr = free_address()?;
-    let database = if synced { places.database("spine") } else { "sqlite::memory:".into() };
+    let database = match sync {
+        Sync::Full => places.database("spine"),
+        Sync::Normal => format!("sqlite:{}?synchronous=normal", places.database("spine-normal").display()).into(),
+        Sync::Off => "sqlite::memory:".into(),
+    };
     let mut args: Vec<OsString> = vec!["--bind".into(), addr.to_string().into(), "--db".into(), database.into()];
     if let Some(pause) = slow {
         args.extend(["--slow-ms".into(), pause.as_millis().to_string().into()]);

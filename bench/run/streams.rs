@@ -9,7 +9,7 @@ use crate::Bench;
 use crate::daemon::{Daemon, Embeddings};
 use crate::report::{Goal, Report};
 use crate::rounds::BY_MODEL;
-use crate::servers::{ModelPace, Server, model, spine};
+use crate::servers::{ModelPace, Server, Sync, model, spine};
 
 const SECTION: &str = "Slow streams open together";
 /// Between the pieces of the spine's echo, of which there are twelve.
@@ -19,7 +19,7 @@ const OPENING: Duration = Duration::from_secs(5);
 
 /// Both servers, one after the other.
 pub(crate) async fn measure(bench: &Bench, daemon: Option<&Daemon>, report: &mut Report) -> Result<(), BoxError> {
-    let ours = spine(&bench.places, Some(PAUSE), true).await?;
+    let ours = spine(&bench.places, Some(PAUSE), Sync::Full).await?;
     hold(bench, "spine", &ours, None, report).await;
     drop(ours);
     let Some(daemon) = daemon else { return Ok(()) };

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use dovvybuddy_core::Lang;
 
+use crate::message::Message;
 use crate::text::{self, Text};
 
 /// The languages of Latin script.
@@ -23,29 +24,54 @@ pub(crate) struct Detected {
 
 /// Detects the language of `raw`; `hint` decides when the words don't.
 pub(crate) fn detect(raw: &str, hint: Option<Lang>) -> Detected {
-    if let Some(lang) = by_script(raw) {
-        return Detected { lang, rivals: Vec::new(), sure: true };
+    Message::read(raw).signs.detect(hint)
+}
+
+/// What speaks for each language, whatever was expected.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Signs {
+    /// The script alone tells.
+    Script(Lang),
+    /// How well each language of Latin script fits, the best first.
+    Words(Vec<(Lang, f32)>),
+}
+
+impl Signs {
+    /// Looks at a message and its units.
+    pub(crate) fn of(raw: &str, text: &Text) -> Self {
+        by_script(raw).map_or_else(|| Self::Words(scores(raw, text)), Self::Script)
     }
-    let text = Text::new(raw);
-    let mut scores: Vec<(Lang, f32)> = LATIN.iter().map(|&lang| (lang, score(lang, raw, &text))).collect();
+
+    /// The language; `hint` decides when the words don't.
+    pub(crate) fn detect(&self, hint: Option<Lang>) -> Detected {
+        let scores = match self {
+            Self::Script(lang) => return Detected { lang: *lang, rivals: Vec::new(), sure: true },
+            Self::Words(scores) => scores,
+        };
+        let best = scores.first().copied().unwrap_or((Lang::En, 0.0));
+        let sure = best.1 >= 1.0;
+        let lang = match hint {
+            // Words that say nothing of their language are in the one expected, whatever its script.
+            Some(hint) if !sure => hint,
+            // Else a hint wins only against a language that is hardly likelier.
+            Some(hint) if scores.iter().any(|(l, s)| *l == hint && *s + 0.3 >= best.1) => hint,
+            _ if best.1 > 0.2 => best.0,
+            _ => Lang::En,
+        };
+        let rivals = scores
+            .iter()
+            .filter(|(l, s)| *l != lang && (*s >= best.1 * 0.6 || (*l == Lang::En && !sure)))
+            .map(|(l, _)| *l)
+            .take(3)
+            .collect();
+        Detected { lang, rivals, sure }
+    }
+}
+
+fn scores(raw: &str, text: &Text) -> Vec<(Lang, f32)> {
+    let mut scores: Vec<(Lang, f32)> = LATIN.iter().map(|&lang| (lang, score(lang, raw, text))).collect();
     scores.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let best = scores.first().copied().unwrap_or((Lang::En, 0.0));
-    let sure = best.1 >= 1.0;
-    let lang = match hint {
-        // Words that say nothing of their language are in the one expected, whatever its script.
-        Some(hint) if !sure => hint,
-        // Else a hint wins only against a language that is hardly likelier.
-        Some(hint) if scores.iter().any(|(l, s)| *l == hint && *s + 0.3 >= best.1) => hint,
-        _ if best.1 > 0.2 => best.0,
-        _ => Lang::En,
-    };
-    let rivals = scores
-        .iter()
-        .filter(|(l, s)| *l != lang && (*s >= best.1 * 0.6 || (*l == Lang::En && !sure)))
-        .map(|(l, _)| *l)
-        .take(3)
-        .collect();
-    Detected { lang, rivals, sure }
+    scores
 }
 
 /// The language when the script alone tells.
@@ -90,8 +116,13 @@ fn score(lang: Lang, raw: &str, text: &Text) -> f32 {
     }
     let letters = letters(lang);
     #[allow(clippy::cast_precision_loss, reason = "a count of letters in one message")]
-    let special = raw.chars().flat_map(char::to_lowercase).filter(|c| letters.contains(*c)).count() as f32;
+    let special = others(raw).filter(|c| letters.contains(*c)).count() as f32;
     score + 0.6 * special
+}
+
+/// The letters beyond those that all languages have, in lower case.
+fn others(raw: &str) -> impl Iterator<Item = char> {
+    raw.chars().filter(|c| !c.is_ascii()).flat_map(char::to_lowercase)
 }
 
 const fn letters(lang: Lang) -> &'static str {

@@ -34,7 +34,7 @@ const SHARED: (&str, &str) = ("lexicon/topics/shared.toml", include_str!("lexico
 pub(crate) struct Lexicon {
     matcher: Matcher<Concept>,
     /// The English meaning of each pattern, where the file gives one after `=`.
-    glosses: Vec<Option<String>>,
+    glosses: Vec<Option<Box<str>>>,
     common: &'static HashSet<&'static str>,
 }
 
@@ -83,13 +83,15 @@ impl Lexicon {
                     Concept::from_key(&key).ok_or_else(|| LexiconError::UnknownConcept { file, key: key.clone() })?;
                 for entry in patterns.split([';', '\n']).map(str::trim).filter(|entry| !entry.is_empty()) {
                     let (pattern, gloss) = entry.split_once('=').map_or((entry, None), |(p, g)| (p, Some(g.trim())));
-                    glosses.push(gloss.map(str::to_owned));
+                    glosses.push(gloss.map(Box::from));
                     matcher
                         .add(concept, pattern, lang == Lang::En || concept.is_sign())
                         .map_err(|source| LexiconError::Pattern { file, key: key.clone(), source })?;
                 }
             }
         }
+        matcher.complete();
+        glosses.shrink_to_fit();
         Ok(Self { matcher, glosses, common: crate::language::function_words(lang) })
     }
 

@@ -7,8 +7,10 @@
 mod concept;
 mod emergency;
 mod evaluate;
+mod feature;
 mod language;
 mod lexicon;
+mod message;
 mod pattern;
 mod phrases;
 mod prompts;

@@ -27,28 +27,36 @@ impl Text {
         let mut text = Self::default();
         let mut word = String::new();
         let mut broken = false;
-        for c in raw.chars().take(LONGEST).collect::<String>().nfkc() {
-            for c in c.to_lowercase() {
-                match class(c) {
-                    Class::Join => {}
-                    Class::Word => word.extend(fold(c)),
-                    Class::Single => {
-                        text.push(&mut word, &mut broken);
-                        word.push(c);
-                        text.push(&mut word, &mut broken);
-                    }
-                    Class::Space => text.push(&mut word, &mut broken),
-                    Class::Break => {
-                        text.push(&mut word, &mut broken);
-                        broken = true;
-                        text.question |= matches!(c, '?' | '؟' | '¿');
-                        text.exclamation |= c == '!';
-                    }
-                }
+        if raw.is_ascii() {
+            for c in raw.chars().take(LONGEST) {
+                text.take(c.to_ascii_lowercase(), &mut word, &mut broken);
+            }
+        } else {
+            for c in raw.chars().take(LONGEST).nfkc().flat_map(char::to_lowercase) {
+                text.take(c, &mut word, &mut broken);
             }
         }
         text.push(&mut word, &mut broken);
         text
+    }
+
+    fn take(&mut self, c: char, word: &mut String, broken: &mut bool) {
+        match class(c) {
+            Class::Join => {}
+            Class::Word => fold(c, word),
+            Class::Single => {
+                self.push(word, broken);
+                word.push(c);
+                self.push(word, broken);
+            }
+            Class::Space => self.push(word, broken),
+            Class::Break => {
+                self.push(word, broken);
+                *broken = true;
+                self.question |= matches!(c, '?' | '؟' | '¿');
+                self.exclamation |= c == '!';
+            }
+        }
     }
 
     fn push(&mut self, word: &mut String, broken: &mut bool) {
@@ -124,12 +132,12 @@ pub(crate) fn is_arabic(c: char) -> bool {
     ('\u{620}'..='\u{6ff}').contains(&c)
 }
 
-/// The letter without what writers leave out: accents, Arabic alef and ta marbuta variants.
-fn fold(c: char) -> impl Iterator<Item = char> {
+/// Appends the letter without what writers leave out: accents, Arabic alef and ta marbuta variants.
+fn fold(c: char, word: &mut String) {
     let plain = match c {
-        'ß' => return "ss".chars().collect::<Vec<_>>().into_iter(),
-        'æ' => return "ae".chars().collect::<Vec<_>>().into_iter(),
-        'œ' => return "oe".chars().collect::<Vec<_>>().into_iter(),
+        'ß' => return word.push_str("ss"),
+        'æ' => return word.push_str("ae"),
+        'œ' => return word.push_str("oe"),
         'أ' | 'إ' | 'آ' => 'ا',
         'ى' | 'ئ' => 'ي',
         'ة' => 'ه',
@@ -138,9 +146,10 @@ fn fold(c: char) -> impl Iterator<Item = char> {
         _ => c,
     };
     if plain.is_ascii() || is_arabic(plain) {
-        return vec![plain].into_iter();
+        word.push(plain);
+    } else {
+        word.extend(plain.nfd().filter(|c| !is_combining_mark(*c)));
     }
-    plain.nfd().filter(|c| !is_combining_mark(*c)).collect::<Vec<_>>().into_iter()
 }
 
 /// Whether the language is written without spaces between words.

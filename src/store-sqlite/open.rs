@@ -122,6 +122,12 @@ async fn open(options: OpenOptions) -> Outcome<SqliteStore> {
     }
     let lock = if options.dispatch { Some(lock(&path).await?) } else { None };
     let connect = connect_options(&path, scratch.is_none());
+    #[cfg(feature = "bench")]
+    let connect = if options.url_or_path.ends_with("?synchronous=normal") {
+        connect.synchronous(SqliteSynchronous::Normal)
+    } else {
+        connect
+    };
     // A dispatching process has a task for checkpoints; the bound, 64 MB, is only for when that fails.
     let writing = connect.clone().pragma("wal_autocheckpoint", if options.dispatch { "16384" } else { "1000" });
     let mut conn = connect_patiently(&writing).await?;

@@ -6,12 +6,14 @@
 //! Its weights are fitted by `examples/train_emergency.rs` and compiled in; it is as deterministic as
 //! the rules.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
 use super::judge;
 use super::reading::Reading;
-use crate::text::{self, Text};
+use crate::feature::Name;
+use crate::message::Message;
+use crate::text;
 
 /// From this probability on a message is an emergency even if the rules saw none.
 const RAISE: f32 = 0.5;
@@ -25,10 +27,18 @@ const LONGEST: usize = 80;
 /// A word is also known by its beginning, which most inflections share.
 const STEM: usize = 5;
 
-/// The fitted weights by feature.
+/// The fitted weights. Features are numbered in the order of their names.
 #[derive(Debug, Default)]
 pub(crate) struct Classifier {
-    weights: HashMap<String, f32>,
+    numbers: HashMap<&'static str, u32>,
+    weights: Vec<Weight>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Weight {
+    weight: f32,
+    /// It is of something that was said; others count and sum up.
+    said: bool,
 }
 
 /// What the classifier makes of the rules' verdict.
@@ -50,12 +60,14 @@ impl Classifier {
     }
 
     /// Reads lines of `feature<TAB>weight`.
-    fn parse(source: &str) -> Self {
-        let pair = |line: &str| {
+    fn parse(source: &'static str) -> Self {
+        let pair = |line: &'static str| {
             let (name, weight) = line.split_once('\t')?;
-            Some((name.to_owned(), weight.parse().ok()?))
+            Some((name, weight.parse().ok()?))
         };
-        Self { weights: source.lines().filter_map(pair).collect() }
+        let pairs: BTreeMap<&'static str, f32> = source.lines().filter_map(pair).collect();
+        let weights = pairs.iter().map(|(name, weight)| Weight { weight: *weight, said: name.contains(':') }).collect();
+        Self { numbers: pairs.keys().copied().zip(0..).collect(), weights }
     }
 
     /// Weighs a message, read as `readings` says, after `before`.
@@ -63,12 +75,17 @@ impl Classifier {
         if self.weights.is_empty() {
             return Opinion::Agree;
         }
+        let mut found: Vec<(u32, f32)> = Vec::new();
+        let mut name = Name::new(|name, value| found.extend(self.numbers.get(name).map(|number| (*number, value))));
+        features(&mut name, message, readings, before);
+        // Always summed in the same order, so that the last digit is always the same.
+        found.sort_by_key(|(number, _)| *number);
+        found.dedup_by_key(|(number, _)| *number);
         let (mut sum, mut known) = (0.0, 0);
-        for (name, value) in features(message, readings, before) {
-            if let Some(weight) = self.weights.get(&name) {
-                sum += weight * value;
-                known += usize::from(name.contains(':'));
-            }
+        for (number, value) in found {
+            let Some(Weight { weight, said }) = self.weights.get(number as usize) else { continue };
+            sum += weight * value;
+            known += usize::from(*said);
         }
         if known == 0 {
             // Not a word of it was ever seen: whatever the sum says is chance.
@@ -83,68 +100,85 @@ impl Classifier {
     }
 }
 
-/// The features of a message, with their values.
-pub(crate) fn features(message: &str, readings: &[Reading], before: &[&Reading]) -> Vec<(String, f32)> {
-    let mut features = vec![("bias".to_owned(), 1.0)];
+/// The features of a message by name, with their values.
+pub(super) fn named(message: &str, readings: &[Reading], before: &[&Reading]) -> BTreeMap<String, f32> {
+    let mut named = BTreeMap::new();
+    let mut name = Name::new(|name, value| {
+        named.entry(name.to_owned()).or_insert(value);
+    });
+    features(&mut name, message, readings, before);
+    named
+}
+
+/// The features of a message; of those that come twice the first counts.
+fn features(name: &mut Name<impl FnMut(&str, f32)>, message: &str, readings: &[Reading], before: &[&Reading]) {
+    name.set(&["bias"], 1.0);
     if let Some(reading) = readings.first() {
-        read(&mut features, reading);
-        words(&mut features, message, reading);
+        read(name, reading);
+        words(name, message, reading);
     }
     if judge::judge(readings).kind.is_some() {
-        features.push(("rules".to_owned(), 1.0));
+        name.set(&["rules"], 1.0);
     }
     for earlier in before {
         for hit in earlier.hits().iter().filter(|hit| hit.concept.is_sign()) {
-            features.push((format!("before:{}", hit.concept.key()), 0.5));
+            name.set(&["before:", hit.concept.key()], 0.5);
         }
     }
     if !before.is_empty() {
         let alarmed = before.iter().any(|reading| judge::judge(std::slice::from_ref(*reading)).kind.is_some());
-        features.push((if alarmed { "before_alarm" } else { "before" }.to_owned(), 1.0));
+        name.set(&[if alarmed { "before_alarm" } else { "before" }], 1.0);
     }
-    features.sort_by(|a, b| a.0.cmp(&b.0));
-    features.dedup_by(|a, b| a.0 == b.0);
-    features
 }
 
 /// What the rules see: concepts, and the sums they weigh.
-fn read(features: &mut Vec<(String, f32)>, reading: &Reading) {
+fn read(name: &mut Name<impl FnMut(&str, f32)>, reading: &Reading) {
     for hit in reading.hits() {
-        features.push((format!("c:{}", hit.concept.key()), 1.0));
+        name.set(&["c:", hit.concept.key()], 1.0);
     }
     let weighed = judge::weigh(reading);
-    features.push(("severity".to_owned(), weighed.severity));
-    features.push(("concrete".to_owned(), weighed.concrete));
-    features.push(("general".to_owned(), weighed.general));
+    name.set(&["severity"], weighed.severity);
+    name.set(&["concrete"], weighed.concrete);
+    name.set(&["general"], weighed.general);
     if weighed.severity > 0.0 {
-        features.push(("sign_of_someone".to_owned(), weighed.concrete));
-        features.push(("sign_in_general".to_owned(), weighed.general));
+        name.set(&["sign_of_someone"], weighed.concrete);
+        name.set(&["sign_in_general"], weighed.general);
     }
     if reading.question() {
-        features.push(("question".to_owned(), 1.0));
+        name.set(&["question"], 1.0);
     }
     if reading.exclamation() {
-        features.push(("exclamation".to_owned(), 1.0));
+        name.set(&["exclamation"], 1.0);
     }
 }
 
 /// The words as they are, their beginnings, and pairs of neighbours; runs of characters where words
 /// are not spaced.
-fn words(features: &mut Vec<(String, f32)>, message: &str, reading: &Reading) {
-    let units: Vec<String> = Text::new(message).units.into_iter().take(LONGEST).collect();
+fn words(name: &mut Name<impl FnMut(&str, f32)>, message: &str, reading: &Reading) {
+    let message = Message::read(message);
+    let units = message.text.units.get(..LONGEST).unwrap_or(&message.text.units);
     if text::unspaced(reading.lang()) {
-        for run in units.windows(2).chain(units.windows(3)) {
-            features.push((format!("g:{}", run.concat()), 0.3));
+        for pair in units.windows(2) {
+            if let [first, second] = pair {
+                name.set(&["g:", first, second], 0.3);
+            }
+        }
+        for three in units.windows(3) {
+            if let [first, second, third] = three {
+                name.set(&["g:", first, second, third], 0.3);
+            }
         }
         return;
     }
-    for unit in &units {
-        features.push((format!("w:{unit}"), 0.5));
-        if unit.chars().count() > STEM {
-            features.push((format!("s:{}", unit.chars().take(STEM).collect::<String>()), 0.5));
+    for unit in units {
+        name.set(&["w:", unit], 0.5);
+        if let Some((end, _)) = unit.char_indices().nth(STEM) {
+            name.set(&["s:", unit.get(..end).unwrap_or(unit)], 0.5);
         }
     }
     for pair in units.windows(2) {
-        features.push((format!("b:{}", pair.join(" ")), 0.4));
+        if let [first, second] = pair {
+            name.set(&["b:", first, " ", second], 0.4);
+        }
     }
 }

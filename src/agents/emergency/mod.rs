@@ -19,6 +19,7 @@ pub use reply::ReplyError;
 use crate::Operator;
 use crate::concept::Concept;
 use crate::language::{self, Detected};
+use crate::message::Message;
 pub use train::EmergencyTrainer;
 
 use classifier::{Classifier, Opinion};
@@ -135,8 +136,8 @@ fn earlier_readings(heard: &Heard, detected: &Detected) -> Vec<Reading> {
         heard.recent.iter().filter(|(role, _)| *role == Role::User).map(|(_, text)| text.as_str()).collect();
     let said = said.get(said.len().saturating_sub(LOOK_BACK)..).unwrap_or_default();
     let read = |text: &&str| {
-        let lang = language::detect(text, Some(detected.lang)).lang;
-        Reading::new(&crate::text::Text::new(text), lang)
+        let message = Message::read(text);
+        message.reading(message.signs.detect(Some(detected.lang)).lang)
     };
     let readings: Vec<Reading> = said.iter().map(read).collect();
     let called_off = readings.iter().rposition(|reading| reading.has(Concept::StandDown));
@@ -163,11 +164,8 @@ fn reply_lang(found: Lang, detected: &Detected, hint: Option<Lang>) -> Lang {
 
 /// The message as read in its language and those it might be in.
 pub(crate) fn readings(message: &str, detected: &Detected) -> Vec<Reading> {
-    let text = crate::text::Text::new(message);
-    std::iter::once(detected.lang)
-        .chain(detected.rivals.iter().copied())
-        .map(|lang| Reading::new(&text, lang))
-        .collect()
+    let message = Message::read(message);
+    std::iter::once(detected.lang).chain(detected.rivals.iter().copied()).map(|lang| message.reading(lang)).collect()
 }
 
 /// Whether the message continues an emergency, or completes the picture of one.

@@ -1,6 +1,8 @@
 //! A message as the rules read it in one language: concepts, with negated and merely similar
 //! wordings taken away.
 
+use std::sync::Arc;
+
 use dovvybuddy_core::Lang;
 
 use crate::concept::Concept;
@@ -8,14 +10,14 @@ use crate::lexicon::Lexicon;
 use crate::pattern::Hit;
 use crate::text::{self, Text};
 
-/// What a message says, read in one language.
+/// What a message says, read in one language. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Reading {
     lang: Lang,
     length: usize,
     question: bool,
     exclamation: bool,
-    hits: Vec<Hit<Concept>>,
+    hits: Arc<[Hit<Concept>]>,
 }
 
 impl Reading {

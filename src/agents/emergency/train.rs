@@ -90,7 +90,7 @@ fn row(example: &Example, names: &mut BTreeMap<String, usize>) -> Row {
     let detected = language::detect(&example.text, super::hint(&heard));
     let earlier = earlier_readings(&heard, &detected);
     let found =
-        classifier::features(&example.text, &readings(&example.text, &detected), &earlier.iter().collect::<Vec<_>>());
+        classifier::named(&example.text, &readings(&example.text, &detected), &earlier.iter().collect::<Vec<_>>());
     let features = found
         .into_iter()
         .map(|(name, value)| {

@@ -1,10 +1,10 @@
 //! What the model looks at: named features, the same in every language.
 
-use std::collections::BTreeMap;
-
 use crate::concept::Concept;
 use crate::emergency::Reading;
-use crate::text::{self, Text};
+use crate::feature::Name;
+use crate::message::Message;
+use crate::text;
 
 /// The conversation before a message, as far as it matters.
 #[derive(Debug, Clone)]
@@ -15,72 +15,53 @@ pub(crate) struct Previous {
     pub(crate) concepts: Vec<Concept>,
 }
 
-/// Named features and their values.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Features {
-    /// The values by name.
-    pub(crate) values: BTreeMap<String, f32>,
-    /// The message leans on what was said before.
-    pub(crate) follow_up: bool,
-}
-
 /// A message of at most this many words leans on what was said before.
 const SHORT: usize = 5;
 
-impl Features {
-    /// The features of a message with what went before.
-    pub(crate) fn extract(raw: &str, reading: &Reading, previous: Option<&Previous>) -> Self {
-        let mut concepts: Vec<Concept> = reading.hits().iter().map(|hit| hit.concept).collect();
-        concepts.sort_unstable();
-        concepts.dedup();
-        let mut features = Self::default();
-        features.set("bias", 1.0);
-        let topics: Vec<Concept> = concepts.iter().copied().filter(|c| is_topic(*c)).collect();
-        for concept in &concepts {
-            features.set(&format!("c:{}", concept.key()), 1.0);
-        }
-        for (i, a) in topics.iter().enumerate() {
-            for b in topics.get(i + 1..).unwrap_or_default() {
-                features.set(&format!("p:{}+{}", a.key(), b.key()), 0.5);
-            }
-        }
-        if topics.is_empty() {
-            features.set("no_topic", 1.0);
-            if !reading.any(&[Concept::Dive, Concept::PostDive]) && previous.is_none() {
-                features.set("nothing_known", 1.0);
-            }
-        }
-        words(&mut features, raw, reading);
-        if let Some(previous) = previous {
-            features.follow_up = leans_back(reading, &topics);
-            features.remember(previous);
-        }
-        features
+/// Names the features of a message with what went before; one that comes twice has the same value twice.
+/// Returns whether the message leans on what was said before.
+pub(crate) fn extract(raw: &str, reading: &Reading, previous: Option<&Previous>, take: impl FnMut(&str, f32)) -> bool {
+    let mut name = Name::new(take);
+    let mut concepts: Vec<Concept> = reading.hits().iter().map(|hit| hit.concept).collect();
+    concepts.sort_unstable();
+    concepts.dedup();
+    name.set(&["bias"], 1.0);
+    let topics: Vec<Concept> = concepts.iter().copied().filter(|c| is_topic(*c)).collect();
+    for concept in &concepts {
+        name.set(&["c:", concept.key()], 1.0);
     }
-
-    fn remember(&mut self, previous: &Previous) {
-        self.set(&format!("h:{}", previous.label), 0.5);
-        if self.follow_up {
-            self.set(&format!("f:{}", previous.label), 2.0);
-            for concept in previous.concepts.iter().filter(|c| is_topic(**c)) {
-                self.set(&format!("hc:{}", concept.key()), 0.5);
-            }
+    for (i, a) in topics.iter().enumerate() {
+        for b in topics.get(i + 1..).unwrap_or_default() {
+            name.set(&["p:", a.key(), "+", b.key()], 0.5);
         }
     }
-
-    fn set(&mut self, name: &str, value: f32) {
-        self.values.insert(name.to_owned(), value);
+    if topics.is_empty() {
+        name.set(&["no_topic"], 1.0);
+        if !reading.any(&[Concept::Dive, Concept::PostDive]) && previous.is_none() {
+            name.set(&["nothing_known"], 1.0);
+        }
     }
+    words(&mut name, raw, reading);
+    let Some(previous) = previous else { return false };
+    let follow_up = leans_back(reading, &topics);
+    name.set(&["h:", previous.label], 0.5);
+    if follow_up {
+        name.set(&["f:", previous.label], 2.0);
+        for concept in previous.concepts.iter().filter(|c| is_topic(**c)) {
+            name.set(&["hc:", concept.key()], 0.5);
+        }
+    }
+    follow_up
 }
 
 /// Words as they are: what the lexicons don't know the training may still have seen.
-fn words(features: &mut Features, raw: &str, reading: &Reading) {
+fn words(name: &mut Name<impl FnMut(&str, f32)>, raw: &str, reading: &Reading) {
     if text::unspaced(reading.lang()) {
         return;
     }
-    for unit in Text::new(raw).units.iter().take(60) {
+    for unit in Message::read(raw).text.units.iter().take(60) {
         if unit.len() > 1 && !unit.chars().all(|c| c.is_ascii_digit()) {
-            features.set(&format!("w:{unit}"), 0.5);
+            name.set(&["w:", unit], 0.5);
         }
     }
 }

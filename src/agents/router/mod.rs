@@ -19,8 +19,8 @@ use serde_json::{Map, Value};
 use crate::concept::Concept;
 use crate::emergency::Reading;
 use crate::language;
-use crate::text::Text;
-use features::{Features, Previous};
+use crate::message::Message;
+use features::Previous;
 pub use model::Model;
 pub use train::{Example, Trainer};
 
@@ -72,30 +72,41 @@ impl HeuristicRouter {
             history.iter().filter(|(role, _)| *role == Role::User).map(|(_, text)| *text).collect();
         let hint =
             earlier.iter().rev().map(|text| language::detect(text, None)).find(|d| d.sure).map(|d| d.lang).or(hint);
-        let detected = language::detect(text, hint);
-        let reading = Reading::new(&Text::new(text), detected.lang);
+        let message = Message::read(text);
+        let detected = message.signs.detect(hint);
+        let reading = message.reading(detected.lang);
         let previous = earlier.last().map(|text| {
             let before = self.label_alone(text, hint);
             Previous { label: before.label, concepts: before.concepts }
         });
-        let features = Features::extract(text, &reading, previous.as_ref());
-        let probabilities = self.model.probabilities(&features);
+        let (probabilities, follow_up) = self.probabilities(text, &reading, previous.as_ref());
         let (label, confidence) = best(&probabilities);
-        Decision { label, confidence, lang: detected.lang, sure: detected.sure, reading, follow_up: features.follow_up }
+        Decision { label, confidence, lang: detected.lang, sure: detected.sure, reading, follow_up }
     }
 
     fn label_alone(&self, text: &str, hint: Option<Lang>) -> Alone {
-        let detected = language::detect(text, hint);
-        let reading = Reading::new(&Text::new(text), detected.lang);
-        let features = Features::extract(text, &reading, None);
-        let (label, _) = best(&self.model.probabilities(&features));
+        let message = Message::read(text);
+        let reading = message.reading(message.signs.detect(hint).lang);
+        let (label, _) = best(&self.probabilities(text, &reading, None).0);
         let mut concepts: Vec<Concept> = reading.hits().iter().map(|hit| hit.concept).collect();
         concepts.sort_unstable();
         concepts.dedup();
         Alone { label, concepts }
     }
 
+    /// The probability of each label, and whether the message leans on what was said before.
+    fn probabilities(&self, text: &str, reading: &Reading, previous: Option<&Previous>) -> ([f32; 5], bool) {
+        let mut known = Vec::new();
+        let follow_up = features::extract(text, reading, previous, |name, value| {
+            known.extend(self.model.number(name).map(|number| (number, value)));
+        });
+        (self.model.probabilities(known), follow_up)
+    }
+
     fn own_agent(&self, text: &str) -> Option<AgentId> {
+        if self.own_agents.is_empty() {
+            return None;
+        }
         let words = content_words(text);
         let score = |example: &OwnExample| {
             let shared = example.words.iter().filter(|word| words.contains(word)).count();
@@ -139,7 +150,8 @@ fn best(probabilities: &[f32; 5]) -> (&'static str, f32) {
 fn content_words(text: &str) -> Vec<String> {
     let detected = language::detect(text, None);
     let common = language::function_words(detected.lang);
-    Text::new(text).units.into_iter().filter(|unit| !common.contains(unit.as_str())).collect()
+    let message = Message::read(text);
+    message.text.units.iter().filter(|unit| !common.contains(unit.as_str())).cloned().collect()
 }
 
 #[async_trait]

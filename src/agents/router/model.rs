@@ -1,15 +1,15 @@
 //! A linear model: a row of weights per named feature, one weight per label.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use super::LABELS;
-use super::features::Features;
 
-/// Weights per feature.
+/// Weights per feature. Features are numbered in the order of their names.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Model {
-    pub(super) weights: BTreeMap<String, [f32; 5]>,
+    numbers: HashMap<Box<str>, u32>,
+    rows: Vec<[f32; 5]>,
 }
 
 impl Model {
@@ -31,13 +31,25 @@ impl Model {
                 weights.insert(name.to_owned(), row);
             }
         }
-        Self { weights }
+        Self::new(weights)
+    }
+
+    /// The model with these weights.
+    pub(super) fn new(weights: BTreeMap<String, [f32; 5]>) -> Self {
+        let rows = weights.values().copied().collect();
+        Self { numbers: weights.into_keys().map(String::into_boxed_str).zip(0..).collect(), rows }
+    }
+
+    /// The features with their weights, by name.
+    pub(super) fn weights(&self) -> BTreeMap<&str, [f32; 5]> {
+        let row = |number: &u32| self.rows.get(*number as usize).copied().unwrap_or_default();
+        self.numbers.iter().map(|(name, number)| (&**name, row(number))).collect()
     }
 
     /// The lines [`Self::parse`] reads; features without weight are left out.
     pub fn to_tsv(&self) -> String {
         let mut out = String::new();
-        for (name, row) in &self.weights {
+        for (name, row) in self.weights() {
             if row.iter().all(|weight| weight.abs() < 0.01) {
                 continue;
             }
@@ -50,14 +62,21 @@ impl Model {
         out
     }
 
-    /// The probability of each label.
-    pub(crate) fn probabilities(&self, features: &Features) -> [f32; 5] {
+    /// The number of a feature that has weight.
+    pub(super) fn number(&self, name: &str) -> Option<u32> {
+        self.numbers.get(name).copied()
+    }
+
+    /// The probability of each label, from features by number.
+    pub(super) fn probabilities(&self, mut features: Vec<(u32, f32)>) -> [f32; 5] {
+        // Always summed in the same order, so that the last digit is always the same.
+        features.sort_by_key(|(number, _)| *number);
+        features.dedup_by_key(|(number, _)| *number);
         let mut scores = [0.0f32; 5];
-        for (name, value) in &features.values {
-            if let Some(row) = self.weights.get(name) {
-                for (score, weight) in scores.iter_mut().zip(row) {
-                    *score += weight * value;
-                }
+        for (number, value) in features {
+            let Some(row) = self.rows.get(number as usize) else { continue };
+            for (score, weight) in scores.iter_mut().zip(row) {
+                *score += weight * value;
             }
         }
         softmax(scores)

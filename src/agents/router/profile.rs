@@ -6,6 +6,7 @@ use dovvybuddy_core::session::{DiverProfile, Units};
 use crate::concept::Concept;
 use crate::emergency::Reading;
 use crate::lexicon::Lexicon;
+use crate::message::Message;
 use crate::pattern::Hit;
 use crate::text::Text;
 
@@ -14,10 +15,10 @@ const MOST_DIVES: u32 = 30_000;
 
 /// The profile fields the message gives.
 pub(super) fn learned(reading: &Reading, raw: &str, lang: Option<Lang>) -> DiverProfile {
-    let text = Text::new(raw);
+    let text = &Message::read(raw).text;
     let lexicon = Lexicon::of(reading.lang());
     let named = |concept: Concept| {
-        reading.hits().iter().filter(move |hit| hit.concept == concept).map(|hit| name(lexicon, hit, &text))
+        reading.hits().iter().filter(move |hit| hit.concept == concept).map(|hit| name(lexicon, hit, text))
     };
     let mut profile = DiverProfile { language: lang, ..DiverProfile::default() };
     if let Some(owned) = reading.hits().iter().find(|hit| hit.concept == Concept::Owned) {
@@ -29,7 +30,7 @@ pub(super) fn learned(reading: &Reading, raw: &str, lang: Option<Lang>) -> Diver
             profile.agency = named(Concept::Agency).next();
         }
     }
-    profile.dives = dives(reading, &text);
+    profile.dives = dives(reading, text);
     profile.units = if reading.has(Concept::Imperial) {
         Some(Units::Imperial)
     } else if reading.has(Concept::Metric) {
@@ -55,9 +56,9 @@ pub(super) fn learned(reading: &Reading, raw: &str, lang: Option<Lang>) -> Diver
 
 /// The worry to acknowledge, in the diver's words or its English name.
 pub(super) fn worry(reading: &Reading, raw: &str) -> Option<String> {
-    let text = Text::new(raw);
+    let text = &Message::read(raw).text;
     let lexicon = Lexicon::of(reading.lang());
-    reading.hits().iter().find(|hit| hit.concept == Concept::Worry).map(|hit| name(lexicon, hit, &text))
+    reading.hits().iter().find(|hit| hit.concept == Concept::Worry).map(|hit| name(lexicon, hit, text))
 }
 
 fn name(lexicon: &Lexicon, hit: &Hit<Concept>, text: &Text) -> String {

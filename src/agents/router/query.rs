@@ -4,8 +4,8 @@ use dovvybuddy_core::Lang;
 
 use crate::concept::Concept;
 use crate::emergency::Reading;
-use crate::language;
 use crate::lexicon::Lexicon;
+use crate::message::Message;
 use crate::text::Text;
 
 /// A sentence of more units says something besides its thanks.
@@ -19,12 +19,12 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
         query.push_str(earlier.trim());
         query.push(' ');
     }
-    query.push_str(&without_courtesies(text, reading.lang()));
+    query.push_str(&without_courtesies(text, reading));
     if reading.lang() != Lang::En {
         let mut english = terms(reading);
         if let Some(earlier) = earlier {
-            let before = Reading::new(&Text::new(earlier), language::detect(earlier, Some(reading.lang())).lang);
-            english.extend(terms(&before));
+            let before = Message::read(earlier);
+            english.extend(terms(&before.reading(before.signs.detect(Some(reading.lang())).lang)));
         }
         let mut seen: Vec<String> = Vec::new();
         for term in english {
@@ -40,7 +40,11 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
 
 /// The text without sentences that only greet or thank: "thanks in advance" is no question about an
 /// advanced course. A text that has nothing else stays as it is.
-fn without_courtesies(text: &str, lang: Lang) -> String {
+fn without_courtesies(text: &str, whole: &Reading) -> String {
+    if !whole.any(&[Concept::Greeting, Concept::Thanks]) {
+        return text.trim().to_owned();
+    }
+    let lang = whole.lang();
     let is_courtesy = |sentence: &&str| {
         let reading = Reading::new(&Text::new(sentence), lang);
         reading.any(&[Concept::Greeting, Concept::Thanks]) && !reading.question() && reading.len() <= LONGEST_COURTESY

@@ -47,10 +47,11 @@ fn to(text: &str) -> String {
 #[test]
 fn weights_survive_being_written_and_read() {
     let model = Model::parse(WEIGHTS);
-    assert!(model.weights.len() > 100);
+    let weights = model.weights();
+    assert!(weights.len() > 100);
     let again = Model::parse(&model.to_tsv());
-    for (name, row) in &again.weights {
-        assert_eq!(model.weights.get(name), Some(row));
+    for (name, row) in again.weights() {
+        assert_eq!(weights.get(name), Some(&row));
     }
 }
 

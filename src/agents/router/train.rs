@@ -1,15 +1,15 @@
 //! Fits the model: multinomial logistic regression by `AdaGrad`, repeatable to the last digit.
 
+use std::collections::BTreeMap;
+
 use dovvybuddy_core::session::Role;
 use serde::Deserialize;
 
-use super::features::Features;
 use super::model::softmax;
-use super::{HeuristicRouter, LABELS, Model, Previous};
-use crate::emergency::Reading;
+use super::{HeuristicRouter, LABELS, Model, Previous, features};
 use crate::evaluate::Turn;
 use crate::language;
-use crate::text::Text;
+use crate::message::Message;
 
 /// A labelled message to learn from.
 #[derive(Debug, Clone, Deserialize)]
@@ -54,18 +54,18 @@ impl Trainer {
 
     fn fit_once(&self, examples: &[Example], before: &Model) -> Model {
         let router = HeuristicRouter { model: before.clone(), own_agents: Vec::new() };
-        let rows: Vec<(Features, usize)> = examples
+        let rows: Vec<(Named, usize)> = examples
             .iter()
             .filter_map(|example| {
                 let label = LABELS.iter().position(|label| *label == example.label)?;
                 Some((features_of(&router, example), label))
             })
             .collect();
-        let mut weights: std::collections::BTreeMap<String, ([f32; 5], [f32; 5])> = std::collections::BTreeMap::new();
+        let mut weights: BTreeMap<String, ([f32; 5], [f32; 5])> = BTreeMap::new();
         for _ in 0..self.epochs {
             for (features, label) in &rows {
                 let mut scores = [0.0f32; 5];
-                for (name, value) in &features.values {
+                for (name, value) in features {
                     if let Some((row, _)) = weights.get(name) {
                         for (score, weight) in scores.iter_mut().zip(row) {
                             *score += weight * value;
@@ -73,7 +73,7 @@ impl Trainer {
                     }
                 }
                 let probabilities = softmax(scores);
-                for (name, value) in &features.values {
+                for (name, value) in features {
                     let decay = if name.starts_with("w:") { self.word_decay } else { self.decay };
                     let (row, squares) = weights.entry(name.clone()).or_default();
                     for (i, ((weight, square), probability)) in
@@ -87,19 +87,26 @@ impl Trainer {
                 }
             }
         }
-        Model { weights: weights.into_iter().map(|(name, (row, _))| (name, row)).collect() }
+        Model::new(weights.into_iter().map(|(name, (row, _))| (name, row)).collect())
     }
 }
 
-fn features_of(router: &HeuristicRouter, example: &Example) -> Features {
+/// Features by name.
+type Named = BTreeMap<String, f32>;
+
+fn features_of(router: &HeuristicRouter, example: &Example) -> Named {
     let earlier: Vec<&str> =
         example.history.iter().filter(|turn| turn.role == Role::User).map(|turn| turn.content.as_str()).collect();
     let hint = earlier.iter().rev().map(|text| language::detect(text, None)).find(|d| d.sure).map(|d| d.lang);
-    let detected = language::detect(&example.text, hint);
-    let reading = Reading::new(&Text::new(&example.text), detected.lang);
+    let message = Message::read(&example.text);
+    let reading = message.reading(message.signs.detect(hint).lang);
     let previous = earlier.last().map(|text| {
         let before = router.label_alone(text, hint);
         Previous { label: before.label, concepts: before.concepts }
     });
-    Features::extract(&example.text, &reading, previous.as_ref())
+    let mut named = Named::new();
+    features::extract(&example.text, &reading, previous.as_ref(), |name, value| {
+        named.insert(name.to_owned(), value);
+    });
+    named
 }

@@ -1,10 +1,9 @@
 //! The gate between a model's stream and the diver.
 
-use std::collections::HashSet;
-
 use super::{Fault, Grounding};
+use crate::text::quantities;
 use crate::text::sentences::{Gap, Segmenter, Sentence};
-use crate::text::{quantities, terms};
+use crate::text::terms::Terms;
 use crate::writer::Writer;
 
 /// A repeated sentence shares this much of its words with one that was released.
@@ -25,14 +24,14 @@ pub(crate) struct Gate<'g> {
 }
 
 struct Said {
-    terms: HashSet<String>,
+    terms: Terms,
     values: Vec<f64>,
 }
 
 impl Said {
     fn of(text: &str) -> Self {
         let values = quantities::quantities(&crate::text::marks::strip(text)).iter().map(|q| q.value).collect();
-        Self { terms: terms::term_set(&crate::text::marks::strip(text)), values }
+        Self { terms: Terms::of(&crate::text::marks::strip(text)), values }
     }
 }
 
@@ -113,10 +112,13 @@ impl<'g> Gate<'g> {
 
     fn check(&self, text: &str) -> Result<super::Checked, Fault> {
         let checked = self.grounding.check(text)?;
+        if self.earlier.is_empty() {
+            return Ok(checked);
+        }
         let said = Said::of(&checked.text);
         let repeats = |earlier: &Said| {
             !said.terms.is_empty()
-                && terms::share(&said.terms, &earlier.terms) >= REPEATED
+                && said.terms.share(|term| earlier.terms.contains(term)) >= REPEATED
                 && said.values.iter().all(|value| earlier.values.contains(value))
         };
         if self.earlier.iter().any(repeats) { Err(Fault::Repeated) } else { Ok(checked) }

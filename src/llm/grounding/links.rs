@@ -1,5 +1,6 @@
 //! Links and markup in a sentence.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
@@ -27,13 +28,31 @@ static MARKUP: LazyLock<Regex> = LazyLock::new(|| pattern(r"!\[|<[A-Za-z/!?]|&(?
 
 /// The links of a text, in the form by which they are compared.
 pub(crate) fn find(text: &str) -> HashSet<String> {
-    let plain = text.replace('\u{200b}', "");
-    let mut out: HashSet<String> = LINK.find_iter(&plain).map(|found| key(found.as_str())).collect();
-    for found in TARGET.captures_iter(&plain) {
-        let target = found.get(1).or_else(|| found.get(2)).map_or("", |m| m.as_str());
-        out.insert(key(target));
+    let plain = if text.contains('\u{200b}') { text.replace('\u{200b}', "").into() } else { Cow::Borrowed(text) };
+    let mut out = HashSet::new();
+    if may_hold_a_link(&plain) {
+        out.extend(LINK.find_iter(&plain).map(|found| key(found.as_str())));
+    }
+    if may_hold_a_target(&plain) {
+        for found in TARGET.captures_iter(&plain) {
+            let target = found.get(1).or_else(|| found.get(2)).map_or("", |m| m.as_str());
+            out.insert(key(target));
+        }
     }
     out
+}
+
+/// Every link has a colon, an at sign or a point before a letter; most sentences have none of them, and the
+/// whole pattern is slow.
+fn may_hold_a_link(text: &str) -> bool {
+    let after = |at: usize| text.get(at + 1..).and_then(|rest| rest.chars().next());
+    text.match_indices([':', '@', '.']).any(|(at, found)| found != "." || after(at).is_some_and(char::is_alphabetic))
+}
+
+/// What Markdown would make a link of has a closing bracket with one of these behind it; a mark has not.
+fn may_hold_a_target(text: &str) -> bool {
+    let after = |at: usize| text.get(at + 1..).and_then(|rest| rest.chars().next());
+    text.match_indices(']').any(|(at, _)| after(at).is_some_and(|c| matches!(c, '(' | '[' | ':') || c.is_whitespace()))
 }
 
 fn key(link: &str) -> String {
@@ -48,7 +67,7 @@ fn key(link: &str) -> String {
 
 /// Images, HTML, tables.
 pub(crate) fn has_markup(text: &str) -> bool {
-    MARKUP.is_match(text)
+    text.contains(['!', '<', '&', '|']) && MARKUP.is_match(text)
 }
 
 #[cfg(test)]

@@ -1,20 +1,23 @@
 //! What a model may say: each sentence is held against the passages before it is released.
 
 mod gate;
+mod ground;
 mod leak;
 mod links;
 
-use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use dovvybuddy_core::agent::Brief;
 use dovvybuddy_core::lang::Lang;
 use dovvybuddy_core::session::Role;
 
+use self::ground::Ground;
 use self::leak::Leak;
+use crate::text::marks;
 use crate::text::quantities::{Quantity, quantities};
+use crate::text::terms::Terms;
 use crate::text::units::Unit;
-use crate::text::{injection, marks, sentences, terms};
 
 pub(crate) use self::gate::Gate;
 
@@ -64,19 +67,11 @@ pub(crate) struct Checked {
     pub(crate) leads_in: bool,
 }
 
-/// A passage as it counts for checking.
-struct Ground {
-    terms: HashSet<String>,
-    quantities: Vec<Quantity>,
-}
-
 /// Everything the sentences of one answer may rest on.
 pub(crate) struct Grounding {
-    grounds: Vec<Ground>,
-    every_term: HashSet<String>,
-    asked_terms: HashSet<String>,
+    grounds: Vec<Arc<Ground>>,
+    asked_terms: Terms,
     asked_quantities: Vec<Quantity>,
-    links: HashSet<String>,
     leak: Leak,
     english: bool,
 }
@@ -93,35 +88,13 @@ const UNCITED_SHARE: f32 = 0.6;
 impl Grounding {
     /// Reads the brief; `system` is the instructions that must not show.
     pub(crate) fn new(brief: &Brief, system: &str) -> Self {
-        let mut links = HashSet::new();
-        let mut sources = String::new();
-        let grounds: Vec<Ground> = brief
-            .passages
-            .iter()
-            .map(|passage| {
-                let all: Vec<String> = sentences::split(&passage.text).into_iter().map(|s| s.text).collect();
-                let (whole, kept) = (all.len(), injection::before_any(all));
-                // A passage that gives orders vouches for no link, nor for what follows the order.
-                if kept.len() == whole {
-                    links.extend(links::find(&passage.text));
-                }
-                let heads =
-                    [&passage.title, &passage.section].into_iter().filter(|h| !injection::addresses_a_machine(h));
-                let words =
-                    heads.map(String::as_str).chain(kept.iter().map(String::as_str)).collect::<Vec<_>>().join("\n");
-                sources.push_str(&words);
-                sources.push('\n');
-                Ground { terms: terms::term_set(&words), quantities: quantities(&words) }
-            })
-            .collect();
+        let grounds: Vec<Arc<Ground>> = brief.passages.iter().map(Ground::of).collect();
         let asked = asked(brief);
         Self {
-            every_term: grounds.iter().flat_map(|g| g.terms.iter().cloned()).collect(),
-            grounds,
-            asked_terms: terms::term_set(&asked),
+            asked_terms: Terms::of(&asked),
             asked_quantities: quantities(&asked),
-            links,
-            leak: Leak::new(system, &format!("{sources}\n{asked}")),
+            leak: Leak::new(system, grounds.clone(), asked),
+            grounds,
             english: brief.route.lang == Lang::En,
         }
     }
@@ -131,7 +104,7 @@ impl Grounding {
         if links::has_markup(sentence) {
             return Err(Fault::Markup);
         }
-        if links::find(sentence).iter().any(|link| !self.links.contains(link)) {
+        if links::find(sentence).iter().any(|link| !self.grounds.iter().any(|ground| ground.links.contains(link))) {
             return Err(Fault::Link);
         }
         let (text, cited, dropped) = marks::normalise(sentence, self.grounds.len());
@@ -158,9 +131,13 @@ impl Grounding {
 
     /// Instructions may hold a fact of diving in a passage's words; saying it with its source is no leak.
     fn is_cited_fact(&self, sentence: &str, cited: &[usize]) -> bool {
-        let said = terms::term_set(&marks::strip(sentence));
-        let grounds = cited.iter().filter_map(|n| self.grounds.get(n.checked_sub(1)?));
-        grounds.into_iter().any(|ground| terms::share(&said, &ground.terms) >= FACT_SHARE)
+        let said = Terms::of(&marks::strip(sentence));
+        self.cited(cited).any(|ground| said.share(|term| ground.terms.contains(term)) >= FACT_SHARE)
+    }
+
+    /// The passages that marks point at.
+    fn cited<'a>(&'a self, cited: &'a [usize]) -> impl Iterator<Item = &'a Ground> {
+        cited.iter().filter_map(|n| self.grounds.get(n.checked_sub(1)?)).map(|ground| &**ground)
     }
 
     fn numbers_stand(&self, words: &str) -> bool {
@@ -176,29 +153,23 @@ impl Grounding {
     }
 
     fn supports(&self, words: &str, cited: &[usize]) -> bool {
-        let said = terms::term_set(words);
+        let said = Terms::of(words);
         if said.is_empty() {
             return false;
         }
+        let anywhere = |term| self.grounds.iter().any(|ground| ground.terms.contains(term));
         if !self.english {
             // Words of another language are not those of English passages: the mark and the numbers speak.
-            return !cited.is_empty() || (said.len() >= 3 && terms::share(&said, &self.every_term) >= UNCITED_SHARE);
+            return !cited.is_empty() || (said.len() >= 3 && said.share(anywhere) >= UNCITED_SHARE);
         }
         if cited.is_empty() {
-            return said.intersection(&self.every_term).count() >= 3
-                && terms::share(&said, &self.every_term) >= UNCITED_SHARE;
+            return said.count(anywhere) >= 3 && said.share(anywhere) >= UNCITED_SHARE;
         }
-        let grounds: Vec<&Ground> = cited.iter().filter_map(|n| self.grounds.get(n.checked_sub(1)?)).collect();
-        let held = |term: &String| grounds.iter().any(|ground| ground.terms.contains(term));
-        let own = said.iter().filter(|term| held(term)).count();
-        let with_question = said.iter().filter(|term| held(term) || self.asked_terms.contains(*term)).count();
-        own >= 2.min(said.len()) && ratio(with_question, said.len()) >= CITED_SHARE
+        let held = |term| self.cited(cited).any(|ground| ground.terms.contains(term));
+        let own = said.count(held);
+        let with_question = |term| held(term) || self.asked_terms.contains(term);
+        own >= 2.min(said.len()) && said.share(with_question) >= CITED_SHARE
     }
-}
-
-#[allow(clippy::cast_precision_loss, reason = "counts of words in a sentence")]
-fn ratio(part: usize, whole: usize) -> f32 {
-    part as f32 / whole.max(1) as f32
 }
 
 /// What the diver said: numbers of the diver's own may be repeated.

@@ -1,6 +1,9 @@
 //! Words as they count for matching: lower case, without function words, stemmed.
 
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::LazyLock;
 
 use rust_stemmers::{Algorithm, Stemmer};
 use unicode_segmentation::UnicodeSegmentation;
@@ -31,11 +34,83 @@ pub(crate) fn stem(word: &str) -> String {
 
 /// The content terms of a text, in order, repeated as they are.
 pub(crate) fn terms(text: &str) -> Vec<String> {
-    text.unicode_words()
-        .map(|word| word.to_lowercase().replace('’', "'"))
-        .filter(|word| !is_stop(word))
-        .map(|word| stem(word.trim_end_matches("'s")))
-        .collect()
+    text.unicode_words().filter_map(term).collect()
+}
+
+/// Terms by number, for comparing only: two terms have the same number if they are the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Terms(Vec<u64>);
+
+impl Terms {
+    /// The terms of a text.
+    pub(crate) fn of(text: &str) -> Self {
+        let mut numbers: Vec<u64> = text.unicode_words().filter_map(number).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers.shrink_to_fit();
+        Self(numbers)
+    }
+
+    /// How many there are.
+    pub(crate) const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many of them satisfy `held`.
+    pub(crate) fn count(&self, held: impl Fn(u64) -> bool) -> usize {
+        self.0.iter().filter(|term| held(**term)).count()
+    }
+
+    /// Whether the term is among them.
+    pub(crate) fn contains(&self, term: u64) -> bool {
+        self.0.binary_search(&term).is_ok()
+    }
+
+    /// How much of them satisfies `held`, 0 to 1; 0 if there is none.
+    pub(crate) fn share(&self, held: impl Fn(u64) -> bool) -> f32 {
+        if self.is_empty() { 0.0 } else { ratio(self.count(held), self.len()) }
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "counts of words in a passage")]
+fn ratio(part: usize, whole: usize) -> f32 {
+    part as f32 / whole as f32
+}
+
+/// How many words' numbers a thread remembers.
+const REMEMBERED: usize = 4_096;
+
+thread_local! {
+    /// Words as they are written, with their numbers; divers and passages use the same ones over and over.
+    static NUMBERS: RefCell<HashMap<Box<str>, Option<u64>>> = RefCell::default();
+}
+
+/// The number of a word's term; `None` for a stop word.
+fn number(word: &str) -> Option<u64> {
+    // Chosen when the program starts, so that nobody can make up words with the same number.
+    static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    NUMBERS.with_borrow_mut(|known| {
+        if let Some(number) = known.get(word) {
+            return *number;
+        }
+        let number = term(word).map(|term| HASHER.hash_one(term));
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert(word.into(), number);
+        number
+    })
+}
+
+/// The term of a word; `None` for a stop word.
+fn term(word: &str) -> Option<String> {
+    let word = word.to_lowercase().replace('’', "'");
+    (!is_stop(&word)).then(|| stem(word.trim_end_matches("'s")))
 }
 
 /// The same as a set.
@@ -71,5 +146,14 @@ mod tests {
             (share(&term_set("certified divers"), &term_set("A certified diver dives")) - 1.0).abs() < f32::EPSILON
         );
         assert!(share(&HashSet::new(), &term_set("x")).abs() < f32::EPSILON);
+    }
+
+    #[test]
+    fn numbers_tell_terms_apart_as_their_letters_do() {
+        let (said, ground) = (Terms::of("Divers’ dive the WRECKS"), Terms::of("a diver's wreck, a reef"));
+        let (words, passage) = (term_set("Divers’ dive the WRECKS"), term_set("a diver's wreck, a reef"));
+        assert_eq!((said.len(), ground.len()), (words.len(), passage.len()));
+        assert_eq!(said.count(|term| ground.contains(term)), words.intersection(&passage).count());
+        assert_eq!(Terms::of("the of and"), Terms::default());
     }
 }
