@@ -5,11 +5,13 @@
 //! `privacy/erase` look after the files. Every other file implements one topic of [`dovvybuddy_core::store`].
 
 mod accept;
+mod alerts;
 mod backup;
 mod batch;
 mod checkpoint;
 mod fault;
 mod finish;
+mod identities;
 mod inbox;
 mod keys;
 mod knowledge;
@@ -18,6 +20,7 @@ mod leads;
 mod ledger;
 mod open;
 mod outbox;
+mod placeholders;
 mod privacy;
 mod recall;
 mod rows;
