@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use crate::text::Text;
+use crate::text::{self, Text};
 
 /// Why a pattern can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -143,8 +143,12 @@ impl<C: Copy + PartialEq> Matcher<C> {
                 "..." => gap = large * 2,
                 _ => {
                     let optional = word.len() > 1 && word.ends_with('?');
-                    let alternatives: Vec<Vec<Unit>> =
-                        word.trim_end_matches('?').split('|').map(parse_run).filter(|run| !run.is_empty()).collect();
+                    let alternatives: Vec<Vec<Unit>> = word
+                        .trim_end_matches('?')
+                        .split('|')
+                        .flat_map(parse_runs)
+                        .filter(|run| !run.is_empty())
+                        .collect();
                     if alternatives.is_empty() {
                         continue;
                     }
@@ -236,6 +240,20 @@ fn push_once(ids: &mut Vec<u32>, id: u32) {
     if ids.last() != Some(&id) {
         ids.push(id);
     }
+}
+
+/// The runs that one alternative stands for: an open Arabic word that begins like "and" is cut in two in
+/// messages, once it is long enough.
+fn parse_runs(source: &str) -> Vec<Vec<Unit>> {
+    let run = parse_run(source);
+    let cut = match run.as_slice() {
+        [Unit::Prefix(word)] => word
+            .strip_prefix(text::AND)
+            .filter(|rest| !rest.is_empty())
+            .map(|rest| vec![Unit::Exact(text::AND.to_string()), Unit::Prefix(rest.to_owned())]),
+        _ => None,
+    };
+    std::iter::once(run).chain(cut).collect()
 }
 
 /// One alternative of a piece. Text is folded the way messages are.

@@ -15,7 +15,7 @@ use crate::knowledge::Passage;
 use crate::lang::Lang;
 use crate::model::Prompt;
 use crate::reply::{Citation, Degraded};
-use crate::session::{DiverProfile, Session};
+use crate::session::{DiverProfile, ProfileField, Session};
 
 /// What is asked, with the conversation around it.
 #[derive(Debug, Clone)]
@@ -67,6 +67,10 @@ pub struct Route {
     pub worry: Option<String>,
     /// A safety matter that is no emergency.
     pub caution: bool,
+    /// What is asked for lies deeper than the diver's certificate is taken for.
+    pub beyond_certificate: bool,
+    /// What the diver wants forgotten.
+    pub forgets: Vec<ProfileField>,
     /// What the message tells of the diver.
     pub learned: DiverProfile,
     /// The same as the outside sees it (`cert_level`, `context_mode`, `last_intent`…).
@@ -199,12 +203,16 @@ pub enum Phrase {
     EmptyProfile,
     /// Introduces what is remembered of the diver.
     ProfileHeading,
+    /// What the diver wanted forgotten is.
+    ProfileErased,
     /// No answer with sources was given yet.
     NoSources,
     /// Acknowledges a worry before the answer.
     WorryAcknowledged,
     /// One next step for a worried diver, with an instructor offered.
     WorryNextStep,
+    /// What is asked for lies deeper than the diver's certificate is taken for.
+    BeyondCertificate,
     /// Introduces what the safety agent adds to another agent's answer.
     SafetyNote,
     /// Added where fitness or medicines are concerned: a dive physician decides.
@@ -219,7 +227,7 @@ pub enum Phrase {
 
 impl Phrase {
     /// All of them; a catalogue must have each in every language.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Introduction,
         Self::Greeting,
         Self::Thanks,
@@ -236,9 +244,11 @@ impl Phrase {
         Self::Forgotten,
         Self::EmptyProfile,
         Self::ProfileHeading,
+        Self::ProfileErased,
         Self::NoSources,
         Self::WorryAcknowledged,
         Self::WorryNextStep,
+        Self::BeyondCertificate,
         Self::SafetyNote,
         Self::AskPhysician,
         Self::QuotedInEnglish,
@@ -265,9 +275,11 @@ impl Phrase {
             Self::Forgotten => "forgotten",
             Self::EmptyProfile => "empty_profile",
             Self::ProfileHeading => "profile_heading",
+            Self::ProfileErased => "profile_erased",
             Self::NoSources => "no_sources",
             Self::WorryAcknowledged => "worry_acknowledged",
             Self::WorryNextStep => "worry_next_step",
+            Self::BeyondCertificate => "beyond_certificate",
             Self::SafetyNote => "safety_note",
             Self::AskPhysician => "ask_physician",
             Self::QuotedInEnglish => "quoted_in_english",

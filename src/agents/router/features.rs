@@ -73,17 +73,32 @@ impl Features {
     }
 }
 
-/// Words as they are: what the lexicons don't know the training may still have seen.
+/// Words as they are, their beginnings, and how the sentence opens: what the lexicons don't know the
+/// training may still have seen. Runs of characters where words are not spaced.
 fn words(features: &mut Features, raw: &str, reading: &Reading) {
+    let units: Vec<String> = Text::new(raw).units.into_iter().take(60).collect();
     if text::unspaced(reading.lang()) {
+        for run in units.windows(2) {
+            features.set(&format!("g:{}", run.concat()), 0.3);
+        }
         return;
     }
-    for unit in Text::new(raw).units.iter().take(60) {
-        if unit.len() > 1 && !unit.chars().all(|c| c.is_ascii_digit()) {
-            features.set(&format!("w:{unit}"), 0.5);
+    for unit in units.iter().filter(|unit| unit.len() > 1 && !unit.chars().all(|c| c.is_ascii_digit())) {
+        features.set(&format!("w:{unit}"), 0.5);
+        if unit.chars().count() > STEM {
+            features.set(&format!("s:{}", unit.chars().take(STEM).collect::<String>()), 0.4);
         }
     }
+    for pair in units.windows(2) {
+        features.set(&format!("b:{}", pair.join(" ")), 0.3);
+    }
+    if let [first, second, ..] = units.as_slice() {
+        features.set(&format!("o:{first} {second}"), 0.4);
+    }
 }
+
+/// A word is also known by its beginning, which most inflections share.
+const STEM: usize = 5;
 
 fn leans_back(reading: &Reading, topics: &[Concept]) -> bool {
     let short = if text::unspaced(reading.lang()) { SHORT * 3 } else { SHORT };
