@@ -81,6 +81,8 @@ impl Router for Echo {
             query: asked.text.clone(),
             worry: None,
             caution: false,
+            beyond_certificate: false,
+            forgets: Vec::new(),
             learned: DiverProfile::default(),
             state_updates: Map::new(),
         }

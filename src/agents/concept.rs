@@ -134,6 +134,12 @@ concepts! {
     StandDown = "stand_down",
     /// I feel fine now.
     Fine = "fine",
+    /// Something about the diver is to be forgotten; the gloss names what.
+    Forget = "forget",
+    /// When the last dive was.
+    LastDive = "last_dive",
+    /// Years, months, weeks; the gloss names the unit.
+    TimeSpan = "time_span",
     // Subjects.
     /// Training agencies.
     Agency = "agency",

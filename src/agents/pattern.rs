@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::text::Text;
+use crate::text::{self, Text};
 
 /// Why a pattern can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -273,6 +273,17 @@ impl<C: Copy + PartialEq> Matcher<C> {
         let to = number(self.units.len());
         if to > from {
             self.runs.push(Span { from, to });
+        }
+        // An open Arabic word that begins like "and" is cut in two in messages, once it is long enough.
+        if open_end
+            && !open_start
+            && let [word] = words.as_slice()
+            && let Some(rest) = word.strip_prefix(text::AND).filter(|rest| !rest.is_empty())
+        {
+            let units = [Unit::Exact(self.word(&text::AND.to_string(), false)), Unit::Prefix(self.part(rest))];
+            let from = number(self.units.len());
+            self.units.extend(units);
+            self.runs.push(Span { from, to: number(self.units.len()) });
         }
     }
 

@@ -7,6 +7,11 @@ use unicode_normalization::char::is_combining_mark;
 /// The longest text that is looked at, in characters; a message may have 2000, a burst several.
 const LONGEST: usize = 8_000;
 
+/// The Arabic "and".
+pub(crate) const AND: char = 'و';
+/// Shorter words begin with that letter by themselves.
+const SHORTEST_AFTER_AND: usize = 3;
+
 /// A message cut into units: words in spaced scripts, single characters in Thai, Japanese and
 /// Chinese.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,10 +65,19 @@ impl Text {
     }
 
     fn push(&mut self, word: &mut String, broken: &mut bool) {
-        if !word.is_empty() {
-            self.units.push(std::mem::take(word));
-            self.breaks.push(std::mem::take(broken));
+        if word.is_empty() {
+            return;
         }
+        let word = std::mem::take(word);
+        let mut broken = std::mem::take(broken);
+        // Arabic writes "and" on the word that follows; the word is the same with and without it.
+        let rest = word.strip_prefix(AND).filter(|rest| rest.chars().count() >= SHORTEST_AFTER_AND);
+        if rest.is_some() {
+            self.units.push(AND.to_string());
+            self.breaks.push(std::mem::take(&mut broken));
+        }
+        self.units.push(rest.map_or_else(|| word.clone(), str::to_owned));
+        self.breaks.push(broken);
     }
 
     /// How many units there are.
@@ -181,6 +195,8 @@ mod tests {
     #[test]
     fn arabic_spellings_meet() {
         assert_eq!(units("الإغماء مُدرِّب"), ["الاغماء", "مدرب"]);
+        assert_eq!(units("ولا تتنفس"), ["ولا", "تتنفس"]);
+        assert_eq!(units("ورجله"), ["و", "رجله"]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::lang::Lang;
 use crate::model::Prompt;
 pub use crate::phrase::Phrase;
 use crate::reply::{Citation, Degraded};
-use crate::session::{DiverProfile, Session};
+use crate::session::{DiverProfile, ProfileField, Session};
 
 /// What is asked, with the conversation around it.
 #[derive(Debug, Clone)]
@@ -68,6 +68,10 @@ pub struct Route {
     pub worry: Option<String>,
     /// A safety matter that is no emergency.
     pub caution: bool,
+    /// What is asked for lies deeper than the diver's certificate is taken for.
+    pub beyond_certificate: bool,
+    /// What the diver wants forgotten.
+    pub forgets: Vec<ProfileField>,
     /// What the message tells of the diver.
     pub learned: DiverProfile,
     /// The same as the outside sees it (`cert_level`, `context_mode`, `last_intent`…).

@@ -55,12 +55,16 @@ phrases! {
     EmptyProfile = "empty_profile",
     /// Introduces what is remembered of the diver.
     ProfileHeading = "profile_heading",
+    /// What the diver wanted forgotten is.
+    ProfileErased = "profile_erased",
     /// No answer with sources was given yet.
     NoSources = "no_sources",
     /// Acknowledges a worry before the answer.
     WorryAcknowledged = "worry_acknowledged",
     /// One next step for a worried diver, with an instructor offered.
     WorryNextStep = "worry_next_step",
+    /// What is asked for lies deeper than the diver's certificate is taken for.
+    BeyondCertificate = "beyond_certificate",
     /// Introduces what the safety agent adds to another agent's answer.
     SafetyNote = "safety_note",
     /// Added where fitness or medicines are concerned: a dive physician decides.

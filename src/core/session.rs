@@ -176,6 +176,43 @@ impl DiverProfile {
     }
 }
 
+/// A part of the profile that a diver can have forgotten by a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProfileField {
+    /// The agency.
+    Agency,
+    /// The certification.
+    Level,
+    /// The number of dives.
+    Dives,
+    /// When the last dive was.
+    LastDive,
+    /// Worries and conditions.
+    Concerns,
+    /// Where the diver is.
+    Region,
+    /// Where the diver wants to go.
+    TravelPlans,
+    /// All of it; the language stays, so that the answer can be read.
+    Everything,
+}
+
+impl DiverProfile {
+    /// Removes what the diver wants forgotten.
+    pub fn forget(&mut self, field: ProfileField) {
+        match field {
+            ProfileField::Agency => self.agency = None,
+            ProfileField::Level => self.cert_level = None,
+            ProfileField::Dives => self.dives = None,
+            ProfileField::LastDive => self.last_dive = None,
+            ProfileField::Concerns => self.concerns.clear(),
+            ProfileField::Region => self.region = None,
+            ProfileField::TravelPlans => self.travel_plans = None,
+            ProfileField::Everything => *self = Self { language: self.language, ..Self::default() },
+        }
+    }
+}
+
 /// How many worries and conditions are remembered, and how long one may be, in bytes.
 const MOST_CONCERNS: usize = 32;
 const LONGEST_CONCERN: usize = 400;
@@ -226,6 +263,21 @@ mod tests {
         known.merge(DiverProfile { dives: Some(12), concerns: vec!["ears".into()], ..Default::default() });
         assert_eq!((known.cert_level.as_deref(), known.dives), (Some("OW"), Some(12)));
         assert_eq!(known.concerns, ["ears"]);
+    }
+
+    #[test]
+    fn what_is_to_be_forgotten_goes_and_the_rest_stays() {
+        let mut known = DiverProfile {
+            agency: Some("PADI".into()),
+            cert_level: Some("OW".into()),
+            dives: Some(4),
+            language: Some(Lang::De),
+            ..Default::default()
+        };
+        known.forget(ProfileField::Level);
+        assert_eq!((known.cert_level.as_deref(), known.dives), (None, Some(4)));
+        known.forget(ProfileField::Everything);
+        assert_eq!(known, DiverProfile { language: Some(Lang::De), ..Default::default() });
     }
 
     #[test]

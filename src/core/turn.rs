@@ -171,6 +171,7 @@ impl Turns {
         let began = Instant::now();
         let route = self.ports.router.route(&asked).instrument(info_span!("route")).await;
         let route_ms = millis(began.elapsed());
+        route.forgets.iter().for_each(|field| session.profile.forget(*field));
         session.profile.merge(route.learned.clone());
         session.profile.language = Some(route.lang);
         session.note(&route.state_updates);

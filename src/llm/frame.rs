@@ -1,4 +1,5 @@
-//! What stands around an answer, whoever wrote it: a worry acknowledged, the next step, the physician.
+//! What stands around an answer, whoever wrote it: a worry acknowledged, a limit named, the next step, the
+//! physician.
 
 use dovvybuddy_core::agent::{Brief, Phrase, Voice};
 use dovvybuddy_core::lang::Lang;
@@ -24,7 +25,14 @@ impl Frame {
         if worried {
             closing.extend(say(Phrase::WorryNextStep));
         }
-        Self { opening: worried.then(|| say(Phrase::WorryAcknowledged)).flatten(), closing }
+        let opening = if worried {
+            say(Phrase::WorryAcknowledged)
+        } else if brief.route.beyond_certificate {
+            say(Phrase::BeyondCertificate)
+        } else {
+            None
+        };
+        Self { opening, closing }
     }
 }
 

@@ -106,6 +106,8 @@ pub(crate) fn brief(text: &str, passages: Vec<Passage>) -> Brief {
             query: text.into(),
             worry: None,
             caution: false,
+            beyond_certificate: false,
+            forgets: Vec::new(),
             learned: DiverProfile::default(),
             state_updates: Map::new(),
         },

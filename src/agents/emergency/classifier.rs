@@ -11,12 +11,15 @@ use std::sync::OnceLock;
 
 use super::judge;
 use super::reading::Reading;
+use crate::concept::Concept;
 use crate::feature::Name;
 use crate::message::Message;
 use crate::text;
 
 /// From this probability on a message is an emergency even if the rules saw none.
 const RAISE: f32 = 0.5;
+/// The same for a message that names no sign, after none that did: words alone need to be clearer.
+const RAISE_UNSIGNED: f32 = 0.75;
 /// Below this probability an alarm of the rules is taken back: the rules hear the word, not the story.
 const TAKE_BACK: f32 = 0.1;
 
@@ -60,7 +63,7 @@ impl Classifier {
     }
 
     /// Reads lines of `feature<TAB>weight`.
-    fn parse(source: &'static str) -> Self {
+    pub(super) fn parse(source: &'static str) -> Self {
         let pair = |line: &'static str| {
             let (name, weight) = line.split_once('\t')?;
             Some((name, weight.parse().ok()?))
@@ -92,8 +95,9 @@ impl Classifier {
             return Opinion::Agree;
         }
         let probability = 1.0 / (1.0 + (-sum).exp());
+        let signed = readings.iter().chain(before.iter().copied()).any(|reading| reading.count(Concept::is_sign) > 0);
         match probability {
-            p if p >= RAISE => Opinion::Raise,
+            p if p >= if signed { RAISE } else { RAISE_UNSIGNED } => Opinion::Raise,
             p if p < TAKE_BACK => Opinion::TakeBack,
             _ => Opinion::Agree,
         }

@@ -81,7 +81,8 @@ fn severity(reading: &Reading) -> f32 {
     if reading.has(C::FastAscent) && mild + suspects > 1 {
         severity += 0.5;
     }
-    if reading.has(C::Cry) {
+    // "What do I do?" under an "if" asks how it is done.
+    if reading.has(C::Cry) && !reading.has(C::Hypo) {
         severity = if severity > 0.0 { severity + 0.8 } else { 1.8 };
     }
     if reading.has(C::EarMild) && reading.any(&[C::Dizzy, C::InnerEar]) {
@@ -154,12 +155,25 @@ fn general(reading: &Reading) -> f32 {
     if reading.has(C::Generic) && !reading.any(&[C::Me, C::Now]) {
         weight += if reading.question() || !grave { 1.0 } else { 0.3 };
     }
+    // How venomous an animal is, told of nobody.
+    let told = [C::Me, C::Other, C::Now, C::Overnight, C::PostDive, C::Cry];
+    if stung(reading) && !reading.any(&told) {
+        weight += 2.0;
+    }
+    // A phone dies, a car needs help: cries and mild signs that nobody has.
+    let somebody = reading.any(&[C::Other, C::PostDive, C::Dive]);
+    if reading.any(THINGS) && !somebody && !grave && reading.count(C::is_suspect) == 0 {
+        weight += 2.0;
+    }
     // Going diving is asked about, not something that follows a dive.
     if reading.has(C::Before) && !here {
         weight += 1.5;
     }
     weight
 }
+
+/// Subjects outside diving that people complain of in the words of an emergency.
+const THINGS: &[C] = &[C::Tech, C::Food, C::Money, C::Media, C::Sport, C::Aquarium, C::OtherDive, C::Writing, C::Life];
 
 /// The kind whose words fit best; the gravest first where several do.
 pub(super) fn kind(reading: &Reading) -> EmergencyKind {
@@ -186,6 +200,11 @@ pub(super) fn kind(reading: &Reading) -> EmergencyKind {
     } else {
         EmergencyKind::Unspecified
     }
+}
+
+/// Whether a message adds to a picture: a sign, or when and after what.
+pub(super) fn adds(reading: &Reading) -> bool {
+    reading.count(C::is_sign) > 0 || reading.any(&[C::Now, C::Overnight, C::PostDive, C::Dive, C::NoFly])
 }
 
 /// Whether a message without an alarm of its own may belong to an emergency told before.

@@ -34,13 +34,27 @@ const LOOK_BACK: usize = 3;
 #[derive(Debug)]
 pub struct RuleGuard {
     replies: Replies,
+    /// Other weights than the shipped ones, while they are measured.
+    classifier: Option<Classifier>,
 }
 
 impl RuleGuard {
     /// Loads the replies and hotlines from `content_dir` (`emergency/replies/<lang>.toml`,
     /// `emergency/hotlines.toml`); a missing file is replaced by the one compiled in.
     pub fn load(content_dir: Option<&Path>, operator: &Operator) -> Result<Self, ReplyError> {
-        Ok(Self { replies: Replies::load(content_dir, operator)? })
+        Ok(Self { replies: Replies::load(content_dir, operator)?, classifier: None })
+    }
+
+    /// The same guard with other weights, as [`EmergencyTrainer::fit`] writes them; used to measure a
+    /// classifier before it is shipped.
+    #[must_use]
+    pub fn with_weights(mut self, weights: &'static str) -> Self {
+        self.classifier = Some(Classifier::parse(weights));
+        self
+    }
+
+    fn classifier(&self) -> &Classifier {
+        self.classifier.as_ref().unwrap_or_else(|| Classifier::shipped())
     }
 
     /// The hotlines in use, for checks of their age.
@@ -79,13 +93,15 @@ impl EmergencyGuard for RuleGuard {
             return self.while_standing(message, heard, standing, &detected, &readings, verdict);
         }
         let earlier = earlier_readings(heard, &detected);
-        let opinion = Classifier::shipped().opinion(message, &readings, &earlier.iter().collect::<Vec<_>>());
+        let opinion = self.classifier().opinion(message, &readings, &earlier.iter().collect::<Vec<_>>());
         let by_rules = match verdict.kind {
             Some(kind) => Some((kind, reply_lang(verdict.lang, &detected, hint))),
             None => with_history(message, heard, &detected, &readings).map(|kind| (kind, detected.lang)),
         };
         let found = match opinion {
-            Opinion::TakeBack => None,
+            // What goes on about an alarm told before is the rules' matter: few words say it.
+            Opinion::TakeBack if verdict.kind.is_some() || !alarmed(&earlier) => None,
+            Opinion::TakeBack => by_rules,
             Opinion::Agree => by_rules,
             // The words alone may not tell the kind; what was said before may.
             Opinion::Raise => by_rules.or_else(|| {
@@ -144,6 +160,11 @@ fn earlier_readings(heard: &Heard, detected: &Detected) -> Vec<Reading> {
     readings.into_iter().skip(called_off.map_or(0, |at| at + 1)).collect()
 }
 
+/// Whether one of the earlier messages was an alarm by itself.
+fn alarmed(earlier: &[Reading]) -> bool {
+    earlier.iter().any(|reading| judge::judge(std::slice::from_ref(reading)).kind.is_some())
+}
+
 /// The language to expect: the one the diver wrote before, else the platform's.
 fn hint(heard: &Heard) -> Option<Lang> {
     let before = heard
@@ -192,9 +213,14 @@ fn with_history(message: &str, heard: &Heard, detected: &Detected, readings: &[R
             return Some(kind);
         }
     }
+    if !readings.iter().any(judge::adds) {
+        return None;
+    }
     let joined = format!("{}. {message}", before.join(". "));
     judge::judge(&self::readings(&joined, detected)).kind
 }
 
+#[cfg(test)]
+mod table_tests;
 #[cfg(test)]
 mod tests;

@@ -62,8 +62,11 @@ struct Sheet {
     operator: String,
     /// How to say that it is no emergency.
     closing: String,
-    /// Answers "I feel fine now".
+    /// Answers "I feel fine now" where it may be decompression illness.
     fine: String,
+    /// The same for every other kind. A file of an operator may not have it yet.
+    #[serde(default)]
+    better: Option<String>,
     /// Acknowledges that it is no emergency.
     stood_down: String,
     #[serde(flatten)]
@@ -80,7 +83,7 @@ struct Words {
     helpers: String,
     /// The replies after it, one for each further message; the last ones repeat.
     next: Vec<String>,
-    /// Answers "I feel fine now" where the sheet's own sentence does not fit the kind.
+    /// Answers "I feel fine now" where the sheet's own sentences do not fit the kind.
     #[serde(default)]
     fine: Option<String>,
     /// Ends the replies where the sheet's own sentence does not fit the kind.
@@ -152,7 +155,9 @@ impl Replies {
             parts.extend([words.first.trim(), numbers.as_str(), words.helpers.trim(), closing]);
         } else {
             if fine {
-                parts.push(words.fine.as_deref().unwrap_or(&sheet.fine).trim());
+                let bubbles = matches!(kind, EmergencyKind::DecompressionIllness | EmergencyKind::Unspecified);
+                let general = if bubbles { None } else { sheet.better.as_deref() };
+                parts.push(words.fine.as_deref().or(general).unwrap_or(&sheet.fine).trim());
             }
             let step = usize::try_from(replies - 2).unwrap_or(usize::MAX);
             let next = words.next.get(step).or_else(|| words.next.get(step % words.next.len().max(1)));

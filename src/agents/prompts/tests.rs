@@ -46,6 +46,8 @@ fn brief(library: &PromptLibrary, text: &str, passage: &str) -> Brief {
         query: text.into(),
         worry: None,
         caution: false,
+        beyond_certificate: false,
+        forgets: Vec::new(),
         learned: DiverProfile::default(),
         state_updates: Map::new(),
     };

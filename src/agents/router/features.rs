@@ -54,17 +54,35 @@ pub(crate) fn extract(raw: &str, reading: &Reading, previous: Option<&Previous>,
     follow_up
 }
 
-/// Words as they are: what the lexicons don't know the training may still have seen.
+/// Words as they are, their beginnings, and how the sentence opens: what the lexicons don't know the
+/// training may still have seen. Runs of characters where words are not spaced.
 fn words(name: &mut Name<impl FnMut(&str, f32)>, raw: &str, reading: &Reading) {
+    let message = Message::read(raw);
+    let units = message.text.units.get(..LONGEST).unwrap_or(&message.text.units);
     if text::unspaced(reading.lang()) {
+        for (run, next) in units.iter().zip(units.iter().skip(1)) {
+            name.set(&["g:", run, next], 0.3);
+        }
         return;
     }
-    for unit in Message::read(raw).text.units.iter().take(60) {
-        if unit.len() > 1 && !unit.chars().all(|c| c.is_ascii_digit()) {
-            name.set(&["w:", unit], 0.5);
+    for unit in units.iter().filter(|unit| unit.len() > 1 && !unit.chars().all(|c| c.is_ascii_digit())) {
+        name.set(&["w:", unit], 0.5);
+        if let Some((stem, _)) = unit.char_indices().nth(STEM).and_then(|(end, _)| unit.split_at_checked(end)) {
+            name.set(&["s:", stem], 0.4);
         }
     }
+    for (word, next) in units.iter().zip(units.iter().skip(1)) {
+        name.set(&["b:", word, " ", next], 0.3);
+    }
+    if let [first, second, ..] = units {
+        name.set(&["o:", first, " ", second], 0.4);
+    }
 }
+
+/// Units beyond this many are not looked at.
+const LONGEST: usize = 60;
+/// A word is also known by its beginning, which most inflections share.
+const STEM: usize = 5;
 
 fn leans_back(reading: &Reading, topics: &[Concept]) -> bool {
     let short = if text::unspaced(reading.lang()) { SHORT * 3 } else { SHORT };

@@ -2,6 +2,7 @@
 //! read the rest of a [`Route`].
 
 mod features;
+mod memory;
 mod model;
 mod profile;
 mod query;
@@ -11,8 +12,8 @@ mod train;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use dovvybuddy_core::agent::{Asked, Destination, Route, Router};
-use dovvybuddy_core::session::Role;
+use dovvybuddy_core::agent::{Asked, Destination, Phrase, Route, Router};
+use dovvybuddy_core::session::{DiverProfile, Role};
 use dovvybuddy_core::{AgentId, Lang};
 use serde_json::{Map, Value};
 
@@ -81,6 +82,8 @@ impl HeuristicRouter {
         });
         let (probabilities, follow_up) = self.probabilities(text, &reading, previous.as_ref());
         let (label, confidence) = best(&probabilities);
+        // A worry is a matter of safety unless something else is asked, too.
+        let label = if profile::nothing_but_worry(&reading) { "safety" } else { label };
         Decision { label, confidence, lang: detected.lang, sure: detected.sure, reading, follow_up }
     }
 
@@ -169,8 +172,17 @@ impl HeuristicRouter {
         let hint = asked.session.profile.language.or_else(|| asked.locale.as_deref().and_then(Lang::from_locale));
         let decision = self.label(&asked.text, &history, hint);
         let reading = &decision.reading;
-        let learned = profile::learned(reading, &asked.text, decision.sure.then_some(decision.lang));
+        let forgets = memory::forgets(reading);
+        let learned = if forgets.is_empty() {
+            profile::learned(reading, &asked.text, decision.sure.then_some(decision.lang))
+        } else {
+            DiverProfile::default()
+        };
+        let mut known = asked.session.profile.clone();
+        known.merge(learned.clone());
+        let worry = profile::worry(reading, &asked.text);
         let to = match small_talk::phrase(reading) {
+            _ if !forgets.is_empty() => Destination::Fixed(Phrase::ProfileErased),
             Some(phrase) => Destination::Fixed(phrase),
             None => match self.own_agent(&asked.text) {
                 Some(agent) => Destination::Agent(agent),
@@ -180,14 +192,20 @@ impl HeuristicRouter {
         };
         let intent = intent(reading, &to, decision.label);
         let earlier = history.iter().rev().find(|(role, _)| *role == Role::User).map(|(_, text)| *text);
-        let query = query::standalone(&asked.text, earlier.filter(|_| decision.follow_up), reading);
+        let mut query = query::standalone(&asked.text, earlier.filter(|_| decision.follow_up), reading);
+        if let Some(worry) = &worry {
+            query.push(' ');
+            query.push_str(profile::searched(worry));
+        }
         let state_updates = state_updates(&learned, &to, &intent, reading);
         Route {
             confidence: decision.confidence,
             also: also(reading, decision.label),
             lang: decision.lang,
             query,
-            worry: profile::worry(reading, &asked.text),
+            worry,
+            beyond_certificate: memory::beyond_certificate(reading, &asked.text, &known),
+            forgets,
             caution: reading.any(SAFETY_TOPICS) || reading.count(Concept::is_sign) > 0,
             learned,
             state_updates,
@@ -222,7 +240,7 @@ pub(crate) fn also(reading: &Reading, label: &str) -> Vec<AgentId> {
     let touched = [
         ("certification", certification),
         ("trip", trip),
-        ("safety", reading.any(SAFETY_TOPICS)),
+        ("safety", reading.any(SAFETY_TOPICS) || reading.has(Concept::Worry)),
         ("retrieval", reading.any(OPERATORS_OWN) && label != "retrieval"),
     ];
     if label == "out_of_scope" {
@@ -287,12 +305,7 @@ fn intent(reading: &Reading, to: &Destination, label: &str) -> String {
     }
 }
 
-fn state_updates(
-    learned: &dovvybuddy_core::session::DiverProfile,
-    to: &Destination,
-    intent: &str,
-    reading: &Reading,
-) -> Map<String, Value> {
+fn state_updates(learned: &DiverProfile, to: &Destination, intent: &str, reading: &Reading) -> Map<String, Value> {
     let mut updates = Map::new();
     if let Some(level) = &learned.cert_level {
         updates.insert("cert_level".to_owned(), Value::from(level.clone()));

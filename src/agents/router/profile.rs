@@ -8,7 +8,9 @@ use crate::emergency::Reading;
 use crate::lexicon::Lexicon;
 use crate::message::Message;
 use crate::pattern::Hit;
-use crate::text::Text;
+use crate::text::{self, Text};
+
+use super::{features, memory};
 
 /// The most dives anyone is believed to have logged.
 const MOST_DIVES: u32 = 30_000;
@@ -21,15 +23,12 @@ pub(super) fn learned(reading: &Reading, raw: &str, lang: Option<Lang>) -> Diver
         reading.hits().iter().filter(move |hit| hit.concept == concept).map(|hit| name(lexicon, hit, text))
     };
     let mut profile = DiverProfile { language: lang, ..DiverProfile::default() };
-    if let Some(owned) = reading.hits().iter().find(|hit| hit.concept == Concept::Owned) {
-        let level = reading.hits().iter().find(|hit| {
-            hit.concept == Concept::Level && hit.start >= owned.start && hit.start <= owned.end + reach(reading)
-        });
-        profile.cert_level = level.and_then(|hit| lexicon.gloss(hit)).map(str::to_owned);
-        if profile.cert_level.is_some() {
-            profile.agency = named(Concept::Agency).next();
-        }
+    let level = reading.hits().iter().find(|hit| hit.concept == Concept::Level && held(hit, reading, text));
+    profile.cert_level = level.and_then(|hit| lexicon.gloss(hit)).map(str::to_owned);
+    if profile.cert_level.is_some() {
+        profile.agency = named(Concept::Agency).next();
     }
+    profile.last_dive = memory::last_dive(reading, text);
     profile.dives = dives(reading, text);
     profile.units = if reading.has(Concept::Imperial) {
         Some(Units::Imperial)
@@ -47,26 +46,189 @@ pub(super) fn learned(reading: &Reading, raw: &str, lang: Option<Lang>) -> Diver
     }
     if reading.has(Concept::Me) {
         profile.concerns.extend(named(Concept::Medical));
-        profile.concerns.extend(named(Concept::Worry));
+        profile.concerns.extend(worry(reading, raw));
         profile.concerns.dedup();
         profile.concerns.truncate(5);
     }
     profile
 }
 
-/// The worry to acknowledge, in the diver's words or its English name.
+/// The worry to acknowledge, by its English name, which is also what is searched for.
 pub(super) fn worry(reading: &Reading, raw: &str) -> Option<String> {
     let text = &Message::read(raw).text;
     let lexicon = Lexicon::of(reading.lang());
-    reading.hits().iter().find(|hit| hit.concept == Concept::Worry).map(|hit| name(lexicon, hit, text))
+    let worries = || reading.hits().iter().filter(|hit| hit.concept == Concept::Worry);
+    let told: Vec<String> = worries().map(|hit| name(lexicon, hit, text)).collect();
+    let plain = told.first()?;
+    if let Some(particular) = told.iter().find(|worry| !PLAIN_WORRIES.contains(&worry.as_str())) {
+        return Some(particular.clone());
+    }
+    // "Scared" alone says little; what is named beside it says of what.
+    let of = reading.hits().iter().find_map(|hit| match hit.concept {
+        Concept::Species => Some(name(lexicon, hit, text)),
+        Concept::HowDeep => Some("depth deep water".to_owned()),
+        Concept::CourseSkill | Concept::Gear => Some(name(lexicon, hit, text)).filter(|name| name.contains("mask")),
+        _ => None,
+    });
+    Some(of.map_or_else(|| plain.clone(), |of| format!("fear of {of}")))
+}
+
+/// What to search for a worry: words that documents on it use, whatever the diver's.
+pub(super) fn searched(worry: &str) -> &'static str {
+    const SUBJECTS: &[(&[&str], &str)] = &[
+        (&["shark"], "afraid of sharks and divers"),
+        (&["mask"], "nervous about mask clearing water in the nose"),
+        (
+            &["slow", "doubt", "embarrass", "age", "failing", "swim", "fitness"],
+            "worried about being slow, too old or failing",
+        ),
+        (
+            &["air", "suffocation", "deep", "depth", "dark", "drown", "water", "sea"],
+            "afraid of deep water or of running out of air",
+        ),
+    ];
+    let found = SUBJECTS.iter().find(|(names, _)| names.iter().any(|name| worry.contains(name)));
+    found.map_or("nervous anxiety panic fear of diving", |(_, words)| words)
+}
+
+/// Names of worries that don't say of what.
+const PLAIN_WORRIES: &[&str] =
+    &["fear", "worry", "worried", "nervousness", "nervous", "anxiety", "panic", "stress", "unease", "phobia"];
+
+/// Whether the message speaks of fear and of nothing else that another agent knows better.
+pub(super) fn nothing_but_worry(reading: &Reading) -> bool {
+    let more = |c: Concept| {
+        features::is_topic(c)
+            && !matches!(
+                c,
+                Concept::Worry
+                    | Concept::Species
+                    | Concept::HowDeep
+                    | Concept::Ears
+                    | Concept::Gear
+                    | Concept::CourseSkill
+                    | Concept::Safety
+                    | Concept::Medical
+                    | Concept::Conditions
+                    | Concept::Drill
+            )
+    };
+    reading.has(Concept::Worry) && reading.count(more) == 0
 }
 
 fn name(lexicon: &Lexicon, hit: &Hit<Concept>, text: &Text) -> String {
     lexicon.gloss(hit).map_or_else(|| text.units.get(hit.start..hit.end).unwrap_or_default().join(" "), str::to_owned)
 }
 
+/// Whether the level at `hit` is said to be the diver's: nothing but small words between "I am" and the
+/// level, so that "I am thinking of open water" and "I am not advanced" teach nothing.
+fn held(hit: &Hit<Concept>, reading: &Reading, text: &Text) -> bool {
+    let between = |from: usize| from..hit.start;
+    reading.hits().iter().filter(|owned| owned.concept == Concept::Owned).any(|owned| {
+        if owned.start > hit.start || hit.start.saturating_sub(owned.end) > reach(reading) {
+            return false;
+        }
+        let part_of = |at: usize| {
+            reading.hits().iter().any(|h| {
+                matches!(h.concept, Concept::Agency | Concept::Level | Concept::Owned) && (h.start..h.end).contains(&at)
+            })
+        };
+        let small = |at: usize| text.units.get(at).is_some_and(|unit| SMALL.contains(&unit.as_str()));
+        text::unspaced(reading.lang()) || between(owned.end).all(|at| part_of(at) || small(at))
+    })
+}
+
+/// Words that may stand between "I am" and a level, folded, in the languages that space their words.
+const SMALL: &[&str] = &[
+    "a",
+    "an",
+    "the",
+    "my",
+    "only",
+    "just",
+    "already",
+    "now",
+    "currently",
+    "certified",
+    "newly",
+    "new",
+    "fresh",
+    "still",
+    "level",
+    "actually",
+    "un",
+    "una",
+    "el",
+    "la",
+    "mi",
+    "ya",
+    "solo",
+    "buzo",
+    "buceador",
+    "buceadora",
+    "certificado",
+    "certificada",
+    "nivel",
+    "der",
+    "die",
+    "den",
+    "das",
+    "ein",
+    "eine",
+    "einen",
+    "mein",
+    "meinen",
+    "meine",
+    "schon",
+    "nur",
+    "erst",
+    "jetzt",
+    "bereits",
+    "zertifizierter",
+    "zertifiziert",
+    "une",
+    "le",
+    "mon",
+    "deja",
+    "juste",
+    "plongeur",
+    "plongeuse",
+    "certifie",
+    "certifiee",
+    "niveau",
+    "um",
+    "uma",
+    "o",
+    "meu",
+    "ja",
+    "apenas",
+    "mergulhador",
+    "mergulhadora",
+    "il",
+    "lo",
+    "mio",
+    "gia",
+    "sub",
+    "brevettato",
+    "brevettata",
+    "livello",
+    "sudah",
+    "baru",
+    "cuma",
+    "penyelam",
+    "punya",
+    "sertifikat",
+    "sertifikasi",
+    "level",
+    "غواص",
+    "رخصه",
+    "شهاده",
+    "مستوي",
+    "علي",
+];
+
 const fn reach(reading: &Reading) -> usize {
-    if crate::text::unspaced(reading.lang()) { 12 } else { 5 }
+    if text::unspaced(reading.lang()) { 6 } else { 5 }
 }
 
 /// The number that stands before the word for dives.

@@ -115,7 +115,7 @@ async fn what_the_diver_says_of_themselves_is_learned() {
 #[tokio::test]
 async fn a_worry_and_a_safety_matter_are_noticed() {
     let worried = route(&[], "I'm scared of sharks, is bali ok?");
-    assert_eq!(worried.worry.as_deref(), Some("fear"));
+    assert_eq!(worried.worry.as_deref(), Some("fear of sharks"));
     let gate = route(&[], "asthma inhaler, and can I still take the advanced course");
     assert!(gate.caution);
     // Whichever agent leads, the other one contributes.
@@ -143,4 +143,80 @@ async fn a_route_takes_far_less_than_twenty_milliseconds() {
     }
     // Debug builds are several times slower; the mean still stays below the limit of a release.
     assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
+}
+
+fn learned(text: &str) -> dovvybuddy_core::session::DiverProfile {
+    route(&[], text).learned
+}
+
+#[test]
+fn what_divers_say_of_themselves_is_kept() {
+    let profile = learned("I'm PADI Advanced with 45 dives, my last dive was 3 years ago");
+    assert_eq!((profile.agency.as_deref(), profile.cert_level.as_deref()), (Some("PADI"), Some("AOW")));
+    assert_eq!((profile.dives, profile.last_dive.as_deref()), (Some(45), Some("3 years ago")));
+    assert_eq!(learned("ich bin AOWD mit 60 tauchgängen").cert_level.as_deref(), Some("AOW"));
+    assert_eq!(learned("我是OW，有20潜").cert_level.as_deref(), Some("OW"));
+    assert_eq!(learned("je n'ai pas plongé depuis 4 ans").last_dive.as_deref(), Some("4 years ago"));
+    assert_eq!(learned("my last dive was in 2019").last_dive.as_deref(), Some("2019"));
+    assert_eq!(learned("no, I'm AOW").cert_level.as_deref(), Some("AOW"));
+}
+
+#[test]
+fn plans_and_denials_are_not_taken_for_a_certificate() {
+    for text in ["I'm thinking about open water", "I'm not advanced yet", "I am scared of the rescue course"] {
+        assert_eq!(learned(text).cert_level, None, "{text}");
+    }
+}
+
+#[test]
+fn a_word_makes_it_forgotten_in_every_language() {
+    use dovvybuddy_core::session::ProfileField::{Everything, Level};
+    for text in [
+        "forget my level",
+        "olvida mi nivel",
+        "vergiss mein Brevet",
+        "oublie mon niveau",
+        "esqueça meu nível",
+        "dimentica il mio brevetto",
+        "lupakan level saya",
+        "レベルを忘れて",
+        "ลืมระดับของฉัน",
+        "انس مستواي",
+        "忘记我的级别",
+    ] {
+        let route = route(&[], text);
+        assert_eq!(route.forgets, [Level], "{text}");
+        assert_eq!(route.to, Destination::Fixed(Phrase::ProfileErased), "{text}");
+    }
+    assert_eq!(route(&[], "please forget everything about me").forgets, [Everything]);
+    assert!(route(&[], "how do I get over it, I can't forget my first panic on the level below").forgets.is_empty());
+}
+
+#[test]
+fn a_question_deeper_than_the_certificate_is_noticed() {
+    let ask = |level: &str, text: &str| {
+        let mut asked = asked(&[], text);
+        asked.session.profile.cert_level = Some(level.into());
+        HeuristicRouter::new(&[]).route_now(&asked).beyond_certificate
+    };
+    assert!(ask("OW", "can I dive a wreck at 40 m in Malta?"));
+    assert!(ask("OW", "which wreck dive at 130 ft is good"));
+    assert!(!ask("OW", "can I dive a wreck at 18 m in Malta?"));
+    assert!(!ask("DM", "can I dive a wreck at 40 m in Malta?"));
+    assert!(!ask("OW", "which course do I need for a 40 m wreck dive?"));
+    assert!(route(&[], "I'm open water, is the 30m wreck dive in Coron for me?").beyond_certificate);
+}
+
+#[test]
+fn a_worry_alone_is_a_matter_of_safety_and_searched_by_its_name() {
+    for (text, name) in [
+        ("i'm terrified of sharks", "shark"),
+        ("tengo pánico a los tiburones", "shark"),
+        ("ich hab angst vor haien", "shark"),
+        ("怕鲨鱼", "shark"),
+    ] {
+        let route = route(&[], text);
+        assert_eq!(route.to, Destination::Agent(AgentId::new("safety")), "{text}");
+        assert!(route.query.contains(name), "{text}: {}", route.query);
+    }
 }

@@ -1,6 +1,6 @@
 //! Fits the model: multinomial logistic regression by `AdaGrad`, repeatable to the last digit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use dovvybuddy_core::session::Role;
 use serde::Deserialize;
@@ -35,11 +35,13 @@ pub struct Trainer {
     pub decay: f32,
     /// The pull of single words, stronger: they generalise least.
     pub word_decay: f32,
+    /// Wordings seen in fewer messages are left out: they would be learnt by heart.
+    pub least_seen: usize,
 }
 
 impl Default for Trainer {
     fn default() -> Self {
-        Self { epochs: 60, rate: 0.2, decay: 0.001, word_decay: 0.004 }
+        Self { epochs: 60, rate: 0.2, decay: 0.001, word_decay: 0.004, least_seen: 2 }
     }
 }
 
@@ -54,13 +56,14 @@ impl Trainer {
 
     fn fit_once(&self, examples: &[Example], before: &Model) -> Model {
         let router = HeuristicRouter { model: before.clone(), own_agents: Vec::new() };
-        let rows: Vec<(Named, usize)> = examples
+        let mut rows: Vec<(Named, usize)> = examples
             .iter()
             .filter_map(|example| {
                 let label = LABELS.iter().position(|label| *label == example.label)?;
                 Some((features_of(&router, example), label))
             })
             .collect();
+        self.forget_rare(&mut rows);
         let mut weights: BTreeMap<String, ([f32; 5], [f32; 5])> = BTreeMap::new();
         for _ in 0..self.epochs {
             for (features, label) in &rows {
@@ -74,7 +77,7 @@ impl Trainer {
                 }
                 let probabilities = softmax(scores);
                 for (name, value) in features {
-                    let decay = if name.starts_with("w:") { self.word_decay } else { self.decay };
+                    let decay = if is_wording(name) { self.word_decay } else { self.decay };
                     let (row, squares) = weights.entry(name.clone()).or_default();
                     for (i, ((weight, square), probability)) in
                         row.iter_mut().zip(squares.iter_mut()).zip(probabilities).enumerate()
@@ -89,6 +92,21 @@ impl Trainer {
         }
         Model::new(weights.into_iter().map(|(name, (row, _))| (name, row)).collect())
     }
+
+    fn forget_rare(&self, rows: &mut [(Named, usize)]) {
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        for name in rows.iter().flat_map(|(features, _)| features.keys()).filter(|name| is_wording(name)) {
+            *seen.entry(name.clone()).or_default() += 1;
+        }
+        for (features, _) in rows {
+            features.retain(|name, _| seen.get(name).is_none_or(|count| *count >= self.least_seen));
+        }
+    }
+}
+
+/// Features of the words themselves, as opposed to what they mean.
+fn is_wording(name: &str) -> bool {
+    ["w:", "s:", "g:", "b:", "o:"].iter().any(|kind| name.starts_with(kind))
 }
 
 /// Features by name.

@@ -61,6 +61,8 @@ impl Router for ScriptedRouter {
             query: asked.text.clone(),
             worry: None,
             caution: false,
+            beyond_certificate: false,
+            forgets: Vec::new(),
             learned: DiverProfile::default(),
             state_updates: Map::new(),
         }
