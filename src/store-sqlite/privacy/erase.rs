@@ -1,6 +1,7 @@
 //! Removal of everything held about a subject.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use dovvybuddy_core::store::Subject;
 use sqlx::sqlite::SqliteConnection;
@@ -9,6 +10,10 @@ use super::{Held, held};
 use crate::fault::Outcome;
 use crate::lanes::Lanes;
 use crate::store::SqliteStore;
+
+/// Between the tries to empty the write-ahead log.
+const PAUSES: [Duration; 4] =
+    [Duration::from_millis(20), Duration::from_millis(100), Duration::from_millis(400), Duration::from_secs(1)];
 
 /// In the order of what hangs on what. `$1` conversations, `$2` sessions, `$3` the diver, `$4` whether
 /// everything in the conversations is the subject's, `$5` leads too.
@@ -99,6 +104,18 @@ pub(super) async fn scrub(store: &SqliteStore) -> Outcome<()> {
         return Ok(());
     }
     store.writer().vacuum().await?;
-    store.writer().checkpoint(true).await?;
+    empty_log(store).await?;
     store.set_meta("scrub", 0).await
+}
+
+/// Empties the write-ahead log, so that it keeps no trace either. A checkpoint that is under way beside
+/// the writer is in the way, and over in a moment.
+async fn empty_log(store: &SqliteStore) -> Outcome<()> {
+    for pause in PAUSES {
+        if store.writer().checkpoint(true).await.is_ok() {
+            return Ok(());
+        }
+        tokio::time::sleep(pause).await;
+    }
+    store.writer().checkpoint(true).await
 }
