@@ -81,7 +81,17 @@ impl HeuristicRouter {
         let features = Features::extract(text, &reading, previous.as_ref());
         let probabilities = self.model.probabilities(&features);
         let (label, confidence) = best(&probabilities);
-        Decision { label, confidence, lang: detected.lang, sure: detected.sure, reading, follow_up: features.follow_up }
+        let second = probabilities.iter().filter(|p| **p < confidence).fold(0.0_f32, |most, p| most.max(*p));
+        let margin = confidence - second;
+        Decision {
+            label,
+            confidence,
+            margin,
+            lang: detected.lang,
+            sure: detected.sure,
+            reading,
+            follow_up: features.follow_up,
+        }
     }
 
     fn label_alone(&self, text: &str, hint: Option<Lang>) -> Alone {
@@ -121,6 +131,8 @@ struct Alone {
 pub(crate) struct Decision {
     pub(crate) label: &'static str,
     pub(crate) confidence: f32,
+    /// How far the label is ahead of the next one, 0 to 1.
+    pub(crate) margin: f32,
     pub(crate) lang: Lang,
     pub(crate) sure: bool,
     pub(crate) reading: Reading,
@@ -152,25 +164,31 @@ impl Router for HeuristicRouter {
 impl HeuristicRouter {
     /// The route of a message; [`Router::route`] without the ceremony.
     pub fn route_now(&self, asked: &Asked) -> Route {
+        self.weigh(asked).0
+    }
+
+    /// The route of a message, and how far its label is ahead of the next one, 0 to 1. Where a rule and no
+    /// label decided, it is 1.
+    pub fn weigh(&self, asked: &Asked) -> (Route, f32) {
         let history: Vec<(Role, &str)> =
             asked.session.history.iter().map(|message| (message.role, message.content.as_str())).collect();
         let hint = asked.session.profile.language.or_else(|| asked.locale.as_deref().and_then(Lang::from_locale));
         let decision = self.label(&asked.text, &history, hint);
         let reading = &decision.reading;
         let learned = profile::learned(reading, &asked.text, decision.sure.then_some(decision.lang));
-        let to = match small_talk::phrase(reading) {
-            Some(phrase) => Destination::Fixed(phrase),
+        let (to, margin) = match small_talk::phrase(reading) {
+            Some(phrase) => (Destination::Fixed(phrase), 1.0),
             None => match self.own_agent(&asked.text) {
-                Some(agent) => Destination::Agent(agent),
-                None if decision.label == "out_of_scope" => Destination::OutOfScope,
-                None => Destination::Agent(AgentId::new(decision.label)),
+                Some(agent) => (Destination::Agent(agent), 1.0),
+                None if decision.label == "out_of_scope" => (Destination::OutOfScope, decision.margin),
+                None => (Destination::Agent(AgentId::new(decision.label)), decision.margin),
             },
         };
         let intent = intent(reading, &to, decision.label);
         let earlier = history.iter().rev().find(|(role, _)| *role == Role::User).map(|(_, text)| *text);
         let query = query::standalone(&asked.text, earlier.filter(|_| decision.follow_up), reading);
         let state_updates = state_updates(&learned, &to, &intent, reading);
-        Route {
+        let route = Route {
             confidence: decision.confidence,
             also: also(reading, decision.label),
             lang: decision.lang,
@@ -181,7 +199,8 @@ impl HeuristicRouter {
             state_updates,
             intent,
             to,
-        }
+        };
+        (route, margin)
     }
 }
 
