@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dovvybuddy_agents::{HeuristicRouter, Operator, PhraseBook, PromptLibrary, RuleGuard};
-use dovvybuddy_core::agent::{Agents, Answerer, Voice};
+use dovvybuddy_core::agent::{Agents, Answerer, Router, Voice};
 use dovvybuddy_core::channel::{ChannelAdapter, Outlet};
 use dovvybuddy_core::delivery::Deliveries;
 use dovvybuddy_core::lead::Lead;
@@ -21,8 +21,11 @@ use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore};
 use dovvybuddy_web::{WebAdapter, WebConfig, WebParts, WebState};
 
 use crate::config::{Config, EmbeddingProvider};
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Lifecycle, SOFT_STOP};
+use crate::second_opinion::{Doubt, SecondOpinion};
 
+/// Clients wait 20 seconds for a whole reply.
+const REPLY_WITHIN: Duration = Duration::from_millis(19_500);
 /// How many conversations the guard remembers without the store.
 const REMEMBERED_CONVERSATIONS: u64 = 50_000;
 
@@ -191,6 +194,23 @@ fn chain(
     Some(Arc::new(Chain::new(members, agents, voice, ledger, Arc::clone(clock))))
 }
 
+/// The router that asks a model where it is in doubt.
+fn second_opinion(config: &Config, minds: &Minds, models: Arc<Chain>) -> SecondOpinion {
+    let doubt = Doubt { margin: config.router.margin, budget: Duration::from_millis(config.router.budget_ms) };
+    SecondOpinion::new(minds.router.clone(), minds.agents.clone(), models, doubt)
+}
+
+/// The same for a measurement; `None` without a configured model.
+pub(crate) async fn routing_opinion(config: &Config, minds: &Minds) -> Result<Option<SecondOpinion>, ComposeError> {
+    let members = models(config)?;
+    if members.is_empty() {
+        return Ok(None);
+    }
+    let ledger = store(config, false, true).await?;
+    let chain = chain(config, members, minds, ledger, &(Arc::new(SystemClock) as Arc<dyn Clock>));
+    Ok(chain.map(|chain| second_opinion(config, minds, chain)))
+}
+
 /// Puts everything together around the channels.
 pub(crate) async fn house(
     config: &Config,
@@ -199,8 +219,9 @@ pub(crate) async fn house(
     lifecycle: &Lifecycle,
 ) -> Result<House, ComposeError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let minds = minds(config)?;
+    // What is wrong with a configuration is told before anything that takes a while.
     let members = if how.models { models(config)? } else { Vec::new() };
+    let minds = minds(config)?;
     let real = store(config, how.dispatch, how.migrate).await?;
     let knowledge = knowledge(config, real.clone(), how.demo).await?;
     let store = if how.scratch { open_store(config, "sqlite::memory:".to_owned(), false, true).await? } else { real };
@@ -210,10 +231,15 @@ pub(crate) async fn house(
         None => Arc::new(Extractive::new(minds.voice.clone())),
     };
 
+    let router: Arc<dyn Router> = match &models {
+        Some(chain) => Arc::new(second_opinion(config, &minds, Arc::clone(chain))),
+        None => minds.router.clone(),
+    };
+
     let ports = Ports {
         store: store.clone(),
         guard: minds.guard.clone(),
-        router: minds.router.clone(),
+        router,
         agents: minds.agents.clone(),
         retriever: knowledge.clone(),
         answerer,
@@ -242,7 +268,7 @@ fn settings(config: &Config) -> SpineSettings {
 
 /// The web channel.
 pub(crate) fn web(config: &Config, house: &House, lifecycle: &Lifecycle) -> Result<WebState, ComposeError> {
-    let for_notices = config.clone();
+    let (by_mail, by_webhook) = (config.leads.by_mail(), config.leads.by_webhook());
     Ok(WebState::new(WebParts {
         intake: house.spine.intake.clone(),
         store: house.store.clone(),
@@ -250,7 +276,7 @@ pub(crate) fn web(config: &Config, house: &House, lifecycle: &Lifecycle) -> Resu
         hearing: Arc::clone(&house.spine.hearing),
         clock: Arc::clone(&house.clock),
         bot: BotId::new(config.bot.clone()),
-        lead_notices: Arc::new(move |lead| lead_notices(&for_notices, lead)),
+        lead_notices: Arc::new(move |lead| dovvybuddy_outgoing::lead_notices(lead, by_mail, by_webhook)),
         config: WebConfig {
             public_url: config.http.public_url.clone(),
             cors_origins: config.http.cors_origins.clone(),
@@ -260,7 +286,12 @@ pub(crate) fn web(config: &Config, house: &House, lifecycle: &Lifecycle) -> Resu
             leads_per_minute: config.limits.leads_per_minute,
             sessions_per_minute: config.limits.sessions_per_minute,
             feedback_per_minute: config.limits.feedback_per_minute,
-            ..WebConfig::default()
+            reply_within: REPLY_WITHIN,
+            body_within: Duration::from_secs(config.http.body_within_seconds),
+            most_streams: config.http.most_streams,
+            most_sockets: config.http.most_sockets,
+            socket_idle: Duration::from_secs(config.http.socket_idle_seconds),
+            drain: SOFT_STOP,
         },
         closing: lifecycle.stopping.clone(),
     })?)
