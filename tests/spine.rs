@@ -317,6 +317,18 @@ async fn with_the_store_gone_an_emergency_is_still_answered() {
 }
 
 #[tokio::test]
+async fn with_the_store_gone_a_platform_that_hangs_does_not_hold_up_its_adapter() {
+    let spine = Setup::new().start().await;
+    spine.store.close().await.unwrap();
+    spine.chat.hang();
+    tokio::time::pause();
+    let began = Instant::now();
+    let sent = spine.intake.accept(Spine::sent("room", "1", "mayday")).await;
+    assert!(matches!(sent, Err(Refusal::Unavailable(_))), "the platform brings it again");
+    assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn a_turn_that_panics_ends_in_the_fallback_and_the_lane_goes_on() {
     let spine = Setup::new().start().await;
     let reply = spine.reply(Spine::fetched("a", "1", "panic")).await;

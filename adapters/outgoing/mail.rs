@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use dovvybuddy_core::channel::{DeliveryKey, OutboundPart, Outlet, Receipt, SendError};
+use dovvybuddy_core::channel::{BoxError, DeliveryKey, OutboundPart, Outlet, Receipt, SendError};
 use dovvybuddy_core::{ChannelId, Clock};
 use lettre::message::{Mailbox, Mailboxes, header::ContentType};
 use lettre::transport::smtp::{Error as SmtpError, PoolConfig};
@@ -17,8 +17,10 @@ use crate::lead::{LeadMail, MAIL};
 
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long the whole attempt may take.
-const TIMEOUT: Duration = Duration::from_secs(25);
+/// How long it may take until the server is ready to be given a mail.
+const REACH: Duration = Duration::from_secs(12);
+/// How long handing over the mail may take.
+const HAND_OVER: Duration = Duration::from_secs(15);
 /// Connections at once, and how long an idle one is kept: leads are rare, and servers hang up.
 const CONNECTIONS: u32 = 4;
 const IDLE: Duration = Duration::from_secs(5);
@@ -95,22 +97,30 @@ impl Outlet for MailOutlet {
         let mail: LeadMail = serde_json::from_value(part.payload.clone())
             .map_err(|_| SendError::Rejected("the stored lead can't be read".to_owned()))?;
         let message = self.message(mail, key)?;
+        // First the server is reached, so that a failure after that is known to be one of handing over. The
+        // connection waits in the pool for the mail.
+        let reached = tokio::time::timeout(REACH, self.transport.test_connection()).await;
+        let reached = reached.map_err(|late| SendError::Transport(Box::new(late)))?;
+        if !reached.map_err(|error| judge(error, SendError::Transport))? {
+            return Err(SendError::Transport("the mail server hung up".into()));
+        }
         // The library bounds connecting only; a server that falls silent later is given up here.
-        let sent = tokio::time::timeout(TIMEOUT, self.transport.send(message)).await;
-        let response = sent.map_err(|late| SendError::Uncertain(Box::new(late)))?.map_err(judge)?;
+        let sent = tokio::time::timeout(HAND_OVER, self.transport.send(message)).await;
+        let sent = sent.map_err(|late| SendError::Uncertain(Box::new(late)))?;
+        let response = sent.map_err(|error| judge(error, SendError::Uncertain))?;
         Ok(Receipt(Some(response.code().to_string())))
     }
 }
 
-/// What a failure means for the part.
-fn judge(error: SmtpError) -> SendError {
+/// What a failure means for the part; `unanswered` is what it means if the server did not answer.
+fn judge(error: SmtpError, unanswered: fn(BoxError) -> SendError) -> SendError {
     let status = error.status().map(|code| code.to_string());
     match status {
         Some(code) if CREDENTIALS.contains(&&*code) => SendError::Unauthorized,
         Some(code) if error.is_permanent() => SendError::Rejected(format!("the mail server answered {code}")),
-        None if error.is_timeout() => SendError::Uncertain(Box::new(error)),
-        // No connection, or the server said "try again later": the mail was not taken.
-        _ => SendError::Transport(Box::new(error)),
+        // The server said "try again later": the mail was not taken.
+        Some(_) => SendError::Transport(Box::new(error)),
+        None => unanswered(Box::new(error)),
     }
 }
 

@@ -75,7 +75,7 @@ pub(crate) async fn admit(state: &App, client: &Client, ask: Ask) -> Result<Admi
     });
     let event = inbound(state, client, &ask.request, known, event_id);
 
-    let give_up = ask.arrived + state.config.reply_within();
+    let give_up = ask.arrived + state.config.reply_within;
     let intake = state.intake.clone();
     let accepting = state.tasks.spawn(async move { intake.accept(event).await });
     let admitted = match tokio::time::timeout_at(give_up, accepting).await {

@@ -97,7 +97,7 @@ async fn read(app: &App, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiEr
         return Err(ApiError::TooLarge);
     }
     let capacity = declared.unwrap_or(1024).min(LONGEST);
-    tokio::time::timeout(app.config.body_within(), collect(body, capacity)).await.unwrap_or(Err(ApiError::TooSlow))
+    tokio::time::timeout(app.config.body_within, collect(body, capacity)).await.unwrap_or(Err(ApiError::TooSlow))
 }
 
 async fn collect(body: Body, capacity: usize) -> Result<Bytes, ApiError> {

@@ -26,13 +26,15 @@ use crate::wire::ChatResponse;
 ///
 /// An answer comes within 20 seconds. An emergency is answered at once, past every limit.
 #[utoipa::path(post, path = "/api/chat", tag = "chat", request_body = ChatRequest,
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 characters; a repeat returns the same turn")),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$",
+        description = "A repeat returns the same turn")),
     responses(
         (status = 200, description = "The answer", body = ChatResponse,
             headers(("RateLimit" = String, description = "What is left of the diver's limit"),
                 ("RateLimit-Policy" = String, description = "The diver's limit"),
                 ("Set-Cookie" = String, description = "`dovvybuddy_session`, for our own page"))),
         (status = 400, description = "Malformed JSON", body = ErrorBody),
+        (status = 408, description = "The body took too long", body = ErrorBody),
         (status = 409, description = "The idempotency key was used with another body", body = ErrorBody),
         (status = 413, description = "Body over 64 KiB", body = ErrorBody),
         (status = 415, description = "Not JSON", body = ErrorBody),
@@ -82,10 +84,10 @@ async fn wait(
     turn: TurnId,
     mut events: Follower,
 ) -> Result<(Arc<Reply>, SessionId), ApiError> {
-    let deadline: Instant = client.arrived + state.config.reply_within();
+    let deadline: Instant = client.arrived + state.config.reply_within;
     let stopped = async {
         state.closing.cancelled().await;
-        tokio::time::sleep(state.config.drain()).await;
+        tokio::time::sleep(state.config.drain).await;
     };
     tokio::pin!(stopped);
     loop {

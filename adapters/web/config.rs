@@ -4,12 +4,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use serde::Deserialize;
 use url::Url;
 
-/// The web channel's settings, as plain data.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default)]
+/// The web channel's settings. Their defaults stand with whoever puts the channel together.
+#[derive(Debug, Clone)]
 pub struct WebConfig {
     /// The address under which people reach the daemon, such as `https://dive.example`.
     pub public_url: Option<String>,
@@ -27,39 +25,18 @@ pub struct WebConfig {
     pub sessions_per_minute: u32,
     /// Ratings a minute of one address; 0 switches the limit off.
     pub feedback_per_minute: u32,
-    /// From receipt to the whole reply, in milliseconds.
-    pub reply_within_ms: u64,
-    /// How long a request's body may take to arrive, in milliseconds.
-    pub body_within_ms: u64,
+    /// From receipt to the whole reply.
+    pub reply_within: Duration,
+    /// How long a request's body may take to arrive.
+    pub body_within: Duration,
     /// The most event streams open at once.
     pub most_streams: usize,
     /// The most `WebSocket`s open at once.
     pub most_sockets: usize,
-    /// How long a WebSocket may be silent before it is closed, in milliseconds.
-    pub socket_idle_ms: u64,
-    /// How long open streams may wait for their turn's end once the daemon stops, in milliseconds.
-    pub drain_ms: u64,
-}
-
-impl Default for WebConfig {
-    fn default() -> Self {
-        Self {
-            public_url: None,
-            cors_origins: Vec::new(),
-            trusted_proxies: Vec::new(),
-            diver_per_minute: 20,
-            ip_per_minute: 120,
-            leads_per_minute: 20,
-            sessions_per_minute: 60,
-            feedback_per_minute: 60,
-            reply_within_ms: 19_500,
-            body_within_ms: 15_000,
-            most_streams: 20_000,
-            most_sockets: 4_000,
-            socket_idle_ms: 75_000,
-            drain_ms: 20_000,
-        }
-    }
+    /// How long a WebSocket may give no sign of life before it is closed; it is pinged three times as often.
+    pub socket_idle: Duration,
+    /// How long open streams may wait for their turn's end once the daemon stops.
+    pub drain: Duration,
 }
 
 /// A setting that can't be used.
@@ -75,22 +52,6 @@ pub struct ConfigError {
 }
 
 impl WebConfig {
-    pub(crate) fn reply_within(&self) -> Duration {
-        Duration::from_millis(self.reply_within_ms)
-    }
-
-    pub(crate) fn body_within(&self) -> Duration {
-        Duration::from_millis(self.body_within_ms)
-    }
-
-    pub(crate) fn drain(&self) -> Duration {
-        Duration::from_millis(self.drain_ms)
-    }
-
-    pub(crate) fn socket_idle(&self) -> Duration {
-        Duration::from_millis(self.socket_idle_ms)
-    }
-
     /// The networks of `trusted_proxies`; a bare address is a network of one.
     pub(crate) fn proxies(&self) -> Result<Vec<IpNet>, ConfigError> {
         let parse = |value: &String| {
@@ -134,24 +95,44 @@ fn wrong_origin(key: &'static str, value: &str) -> ConfigError {
 mod tests {
     use super::*;
 
+    /// No limits and no places to name.
+    fn open() -> WebConfig {
+        WebConfig {
+            public_url: None,
+            cors_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            diver_per_minute: 0,
+            ip_per_minute: 0,
+            leads_per_minute: 0,
+            sessions_per_minute: 0,
+            feedback_per_minute: 0,
+            reply_within: Duration::from_secs(1),
+            body_within: Duration::from_secs(1),
+            most_streams: 1,
+            most_sockets: 1,
+            socket_idle: Duration::from_secs(1),
+            drain: Duration::ZERO,
+        }
+    }
+
     #[test]
     fn origins_are_written_as_browsers_write_them() {
         let config = WebConfig {
             cors_origins: vec!["https://Shop.Example:443/".into(), "http://localhost:3000".into()],
-            ..WebConfig::default()
+            ..open()
         };
         assert_eq!(config.origins().unwrap(), ["https://shop.example", "http://localhost:3000"]);
     }
 
     #[test]
     fn a_star_is_no_origin() {
-        let config = WebConfig { cors_origins: vec!["*".into()], ..WebConfig::default() };
+        let config = WebConfig { cors_origins: vec!["*".into()], ..open() };
         assert_eq!(config.origins().unwrap_err().key, "cors_origins");
     }
 
     #[test]
     fn a_bare_address_is_a_network_of_one() {
-        let config = WebConfig { trusted_proxies: vec!["10.1.2.3".into(), "fd00::/8".into()], ..WebConfig::default() };
+        let config = WebConfig { trusted_proxies: vec!["10.1.2.3".into(), "fd00::/8".into()], ..open() };
         let nets = config.proxies().unwrap();
         assert_eq!(nets[0].to_string(), "10.1.2.3/32");
         assert!(nets[1].contains(&"fd12::1".parse::<IpAddr>().unwrap()));

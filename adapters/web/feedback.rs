@@ -23,9 +23,10 @@ const LONGEST: usize = 2000;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FeedbackRequest {
     /// The turn whose answer is rated.
+    #[schema(format = "uuid")]
     pub(crate) turn_id: String,
     /// `up` or `down`.
-    #[schema(example = "up")]
+    #[schema(pattern = "^(up|down)$", example = "up")]
     pub(crate) rating: String,
     /// What the diver says about it.
     #[schema(required = false, max_length = 2000)]
@@ -52,9 +53,14 @@ impl FeedbackRequest {
 #[utoipa::path(post, path = "/api/feedback", tag = "feedback", request_body = FeedbackRequest,
     responses(
         (status = 204, description = "Kept"),
+        (status = 400, description = "Malformed JSON", body = ErrorBody),
+        (status = 408, description = "The body took too long", body = ErrorBody),
         (status = 404, description = "No such turn", body = ErrorBody),
+        (status = 413, description = "Body over 64 KiB", body = ErrorBody),
+        (status = 415, description = "Not JSON", body = ErrorBody),
         (status = 422, description = "Fields that can't be used", body = ErrorBody),
-        (status = 429, description = "A limit; see Retry-After", body = ErrorBody)))]
+        (status = 429, description = "A limit; see Retry-After", body = ErrorBody),
+        (status = 503, description = "The store is away; see Retry-After", body = ErrorBody)))]
 pub(crate) async fn feedback(
     State(state): State<App>,
     Extension(client): Extension<Arc<Client>>,

@@ -19,28 +19,53 @@ use crate::error::{ApiError, ErrorBody};
 use crate::form::Form;
 use crate::state::App;
 
-/// A diver's request to be put in touch with a professional.
+/// A diver's request to be put in touch with a professional, as the API's description shows it.
 #[derive(Debug, ToSchema, Serialize)]
-pub(crate) struct LeadRequest {
-    /// `training` or `trip`.
+#[serde(untagged)]
+#[expect(dead_code, reason = "requests are read field by field, to name each that is wrong")]
+pub(crate) enum LeadRequest {
+    /// About training.
+    Training(TrainingLead),
+    /// About a trip.
+    Trip(TripLead),
+}
+
+/// A request about training.
+#[derive(Debug, ToSchema, Serialize)]
+pub(crate) struct TrainingLead {
+    /// `training`.
     #[serde(rename = "type")]
-    #[schema(rename = "type", example = "training")]
+    #[schema(rename = "type", pattern = "^training$", example = "training")]
     pub(crate) kind: String,
     /// The form the diver filled in.
-    pub(crate) data: LeadData,
+    pub(crate) data: TrainingData,
     /// The session it came from; its diver profile goes with the lead.
     #[schema(required = false)]
     pub(crate) session_id: Option<String>,
 }
 
-/// The form a diver filled in.
+/// A request about a trip.
 #[derive(Debug, ToSchema, Serialize)]
-pub(crate) struct LeadData {
+pub(crate) struct TripLead {
+    /// `trip`.
+    #[serde(rename = "type")]
+    #[schema(rename = "type", pattern = "^trip$", example = "trip")]
+    pub(crate) kind: String,
+    /// The form the diver filled in.
+    pub(crate) data: TripData,
+    /// The session it came from; its diver profile goes with the lead.
+    #[schema(required = false)]
+    pub(crate) session_id: Option<String>,
+}
+
+/// What every form asks.
+#[derive(Debug, ToSchema, Serialize)]
+pub(crate) struct ContactData {
     /// The diver's name.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(min_length = 1, max_length = 100, pattern = r"\S")]
     pub(crate) name: String,
     /// Where the professional can answer.
-    #[schema(format = "email")]
+    #[schema(format = "email", max_length = 254)]
     pub(crate) email: String,
     /// A telephone number.
     #[schema(required = false, max_length = 20)]
@@ -48,30 +73,44 @@ pub(crate) struct LeadData {
     /// In the diver's own words.
     #[schema(required = false, max_length = 2000)]
     pub(crate) message: Option<String>,
-    /// Training: the certification the diver has.
-    #[schema(required = false, max_length = 50)]
-    pub(crate) certification_level: Option<String>,
-    /// Training: the certification the diver wants.
-    #[schema(required = false, max_length = 50)]
-    pub(crate) interested_certification: Option<String>,
-    /// Training: where.
-    #[schema(required = false, max_length = 100)]
-    pub(crate) preferred_location: Option<String>,
-    /// Trip: where.
-    #[schema(required = false, max_length = 100)]
-    pub(crate) destination: Option<String>,
-    /// Trip: when.
-    #[schema(required = false, max_length = 100)]
-    pub(crate) travel_dates: Option<String>,
-    /// Trip: how many divers.
-    #[schema(required = false, minimum = 1, maximum = 50)]
-    pub(crate) group_size: Option<u32>,
-    /// Trip: what it may cost.
-    #[schema(required = false, max_length = 50)]
-    pub(crate) budget: Option<String>,
     /// The diver ticked that concerns and health may be passed on.
     #[schema(required = false, default = false)]
     pub(crate) share_concerns: bool,
+}
+
+/// The form about training.
+#[derive(Debug, ToSchema, Serialize)]
+pub(crate) struct TrainingData {
+    #[serde(flatten)]
+    pub(crate) contact: ContactData,
+    /// The certification the diver has.
+    #[schema(required = false, max_length = 50)]
+    pub(crate) certification_level: Option<String>,
+    /// The certification the diver wants.
+    #[schema(required = false, max_length = 50)]
+    pub(crate) interested_certification: Option<String>,
+    /// Where.
+    #[schema(required = false, max_length = 100)]
+    pub(crate) preferred_location: Option<String>,
+}
+
+/// The form about a trip.
+#[derive(Debug, ToSchema, Serialize)]
+pub(crate) struct TripData {
+    #[serde(flatten)]
+    pub(crate) contact: ContactData,
+    /// Where.
+    #[schema(required = false, max_length = 100)]
+    pub(crate) destination: Option<String>,
+    /// When.
+    #[schema(required = false, max_length = 100)]
+    pub(crate) travel_dates: Option<String>,
+    /// How many divers.
+    #[schema(required = false, minimum = 1, maximum = 50)]
+    pub(crate) group_size: Option<u32>,
+    /// What it may cost.
+    #[schema(required = false, max_length = 50)]
+    pub(crate) budget: Option<String>,
 }
 
 /// A stored lead.
@@ -87,6 +126,10 @@ pub(crate) struct LeadResponse {
 #[utoipa::path(post, path = "/api/leads", tag = "leads", request_body = LeadRequest,
     responses(
         (status = 201, description = "Stored", body = LeadResponse),
+        (status = 400, description = "Malformed JSON", body = ErrorBody),
+        (status = 408, description = "The body took too long", body = ErrorBody),
+        (status = 413, description = "Body over 64 KiB", body = ErrorBody),
+        (status = 415, description = "Not JSON", body = ErrorBody),
         (status = 422, description = "Fields that can't be used", body = ErrorBody),
         (status = 429, description = "A limit; see Retry-After", body = ErrorBody),
         (status = 503, description = "The store is away; see Retry-After", body = ErrorBody)))]

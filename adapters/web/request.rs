@@ -16,8 +16,8 @@ const LONGEST: usize = 2000;
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ChatRequest {
-    /// The message; leading and trailing white space does not count.
-    #[schema(min_length = 1, max_length = 2000, example = "What is the depth limit for Open Water divers?")]
+    /// The message, 1 to 2000 characters; leading and trailing white space does not count.
+    #[schema(pattern = r"^\s*\S([\s\S]{0,1998}\S)?\s*$", example = "What is the depth limit for Open Water divers?")]
     pub(crate) message: String,
     /// The session to go on with. Without it, or with one we never issued, a new one begins.
     #[schema(required = false)]

@@ -72,6 +72,11 @@ impl From<Message> for MessageBody {
 #[utoipa::path(post, path = "/api/sessions", tag = "sessions",
     responses(
         (status = 201, description = "The session", body = SessionBody),
+        (status = 400, description = "Malformed JSON", body = ErrorBody),
+        (status = 408, description = "The body took too long", body = ErrorBody),
+        (status = 413, description = "Body over 64 KiB", body = ErrorBody),
+        (status = 415, description = "Not JSON", body = ErrorBody),
+        (status = 422, description = "Fields that can't be used", body = ErrorBody),
         (status = 429, description = "A limit; see Retry-After", body = ErrorBody),
         (status = 503, description = "The store is away; see Retry-After", body = ErrorBody)))]
 pub(crate) async fn open(

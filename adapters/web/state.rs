@@ -39,7 +39,7 @@ pub struct WebParts {
     pub lead_notices: LeadNotices,
     /// The settings.
     pub config: WebConfig,
-    /// Fired when the daemon stops: open streams get [`WebConfig::drain_ms`] to see their turn's end.
+    /// Fired when the daemon stops: open streams get [`WebConfig::drain`] to see their turn's end.
     pub closing: CancellationToken,
 }
 

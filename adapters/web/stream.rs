@@ -27,7 +27,7 @@ use crate::limits::tell_allowance;
 use crate::path::Id;
 use crate::request::ChatRequest;
 use crate::state::App;
-use crate::wire::{StreamEvent, place};
+use crate::wire::{ServerSentEvent, StreamEvent, place};
 
 /// How often a silent stream sends a comment, so that no proxy takes it for dead.
 const BEAT: Duration = Duration::from_secs(15);
@@ -42,10 +42,12 @@ const SHOW_ITSELF: Duration = Duration::from_secs(3);
 /// Server-sent events in the order `route`, `safety`, `token`…, `citation`…, then one `final` or one
 /// `error`. The tokens put together equal the reply.
 #[utoipa::path(post, path = "/api/chat/stream", tag = "chat", request_body = ChatRequest,
-    params(("Idempotency-Key" = Option<String>, Header, description = "As for `/api/chat`")),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$",
+        description = "As for `/api/chat`")),
     responses(
-        (status = 200, description = "Events, each with `id: turnId/attempt/n`", body = StreamEvent, content_type = "text/event-stream"),
+        (status = 200, description = "Events, each with `id: turnId/attempt/n`", body = ServerSentEvent, content_type = "text/event-stream"),
         (status = 400, description = "Malformed JSON", body = ErrorBody),
+        (status = 408, description = "The body took too long", body = ErrorBody),
         (status = 409, description = "The idempotency key was used with another body", body = ErrorBody),
         (status = 413, description = "Body over 64 KiB", body = ErrorBody),
         (status = 415, description = "Not JSON", body = ErrorBody),
@@ -85,7 +87,7 @@ pub(crate) async fn chat_stream(
         ("Last-Event-ID" = Option<String>, Header, description = "`turnId/attempt/n` of the last event that arrived"),
         ("lastEventId" = Option<String>, Query, description = "The same, where headers can't be set")),
     responses(
-        (status = 200, description = "The rest of the events", body = StreamEvent, content_type = "text/event-stream"),
+        (status = 200, description = "The rest of the events", body = ServerSentEvent, content_type = "text/event-stream"),
         (status = 204, description = "Everything was told before"),
         (status = 404, description = "No such turn", body = ErrorBody),
         (status = 503, description = "The store is away; see Retry-After", body = ErrorBody)))]
@@ -146,7 +148,7 @@ fn live(
         let _room = room;
         let stopped = async {
             state.closing.cancelled().await;
-            tokio::time::sleep(state.config.drain()).await;
+            tokio::time::sleep(state.config.drain).await;
         };
         tokio::pin!(stopped);
         let mut quiet_since = Instant::now();

@@ -122,6 +122,16 @@ pub(crate) struct StreamEvent {
     pub(crate) id: Option<String>,
 }
 
+/// One event as it stands in a `text/event-stream`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ServerSentEvent {
+    /// Where the event stands, `turnId/attempt/n`; an `error` that is not part of the turn has none.
+    #[schema(required = false)]
+    pub(crate) id: Option<String>,
+    /// A `StreamEvent` as JSON.
+    pub(crate) data: String,
+}
+
 /// The answer of `POST /api/chat` as JSON, for `ask --json`.
 pub fn chat_response(turn: TurnId, session: SessionId, reply: &Reply) -> Value {
     serde_json::to_value(ChatResponse::new(turn, session, reply)).unwrap_or_default()

@@ -35,6 +35,9 @@ use crate::wire::{StreamEvent, place};
 const LONGEST: usize = 64 * 1024;
 /// Messages of one socket that are waiting or being answered.
 const AT_ONCE: usize = 8;
+/// Emergencies of one socket that are being answered. Each takes well under a second, whatever the store
+/// does; until one is done, nothing more is read from the socket.
+const ALARMS_AT_ONCE: usize = 4;
 /// How long a client may take to accept a frame.
 const SEND_TIME: Duration = Duration::from_secs(20);
 /// A socket on which nothing is asked for this long is closed.
@@ -74,6 +77,7 @@ pub(crate) async fn socket(
         steps: FuturesUnordered::new(),
         waiting: VecDeque::new(),
         admitting: false,
+        alarms: 0,
         lines: HashMap::new(),
         heard: Instant::now(),
         asked: Instant::now(),
@@ -97,6 +101,8 @@ struct Talk {
     /// Messages that wait for the one before them to be taken in, so that they keep their order.
     waiting: VecDeque<Ask>,
     admitting: bool,
+    /// How many emergencies are being answered, past those that wait.
+    alarms: usize,
     /// Turns that are told when the one before them in their session was: the followed one is not in
     /// its line, but its session has one.
     lines: HashMap<SessionId, VecDeque<(TurnId, Follower)>>,
@@ -121,17 +127,17 @@ type Flow = ControlFlow<Option<CloseFrame>>;
 impl Talk {
     async fn run(mut self, mut socket: WebSocket) {
         let closing = self.state.closing.clone();
-        let drain = self.state.config.drain();
+        let drain = self.state.config.drain;
         let stopped = async {
             closing.cancelled().await;
             tokio::time::sleep(drain).await;
         };
         tokio::pin!(stopped);
-        let mut beat = tokio::time::interval(self.state.config.socket_idle() / 3);
+        let mut beat = tokio::time::interval(self.state.config.socket_idle / 3);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let end = loop {
             let flow = tokio::select! {
-                incoming = socket.recv() => match incoming {
+                incoming = socket.recv(), if self.alarms < ALARMS_AT_ONCE => match incoming {
                     Some(Ok(message)) => self.hear(&mut socket, message).await,
                     // A broken frame, one that is too long, or the client went away.
                     Some(Err(_)) | None => ControlFlow::Break(None),
@@ -156,11 +162,10 @@ impl Talk {
         match message {
             Message::Text(text) => {
                 self.asked = self.heard;
-                match self.read(text.as_bytes()) {
-                    Ok(ask) => self.take(ask),
-                    Err(error) => return send(socket, &refusal(&error, None)).await,
+                match self.read(text.as_bytes()).and_then(|ask| self.take(ask)) {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(error) => send(socket, &refusal(&error, None)).await,
                 }
-                ControlFlow::Continue(())
             }
             Message::Binary(_) => {
                 let frame = CloseFrame { code: close_code::UNSUPPORTED, reason: "send text frames".into() };
@@ -174,8 +179,7 @@ impl Talk {
     /// Reads a frame and charges the address for it.
     fn read(&self, bytes: &[u8]) -> Result<Ask, ApiError> {
         let limited = self.state.limits.all.check(self.client.ip).err().map(ApiError::RateLimited);
-        let queued: usize = self.lines.values().map(VecDeque::len).sum();
-        let crowded = (self.waiting.len() + self.steps.len() + queued >= AT_ONCE).then_some(ApiError::Overloaded);
+        let crowded = (self.under_way() >= AT_ONCE).then_some(ApiError::Overloaded);
         let unless_emergency = limited.or(crowded);
         let read = || {
             let mut form = parse(bytes)?;
@@ -192,15 +196,27 @@ impl Talk {
         }
     }
 
+    /// Messages that wait, are being taken in, or are answered.
+    fn under_way(&self) -> usize {
+        let queued: usize = self.lines.values().map(VecDeque::len).sum();
+        self.waiting.len() + self.steps.len() + queued
+    }
+
     /// Messages are taken in one after another; an emergency does not wait for those before it.
-    fn take(&mut self, ask: Ask) {
+    fn take(&mut self, mut ask: Ask) -> Result<(), ApiError> {
         let session = ask.request.session_id.as_deref().and_then(SessionId::parse);
         if sounds_alarming(&self.state, &self.client, &ask.request.message, session) {
+            self.alarms += 1;
             self.admit(ask, false);
-        } else {
-            self.waiting.push_back(ask);
-            self.admit_next();
+            return Ok(());
         }
+        // Told at once: while the store hangs, those that will be refused must not pile up either.
+        if let Some(refusal) = ask.unless_emergency.take() {
+            return Err(refusal);
+        }
+        self.waiting.push_back(ask);
+        self.admit_next();
+        Ok(())
     }
 
     fn admit_next(&mut self) {
@@ -225,8 +241,16 @@ impl Talk {
                 if in_order {
                     self.admitting = false;
                     self.admit_next();
+                } else {
+                    self.alarms = self.alarms.saturating_sub(1);
                 }
                 match result {
+                    // An emergency told again; it was answered when it came first.
+                    Ok(Admission { turn, answer: Coming::Later(_), .. })
+                        if !in_order && self.under_way() >= 2 * AT_ONCE =>
+                    {
+                        send(socket, &refusal(&ApiError::Overloaded, Some(turn))).await
+                    }
                     Ok(Admission { turn, session, answer: Coming::Later(events), .. }) => {
                         self.line_up(session, turn, events);
                         ControlFlow::Continue(())
@@ -283,7 +307,7 @@ impl Talk {
 
     /// Closes a socket whose client is gone or asks nothing; otherwise asks for a sign of life.
     async fn check(&mut self, socket: &mut WebSocket) -> Flow {
-        if self.heard.elapsed() > self.state.config.socket_idle() {
+        if self.heard.elapsed() > self.state.config.socket_idle {
             return ControlFlow::Break(away("no sign of life"));
         }
         if self.asked.elapsed() > LONGEST_IDLE && self.steps.is_empty() {

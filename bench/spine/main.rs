@@ -129,7 +129,22 @@ fn compose(store: Arc<SqliteStore>, clock: Arc<dyn Clock>, echo: Echo) -> Result
         clock,
         bot: BotId::default(),
         lead_notices: Arc::new(|_| Vec::new()),
-        config: WebConfig { diver_per_minute: 0, ip_per_minute: 0, reply_within_ms: 60_000, ..WebConfig::default() },
+        config: WebConfig {
+            public_url: None,
+            cors_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            diver_per_minute: 0,
+            ip_per_minute: 0,
+            leads_per_minute: 0,
+            sessions_per_minute: 0,
+            feedback_per_minute: 0,
+            reply_within: Duration::from_secs(60),
+            body_within: Duration::from_secs(15),
+            most_streams: 20_000,
+            most_sockets: 4_000,
+            socket_idle: Duration::from_secs(60),
+            drain: Duration::from_secs(20),
+        },
         closing,
     })?;
     Ok((lanes, web))

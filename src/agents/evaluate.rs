@@ -143,19 +143,32 @@ pub struct Row {
     pub lang: String,
     /// The language that was detected.
     pub detected: String,
+    /// How far the label is ahead of the next one, 0 to 1; an alarm is by 1.
+    pub margin: f32,
     /// The time it took.
     pub ms: f64,
 }
 
 /// Labels every line and compares.
 pub fn eval_routing(lines: &str, guard: &RuleGuard, router: &HeuristicRouter) -> Result<RoutingReport, EvalError> {
+    let cases = read_cases(lines)?;
+    let rows = predict_all(&cases, guard, router);
+    Ok(report(&cases, rows))
+}
+
+/// The cases of a file, one a line.
+pub fn read_cases(lines: &str) -> Result<Vec<Case>, EvalError> {
     let mut cases = Vec::new();
     for (at, line) in lines.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         cases.push(serde_json::from_str(line).map_err(|source| EvalError { line: at + 1, source })?);
     }
+    Ok(cases)
+}
+
+/// What guard and router say of every case.
+pub fn predict_all(cases: &[Case], guard: &RuleGuard, router: &HeuristicRouter) -> Vec<Row> {
     guard.warm_up();
-    let rows = cases.iter().map(|case| predict(case, guard, router)).collect();
-    Ok(report(&cases, rows))
+    cases.iter().map(|case| predict(case, guard, router)).collect()
 }
 
 fn predict(case: &Case, guard: &RuleGuard, router: &HeuristicRouter) -> Row {
@@ -175,11 +188,13 @@ fn predict(case: &Case, guard: &RuleGuard, router: &HeuristicRouter) -> Row {
         also: also.iter().map(ToString::to_string).collect(),
         lang: case.lang.clone(),
         detected: decision.lang.code().to_owned(),
+        margin: if alarm { 1.0 } else { decision.margin },
         ms: millis(started.elapsed()),
     }
 }
 
-fn report(cases: &[Case], rows: Vec<Row>) -> RoutingReport {
+/// Compares what was predicted with what is right.
+pub fn report(cases: &[Case], rows: Vec<Row>) -> RoutingReport {
     let right = rows.iter().filter(|row| row.label == row.predicted).count();
     let mut report = RoutingReport { n: rows.len(), accuracy: ratio(right, rows.len()), ..RoutingReport::default() };
     for row in &rows {

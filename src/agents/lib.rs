@@ -18,7 +18,7 @@ mod router;
 mod text;
 
 pub use emergency::{EmergencyTrainer, Hotline, Hotlines, ReplyError, RuleGuard};
-pub use evaluate::{Case, EvalError, RoutingReport, Row, Turn, eval_routing};
+pub use evaluate::{Case, EvalError, RoutingReport, Row, Turn, eval_routing, predict_all, read_cases, report};
 pub use phrases::{PhraseBook, PhraseError};
 pub use prompts::{PromptError, PromptLibrary};
 pub use router::{Example, HeuristicRouter, Model, Trainer};

@@ -22,6 +22,7 @@ use crate::agent::Phrase;
 use crate::channel::{ChannelAdapter, Content, Delivery, DeliveryKey, Origin, OutboundPart, Receipt, SendError};
 use crate::events::{Follower, TurnEvent, TurnLog};
 use crate::ids::{ConversationKey, DiverKey, TurnId};
+use crate::opening::language;
 use crate::session::Session;
 use crate::store::{Claim, Store, StoreError};
 use crate::turn::Turns;
@@ -71,7 +72,7 @@ impl Turns {
     /// The company of a claim whose channel sends its replies; commands are done before anyone wonders.
     pub(crate) fn company(&self, claim: &Claim, session: &Session) -> Option<Company> {
         let event = claim.events.last()?;
-        let lang = self.language(event.sender.locale.as_deref(), session);
+        let lang = language(event.sender.locale.as_deref(), session);
         let channel = self.ports.channels.get(&claim.conversation.channel)?;
         if channel.capabilities().delivery == Delivery::Fetched || matches!(event.content, Content::Command(_)) {
             return None;

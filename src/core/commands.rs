@@ -7,7 +7,7 @@ use crate::lang::Lang;
 use crate::reply::Citation;
 use crate::session::{DiverProfile, Session};
 use crate::store::{Outcome, Subject};
-use crate::turn::{Spoken, Turns};
+use crate::turn::{Spoken, Turns, tell};
 
 /// Where the citations of the last answer are kept in the session's notes.
 pub(crate) const LAST_SOURCES: &str = "last_sources";
@@ -34,13 +34,13 @@ impl Turns {
         match command {
             Command::Help => self.say(composer, Phrase::Help, lang),
             Command::Privacy => self.say(composer, Phrase::Privacy, lang),
-            Command::Profile => self.tell(composer, &self.profile_text(&session.profile, lang), lang),
+            Command::Profile => tell(composer, &self.profile_text(&session.profile, lang), lang),
             Command::Sources => {
                 let text = match session.state.get(LAST_SOURCES).and_then(|v| v.as_str()) {
                     Some(sources) => sources.to_owned(),
                     None => self.ports.voice.say(Phrase::NoSources, lang),
                 };
-                self.tell(composer, &text, lang)
+                tell(composer, &text, lang)
             }
             Command::New => {
                 self.hearing.forget(&event.conversation);
@@ -80,7 +80,7 @@ impl Turns {
         match self.ports.store.export(&self.subject(event, session)).await {
             Ok(Some(held)) => {
                 let text = serde_json::to_string_pretty(&held).unwrap_or_default();
-                self.tell(composer, &format!("```json\n{text}\n```"), lang)
+                tell(composer, &format!("```json\n{text}\n```"), lang)
             }
             Ok(None) => self.say(composer, Phrase::EmptyProfile, lang),
             Err(error) => {

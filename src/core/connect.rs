@@ -7,9 +7,10 @@ use crate::ids::LeadId;
 use crate::lang::Lang;
 use crate::lead::{Lead, LeadKind};
 use crate::lead_flow::{Asker, Choice, KEY, LeadFlow, Next, Said, Step};
+use crate::opening::language;
 use crate::session::Session;
 use crate::store::{Outcome, StoreError};
-use crate::turn::{Spoken, Turns};
+use crate::turn::{Spoken, Turns, tell};
 
 impl Turns {
     /// Begins the flow anew, also where one is open.
@@ -63,7 +64,7 @@ impl Turns {
         }
         let asker = asker(event, session);
         let flow = LeadFlow::open(&session.state, &asker, self.ports.clock.now())?;
-        let lang = self.language(event.sender.locale.as_deref(), session);
+        let lang = language(event.sender.locale.as_deref(), session);
         // Where there are no buttons, their words or numbers are written.
         let choices = flow.choices(&asker);
         let named = |(n, choice): (usize, &Choice)| {
@@ -127,7 +128,7 @@ impl Turns {
                 format!("{}\n\n{lines}\n\n{}", say(Phrase::LeadConfirm), say(Phrase::LeadSend))
             }
         };
-        Spoken { actions: self.actions(flow, asker, lang), ..self.tell(composer, &text, lang) }
+        Spoken { actions: self.actions(flow, asker, lang), ..tell(composer, &text, lang) }
     }
 
     fn actions(&self, flow: &LeadFlow, asker: &Asker, lang: Lang) -> Vec<Action> {

@@ -18,7 +18,7 @@ use crate::compose::Composer;
 use crate::ids::DiverKey;
 use crate::lang::Lang;
 use crate::store::{Outcome, StoreError};
-use crate::turn::{Spoken, Turns};
+use crate::turn::{Spoken, Turns, tell};
 
 /// How long a code can be redeemed.
 pub const CODE_LIFE: Duration = Duration::from_mins(10);
@@ -137,7 +137,7 @@ impl Turns {
             Some(typed) => self.redeem_code(typed, event, lang).await,
         };
         match done {
-            Ok(text) => self.tell(composer, &text, lang),
+            Ok(text) => tell(composer, &text, lang),
             Err(error) => {
                 tracing::error!(error = %error, "identities can't be joined");
                 Spoken { outcome: Outcome::Fallback, ..self.say(composer, Phrase::Fallback, lang) }

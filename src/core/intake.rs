@@ -30,6 +30,8 @@ use crate::store::{Accepted, FinishedTurn, Outcome, Store, StoreError, Usage};
 
 /// How long an emergency waits for the store before its reply goes out regardless.
 const EMERGENCY_STORE_BUDGET: Duration = Duration::from_millis(250);
+/// How long a reply past the outbox may take to be sent, all its parts together.
+const SEND_BUDGET: Duration = Duration::from_secs(10);
 /// How long the guard waits for what was said before.
 const HEARING_BUDGET: Duration = Duration::from_millis(100);
 
@@ -114,6 +116,13 @@ impl SlowDownNotices {
     }
 }
 
+/// A conversation as far as it is known before an event is stored.
+struct Known {
+    heard: Heard,
+    /// Whether its session expired; `None`: nobody looked.
+    expired: Option<bool>,
+}
+
 /// What became of an event that was taken in.
 pub enum Admitted {
     /// Stored; the turn will come. Events can be followed.
@@ -185,9 +194,13 @@ impl Intake {
         let parts = &*self.0;
         parts.arrivals.note(&event.conversation.channel, event.received_at);
         if !event.content.text().is_empty() {
-            let heard = parts.heard(&event).await;
-            if let Assessment::Emergency(alarm) = parts.guard.assess(event.content.text(), &heard) {
-                return parts.raise_alarm(event, alarm).await;
+            let known = parts.heard(&event).await;
+            if let Assessment::Emergency(alarm) = parts.guard.assess(event.content.text(), &known.heard) {
+                let restarts = match known.expired {
+                    Some(expired) => expired,
+                    None => parts.expired(&event).await,
+                };
+                return parts.raise_alarm(event, alarm, restarts).await;
             }
         }
         if parts.closing.is_cancelled() {
@@ -266,21 +279,29 @@ impl Drop for Opened<'_> {
 
 impl Inner {
     /// The conversation as the guard may know it, in bounded time.
-    async fn heard(&self, event: &Inbound) -> Heard {
-        let known = match self.hearing.recall(&event.conversation) {
-            Some(heard) => Some(heard),
-            None if event.opens_conversation => None,
-            None => self.ask_store(event).await,
+    async fn heard(&self, event: &Inbound) -> Known {
+        let (heard, expired) = match self.hearing.recall(&event.conversation) {
+            Some(heard) => (Some(heard), None),
+            None if event.opens_conversation => (None, Some(false)),
+            None => match self.stored(event, WINDOW).await {
+                Some(session) if session.expired(event.received_at) => (None, Some(true)),
+                Some(session) => (Some(self.hearing.learn(&session)), Some(false)),
+                None => (None, Some(false)),
+            },
         };
-        let mut heard = known.map(|heard| Heard::clone(&heard)).unwrap_or_default();
+        let mut heard = heard.map(|heard| Heard::clone(&heard)).unwrap_or_default();
         heard.locale.clone_from(&event.sender.locale);
-        heard
+        Known { heard, expired }
     }
 
-    async fn ask_store(&self, event: &Inbound) -> Option<Arc<Heard>> {
-        let look = self.store.session(&event.conversation, &event.sender.key, WINDOW);
-        let session: Session = tokio::time::timeout(HEARING_BUDGET, look).await.ok()?.ok()??;
-        (!session.expired(event.received_at)).then(|| self.hearing.learn(&session))
+    /// Whether the event's session expired. A store that can't tell in a moment holds up no emergency.
+    async fn expired(&self, event: &Inbound) -> bool {
+        self.stored(event, 0).await.is_some_and(|session| session.expired(event.received_at))
+    }
+
+    async fn stored(&self, event: &Inbound, window: usize) -> Option<Session> {
+        let look = self.store.session(&event.conversation, &event.sender.key, window);
+        tokio::time::timeout(HEARING_BUDGET, look).await.ok()?.ok()?
     }
 
     async fn enqueue(&self, event: Inbound) -> Result<Admitted, Refusal> {
@@ -313,16 +334,19 @@ impl Inner {
     }
 
     /// An emergency waits for nothing: what runs is cut short, the store gets a moment, and the reply
-    /// goes out whether or not it could be stored.
-    async fn raise_alarm(&self, event: Inbound, alarm: Alarm) -> Result<Admitted, Refusal> {
+    /// goes out whether or not it could be stored. In a session that expired it `restarts` the session.
+    async fn raise_alarm(&self, event: Inbound, alarm: Alarm, restarts: bool) -> Result<Admitted, Refusal> {
         self.running.cut_short(&event.conversation);
+        if restarts {
+            self.hearing.forget(&event.conversation);
+        }
         self.hearing.stand(&event.conversation, Some(alarm.standing.clone()));
         self.hearing.add(&event.conversation, Role::User, event.content.text());
         self.hearing.add(&event.conversation, Role::Assistant, &alarm.text);
         metrics::counter!("dovvybuddy_emergencies_total", "kind" => alarm.standing.kind.as_str()).increment(1);
 
         let session = self.session_for(&event);
-        let mut turn = self.alarm_turn(&event, session, alarm);
+        let mut turn = self.alarm_turn(&event, session, alarm, restarts);
         let mut stored = self.store_alarm(&event, session, &turn).await;
         if let Some(Accepted::Duplicate { fingerprint, .. }) = &stored
             && *fingerprint != event.fingerprint
@@ -369,13 +393,18 @@ impl Inner {
         }
     }
 
-    fn alarm_turn(&self, event: &Inbound, session: SessionId, alarm: Alarm) -> FinishedTurn {
+    fn alarm_turn(&self, event: &Inbound, session: SessionId, alarm: Alarm, restarts: bool) -> FinishedTurn {
         let now = self.clock.now();
         let mut reply = Reply::fixed(alarm.text, AgentId::new("safety"), alarm.lang);
         reply.safety = Safety::Emergency;
+        reply.session_restarted = restarts;
         alarm.standing.kind.as_str().clone_into(&mut reply.intent);
         let mut session = Session::open(session, event.conversation.clone(), now);
         session.emergency = Some(alarm.standing);
+        if restarts && self.delivery(&event.conversation.channel) == Delivery::Fetched {
+            // Of an anonymous diver nothing outlives the session.
+            session.profile.language = Some(alarm.lang);
+        }
         let actions = offers::actions(&*self.voice, event.turn, &reply, Outcome::Emergency);
         let parts = self.render(event, &reply, &actions);
         FinishedTurn {
@@ -387,7 +416,7 @@ impl Inner {
             outcome: Outcome::Emergency,
             session,
             stands_down: false,
-            restarts_session: false,
+            restarts_session: restarts,
             usage: Usage::default(),
             parts,
             context: event.context.clone(),
@@ -395,8 +424,15 @@ impl Inner {
         }
     }
 
-    /// Sends parts past the outbox: for words that can't wait for a store that is gone.
+    /// Sends parts past the outbox, for words that can't wait for a store that is gone. A platform that
+    /// hangs holds up its adapter no longer than [`SEND_BUDGET`].
     async fn send_now(&self, event: &Inbound, parts: &[serde_json::Value]) {
+        if tokio::time::timeout(SEND_BUDGET, self.send_parts(event, parts)).await.is_err() {
+            tracing::error!(turn = %event.turn, "a reply past the outbox could not be sent in time");
+        }
+    }
+
+    async fn send_parts(&self, event: &Inbound, parts: &[serde_json::Value]) {
         let Some(channel) = self.channels.get(&event.conversation.channel) else { return };
         for (i, payload) in parts.iter().enumerate() {
             let part = OutboundPart {

@@ -88,7 +88,7 @@ impl Lanes {
                 Ok(Some(claim)) => {
                     let lanes = Arc::clone(&self);
                     tasks.spawn(async move {
-                        lanes.run_claim(claim).await;
+                        Box::pin(lanes.run_claim(claim)).await;
                         drop(permit);
                     });
                 }

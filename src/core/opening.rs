@@ -78,11 +78,6 @@ impl Turns {
         channel.is_none_or(|c| c.capabilities().delivery == Delivery::Fetched)
     }
 
-    /// The language to speak when the message itself does not tell.
-    pub(crate) fn language(&self, locale: Option<&str>, session: &Session) -> Lang {
-        session.profile.language.or_else(|| Lang::from_locale(locale?)).unwrap_or_default()
-    }
-
     /// How long the claim's first message has been here.
     pub(crate) fn waited(&self, claim: &Claim) -> Duration {
         claim.events.first().map_or(Duration::ZERO, |event| self.ports.clock.now().since(event.received_at))
@@ -91,6 +86,11 @@ impl Turns {
     pub(crate) fn deadline(&self, claim: &Claim) -> Instant {
         Instant::now() + self.settings.budget.saturating_sub(self.waited(claim)).max(self.settings.least)
     }
+}
+
+/// The language to speak when the message itself does not tell.
+pub(crate) fn language(locale: Option<&str>, session: &Session) -> Lang {
+    session.profile.language.or_else(|| Lang::from_locale(locale?)).unwrap_or_default()
 }
 
 /// The conversation as the guard may know it.

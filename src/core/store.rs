@@ -109,7 +109,8 @@ pub trait Inbox: Send + Sync + 'static {
 
     /// Stores an event together with the reply that already answers it, past lanes and limits: an
     /// emergency. Of the turn's session only `emergency` is taken over; profile and state stay as they
-    /// are. Its parts are due at once, ahead of whatever waits for the conversation.
+    /// are, unless the turn restarts the session: then its state is taken, and a profile that says anything.
+    /// Its parts are due at once, ahead of whatever waits for the conversation.
     async fn accept_answered(
         &self,
         event: &Inbound,

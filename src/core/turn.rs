@@ -26,7 +26,7 @@ use crate::knowledge::Query;
 use crate::lang::Lang;
 use crate::lead_flow;
 use crate::offers;
-use crate::opening::heard;
+use crate::opening::{heard, language};
 use crate::reply::{Reply, Safety, Versions};
 use crate::report::report;
 use crate::session::{Role, Session};
@@ -91,6 +91,11 @@ impl Spoken {
     }
 }
 
+/// Fixed words.
+pub(crate) fn tell(composer: &Composer<'_>, text: &str, lang: Lang) -> Spoken {
+    Spoken::new(composer.fixed(text, GENERAL, lang, Safety::None), Outcome::Fixed)
+}
+
 impl Turns {
     /// Works on a claimed lane until its messages are covered by one stored reply. Fired `cut` means
     /// that an emergency was recognised in the conversation meanwhile.
@@ -137,7 +142,7 @@ impl Turns {
                 session.note(state);
             }
         }
-        let lang = self.language(event.sender.locale.as_deref(), session);
+        let lang = language(event.sender.locale.as_deref(), session);
         match &event.content {
             Content::Command(command) => self.obey(command, event, session, composer, lang).await,
             Content::Unsupported { .. } if claim.text().is_empty() => self.say(composer, Phrase::Unsupported, lang),
@@ -338,11 +343,7 @@ impl Turns {
     }
 
     pub(crate) fn say(&self, composer: &Composer<'_>, phrase: Phrase, lang: Lang) -> Spoken {
-        self.tell(composer, &self.ports.voice.say(phrase, lang), lang)
-    }
-
-    pub(crate) fn tell(&self, composer: &Composer<'_>, text: &str, lang: Lang) -> Spoken {
-        Spoken::new(composer.fixed(text, GENERAL, lang, Safety::None), Outcome::Fixed)
+        tell(composer, &self.ports.voice.say(phrase, lang), lang)
     }
 
     fn fallback(&self, composer: &Composer<'_>, lang: Lang) -> Spoken {
@@ -363,7 +364,7 @@ impl Turns {
         let Some((turn, event)) = claim.turn().zip(claim.events.last()) else { return };
         let Some((session, restarted)) = self.open_session(claim).await else { return };
         let composer = Composer::new(&*self.ports.voice, self.streams.open(turn, &claim.conversation), session.id);
-        let lang = self.language(event.sender.locale.as_deref(), &session);
+        let lang = language(event.sender.locale.as_deref(), &session);
         let spoken = Spoken { outcome, ..self.fallback(&composer, lang) };
         self.finish(claim, session, restarted, spoken).await;
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dovvybuddy_agents::{HeuristicRouter, Operator, PhraseBook, PromptLibrary, RuleGuard};
-use dovvybuddy_core::agent::{Agents, Answerer, Voice};
+use dovvybuddy_core::agent::{Agents, Answerer, Router, Voice};
 use dovvybuddy_core::alert::AlertDesk;
 use dovvybuddy_core::channel::{ChannelAdapter, Outlet};
 use dovvybuddy_core::delivery::Deliveries;
@@ -22,8 +22,11 @@ use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore};
 use dovvybuddy_web::{WebAdapter, WebConfig, WebParts, WebState};
 
 use crate::config::{Config, EmbeddingProvider};
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Lifecycle, SOFT_STOP};
+use crate::second_opinion::{Doubt, SecondOpinion};
 
+/// Clients wait 20 seconds for a whole reply.
+const REPLY_WITHIN: Duration = Duration::from_millis(19_500);
 /// How many conversations the guard remembers without the store.
 const REMEMBERED_CONVERSATIONS: u64 = 50_000;
 
@@ -192,6 +195,23 @@ fn chain(
     Some(Arc::new(Chain::new(members, agents, voice, ledger, Arc::clone(clock))))
 }
 
+/// The router that asks a model where it is in doubt.
+fn second_opinion(config: &Config, minds: &Minds, models: Arc<Chain>) -> SecondOpinion {
+    let doubt = Doubt { margin: config.router.margin, budget: Duration::from_millis(config.router.budget_ms) };
+    SecondOpinion::new(minds.router.clone(), minds.agents.clone(), models, doubt)
+}
+
+/// The same for a measurement; `None` without a configured model.
+pub(crate) async fn routing_opinion(config: &Config, minds: &Minds) -> Result<Option<SecondOpinion>, ComposeError> {
+    let members = models(config)?;
+    if members.is_empty() {
+        return Ok(None);
+    }
+    let ledger = store(config, false, true).await?;
+    let chain = chain(config, members, minds, ledger, &(Arc::new(SystemClock) as Arc<dyn Clock>));
+    Ok(chain.map(|chain| second_opinion(config, minds, chain)))
+}
+
 /// Puts everything together around the channels.
 pub(crate) async fn house(
     config: &Config,
@@ -200,8 +220,9 @@ pub(crate) async fn house(
     lifecycle: &Lifecycle,
 ) -> Result<House, ComposeError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let minds = minds(config)?;
+    // What is wrong with a configuration is told before anything that takes a while.
     let members = if how.models { models(config)? } else { Vec::new() };
+    let minds = minds(config)?;
     let real = store(config, how.dispatch, how.migrate).await?;
     let knowledge = knowledge(config, real.clone(), how.demo).await?;
     let store = if how.scratch { open_store(config, "sqlite::memory:".to_owned(), false, true).await? } else { real };
@@ -211,10 +232,15 @@ pub(crate) async fn house(
         None => Arc::new(Extractive::new(minds.voice.clone())),
     };
 
+    let router: Arc<dyn Router> = match &models {
+        Some(chain) => Arc::new(second_opinion(config, &minds, Arc::clone(chain))),
+        None => minds.router.clone(),
+    };
+
     let ports = Ports {
         store: store.clone(),
         guard: minds.guard.clone(),
-        router: minds.router.clone(),
+        router,
         agents: minds.agents.clone(),
         retriever: knowledge.clone(),
         answerer,
@@ -262,7 +288,12 @@ pub(crate) fn web(config: &Config, house: &House, lifecycle: &Lifecycle) -> Resu
             leads_per_minute: config.limits.leads_per_minute,
             sessions_per_minute: config.limits.sessions_per_minute,
             feedback_per_minute: config.limits.feedback_per_minute,
-            ..WebConfig::default()
+            reply_within: REPLY_WITHIN,
+            body_within: Duration::from_secs(config.http.body_within_seconds),
+            most_streams: config.http.most_streams,
+            most_sockets: config.http.most_sockets,
+            socket_idle: Duration::from_secs(config.http.socket_idle_seconds),
+            drain: SOFT_STOP,
         },
         closing: lifecycle.stopping.clone(),
     })?)
@@ -295,8 +326,8 @@ pub(crate) fn lead_notices(config: &Config, lead: &Lead) -> Vec<Notice> {
 }
 
 fn notices(config: &Config) -> LeadNotices {
-    let config = config.clone();
-    Arc::new(move |lead| lead_notices(&config, lead))
+    let (by_mail, by_webhook) = (config.leads.by_mail(), config.leads.by_webhook());
+    Arc::new(move |lead| dovvybuddy_outgoing::lead_notices(lead, by_mail, by_webhook))
 }
 
 /// Tells the operator's chat, if one is configured on a channel that is on.

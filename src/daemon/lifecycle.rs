@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// How long running turns and open requests may take to end after a stop signal.
-const SOFT_STOP: Duration = Duration::from_secs(20);
+pub(crate) const SOFT_STOP: Duration = Duration::from_secs(20);
 /// How long turns that were given back may take to be written.
 const PARKING: Duration = Duration::from_secs(4);
 
@@ -93,10 +93,16 @@ pub(crate) async fn feed_watchdog(alive: impl Fn() -> bool, stop: CancellationTo
     }
 }
 
-/// As many open files as the system allows: every stream is one.
-pub(crate) fn raise_open_files() {
+/// As many open files as the system allows, every stream being one; gives their number where it is known.
+pub(crate) fn raise_open_files() -> Option<u64> {
     match rlimit::increase_nofile_limit(u64::MAX) {
-        Ok(limit) => tracing::debug!(limit, "open files"),
-        Err(error) => tracing::warn!(error = %error, "the limit of open files can't be raised"),
+        Ok(limit) => {
+            tracing::debug!(limit, "open files");
+            Some(limit)
+        }
+        Err(error) => {
+            tracing::warn!(error = %error, "the limit of open files can't be raised");
+            rlimit::getrlimit(rlimit::Resource::NOFILE).ok().map(|(soft, _)| soft)
+        }
     }
 }

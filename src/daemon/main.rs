@@ -8,7 +8,9 @@ mod http;
 mod lifecycle;
 mod output;
 mod redact;
+mod second_opinion;
 mod server;
+mod stall;
 mod telemetry;
 
 use std::process::ExitCode;

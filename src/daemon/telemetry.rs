@@ -13,7 +13,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::config::{Config, LogFormat};
-use crate::redact::RedactedStderr;
+use crate::redact::{RedactedSpans, RedactedStderr, Redactor};
 
 /// What must live as long as the program; dropping it sends what is still buffered.
 pub(crate) struct Telemetry {
@@ -48,20 +48,20 @@ pub(crate) enum TelemetryError {
 pub(crate) fn start(config: &Config, quiet: bool) -> Result<Telemetry, TelemetryError> {
     let default = if quiet { "warn" } else { "info" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let sink = RedactedStderr::new(secrets(config));
+    let redactor = Redactor::new(secrets(config));
     let pretty = match config.log.format {
         LogFormat::Auto => std::io::stderr().is_terminal(),
         LogFormat::Pretty => true,
         LogFormat::Json => false,
     };
-    let lines = tracing_subscriber::fmt::layer().with_writer(sink);
+    let lines = tracing_subscriber::fmt::layer().with_writer(RedactedStderr(redactor.clone()));
     let lines = if pretty {
         lines.with_target(false).compact().boxed()
     } else {
         lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
     };
 
-    let traces = config.telemetry.otlp_endpoint.as_deref().map(tracer).transpose()?;
+    let traces = config.telemetry.otlp_endpoint.as_deref().map(|endpoint| tracer(endpoint, &redactor)).transpose()?;
     let spans = traces.as_ref().map(|t| tracing_opentelemetry::layer().with_tracer(t.tracer("dovvybuddy")));
 
     let sentry = match &config.telemetry.sentry_dsn {
@@ -70,6 +70,10 @@ pub(crate) fn start(config: &Config, quiet: bool) -> Result<Telemetry, Telemetry
             let release = env!("CARGO_PKG_VERSION");
             let mut options = sentry::ClientOptions::default().release(release);
             options.dsn = Some(dsn);
+            let (events, breadcrumbs) = (redactor.clone(), redactor);
+            let options = options
+                .before_send(move |event| events.event(&event))
+                .before_breadcrumb(move |breadcrumb| breadcrumbs.breadcrumb(&breadcrumb));
             Some(sentry::init(options))
         }
         None => None,
@@ -77,15 +81,22 @@ pub(crate) fn start(config: &Config, quiet: bool) -> Result<Telemetry, Telemetry
     let errors =
         sentry.is_some().then(|| sentry::integrations::tracing::ErrorLayer::new().with_filter(LevelFilter::ERROR));
 
+    // Panics go the same way as everything else, and no other: their text may hold anything.
+    std::panic::set_hook(Box::new(|panic| {
+        let what = panic.payload_as_str().unwrap_or("no text");
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, cause = what, "the program panicked");
+    }));
     tracing_subscriber::registry().with(filter).with(lines).with(spans).with(errors).init();
     Ok(Telemetry { traces, _sentry: sentry })
 }
 
-fn tracer(endpoint: &str) -> Result<SdkTracerProvider, TelemetryError> {
+fn tracer(endpoint: &str, redactor: &Redactor) -> Result<SdkTracerProvider, TelemetryError> {
     let endpoint = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
     let exporter = opentelemetry_otlp::SpanExporter::builder().with_http().with_endpoint(endpoint).build()?;
+    let spans = RedactedSpans { redactor: redactor.clone(), exporter };
     let resource = opentelemetry_sdk::Resource::builder().with_service_name("dovvybuddy").build();
-    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
+    Ok(SdkTracerProvider::builder().with_batch_exporter(spans).with_resource(resource).build())
 }
 
 /// Starts recording metrics; the handle renders them.

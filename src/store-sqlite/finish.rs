@@ -145,10 +145,18 @@ impl Finish {
             agent: turn.reply.agent.as_str().to_owned(),
             model: turn.reply.model.clone(),
             outcome: turn.outcome.as_str(),
-            state: if urgent { None } else { Some(serde_json::to_string(&turn.session.state)?) },
+            state: if urgent && !turn.restarts_session {
+                None
+            } else {
+                Some(serde_json::to_string(&turn.session.state)?)
+            },
             emergency: turn.session.emergency.as_ref().map(serde_json::to_string).transpose()?,
             stands_down: turn.stands_down,
-            profile: if urgent { "{}".to_owned() } else { serde_json::to_string(&turn.session.profile)? },
+            profile: if urgent && !turn.restarts_session {
+                "{}".to_owned()
+            } else {
+                serde_json::to_string(&turn.session.profile)?
+            },
             usage: [
                 i64::from(used.tokens),
                 count(used.cost_micros),

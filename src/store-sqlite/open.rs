@@ -7,8 +7,8 @@ use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dovvybuddy_core::Clock;
 use dovvybuddy_core::store::StoreError;
+use dovvybuddy_core::{Clock, Timestamp};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -28,6 +28,8 @@ use crate::writer::{self, Writer};
 
 /// How long a predecessor may take to let go of the lock.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+/// No part of the outbox is put off for longer than this.
+const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// How long a statement waits for another process's write.
 const BUSY: Duration = Duration::from_secs(5);
@@ -138,10 +140,11 @@ async fn open(options: OpenOptions) -> Outcome<SqliteStore> {
         }
         schema::migrate(&mut conn, &path).await?;
     }
-    let epoch = if options.dispatch { recover(&mut conn).await? } else { 0 };
+    let now = options.clock.now();
+    let epoch = if options.dispatch { recover(&mut conn, now).await? } else { 0 };
     let lanes = Lanes::new(options.max_waiting, epoch);
     if options.dispatch {
-        load(&mut conn, &lanes).await?;
+        load(&mut conn, &lanes, now).await?;
     }
     writer::install(&mut conn).await?;
     let pressure = Pressure::default();
@@ -208,7 +211,16 @@ async fn lock(path: &Path) -> Outcome<File> {
 
 /// Puts right what the last run left: after a crash the first waiting event of each lane may have been
 /// running, and a part may have been on its way. Returns the number of this opening.
-async fn recover(conn: &mut SqliteConnection) -> Outcome<i64> {
+async fn recover(conn: &mut SqliteConnection, now: Timestamp) -> Outcome<i64> {
+    // The clock was ahead when these were put off; nobody waits until it is that late again.
+    sqlx::query(
+        "UPDATE outbox SET next_at = $1 WHERE state IN ('pending', 'unknown', 'send_started')
+            AND (created_at > $1 OR next_at > $2)",
+    )
+    .bind(now.as_millis())
+    .bind(now.plus(LONGEST_PAUSE).as_millis())
+    .execute(&mut *conn)
+    .await?;
     let found = sqlx::query(
         "BEGIN IMMEDIATE;
 
@@ -231,13 +243,17 @@ async fn recover(conn: &mut SqliteConnection) -> Outcome<i64> {
     Ok(row.try_get(0)?)
 }
 
-/// Fills the lanes from the inbox.
-async fn load(conn: &mut SqliteConnection, lanes: &Lanes) -> Outcome<()> {
+/// Fills the lanes from the inbox. What seems to have come in later than now came in while the clock was
+/// ahead, and is ready.
+async fn load(conn: &mut SqliteConnection, lanes: &Lanes, now: Timestamp) -> Outcome<()> {
     let waiting = sqlx::query("SELECT seq, event, attempts, parked FROM inbox WHERE covered_by IS NULL ORDER BY seq")
         .fetch_all(conn)
         .await?;
     for row in &waiting {
-        let (seq, event, tries) = rows::waiting(row)?;
+        let (seq, mut event, tries) = rows::waiting(row)?;
+        if event.received_at > now {
+            (event.received_at, event.ready_at) = (now, now);
+        }
         lanes.add(seq, event, tries);
     }
     Ok(())

@@ -29,7 +29,7 @@ fn names(said: &str, key: &str, what: &str) {
 }
 
 /// Key, and the file that gets it wrong. `§` stands for the secret.
-const FILES: [(&str, &str); 54] = [
+const FILES: [(&str, &str); 60] = [
     ("data_dir", "data_dri = 'x'"),
     ("data_dir", "data_dir = 5"),
     ("content_dir", "content_dir = ['a']"),
@@ -56,6 +56,12 @@ const FILES: [(&str, &str); 54] = [
     ("limits.ip_per_minute", "[limits]\nip_per_minute = 99999999999999"),
     ("lanes.settle_ms", "[lanes]\nsettle_ms = 'soon'"),
     ("lanes.settle_ms", "[lanes]\nsettle_ms = -5"),
+    ("http.most_connections", "[http]\nmost_connections = 0"),
+    ("http.body_within_seconds", "[http]\nbody_within_seconds = 0"),
+    ("http.socket_idle_seconds", "[http]\nsocket_idle_seconds = 'long'"),
+    ("router.margin", "[router]\nmargin = 2.0"),
+    ("router.budget_ms", "[router]\nbudget_ms = 60000"),
+    ("`margin`", "[router]\nmargins = 0.1"),
     ("operator.timezone", "[operator]\ntimezone = 'Mars/Olympus'"),
     ("operator.emergency_contacts", "[operator]\nemergency_contacts = 5"),
     ("operator.booking_url", "[operator]\nbooking_url = 'javascript:alert(1)'"),
@@ -150,15 +156,26 @@ async fn every_broken_variable_is_refused_with_its_key() {
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), VARIABLES.len(), wrong.join("\n"));
 }
 
+/// How long a wrong configuration may take to be refused: a second, and some more for a program that was not
+/// optimised, beside other tests.
+const AT_ONCE: Duration = Duration::from_secs(3);
+
 /// What is wrong with the refusal, so that one run shows all of it.
 async fn problem(setup: &Setup, key: &str, what: &str) -> Option<String> {
-    let began = Instant::now();
-    let (code, out, err) = setup.run_for(Duration::from_secs(5), &["serve"]).await;
-    let took = began.elapsed();
+    let refuse = async || {
+        let began = Instant::now();
+        let (code, out, err) = setup.run_for(Duration::from_secs(5), &["serve"]).await;
+        (code, out, err, began.elapsed())
+    };
+    let (code, out, err, mut took) = refuse().await;
+    if code != 0 && took > AT_ONCE {
+        // Once may have been the machine, busy with other tests.
+        took = refuse().await.3;
+    }
     let said = format!("{out}{err}");
     let fault = match code {
         0 => "was accepted",
-        _ if took > Duration::from_secs(3) => "was refused late",
+        _ if took > AT_ONCE => "was refused late",
         _ if !said.contains(key) => "was refused without its key",
         _ if said.contains(SECRET) => "shows the secret",
         _ if said.contains("panicked") => "panicked",

@@ -139,7 +139,7 @@ async fn it_stays_on_until_it_is_called_off_and_new_signs_start_it_again() {
 }
 
 /// Another process that holds the database's only write lock: nothing can be stored.
-async fn lock(setup: &Setup) -> sqlx::SqliteConnection {
+pub(crate) async fn lock(setup: &Setup) -> sqlx::SqliteConnection {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(setup.database());
     let mut connection = options.connect().await.unwrap();
     connection.execute("BEGIN IMMEDIATE").await.unwrap();
@@ -203,4 +203,34 @@ async fn with_broken_words_in_the_content_the_ones_built_in_are_used_and_the_fil
     let log = setup.log_text();
     assert!(log.contains("en.toml") && log.contains("hotlines.toml"), "{log}");
     daemon.kill().await;
+}
+
+#[tokio::test]
+async fn doctor_fails_over_broken_words_and_says_how_to_mend_them() {
+    let setup = Setup::slice();
+    setup.ok(&["doctor"]).await;
+    setup.document("emergency/replies/en.toml", "first = \"never closed\n");
+    setup.document("emergency/replies/th.toml", "reviewed = ''\n");
+    setup.document("emergency/hotlines.toml", "[[region]\n");
+    let said = setup.fails(&["doctor"]).await;
+    for file in ["en.toml", "th.toml", "hotlines.toml"] {
+        assert!(said.lines().any(|line| line.starts_with("FAIL") && line.contains(file)), "{file} in {said}");
+    }
+    for line in said.lines().filter(|line| line.starts_with("FAIL") || line.starts_with("warn")) {
+        assert!(line.contains("; "), "no mend: {line}");
+    }
+    let (_, out, _) = setup.run(&["doctor", "--json"]).await;
+    let findings: Value = serde_json::from_str(&out).unwrap();
+    for finding in findings.as_array().unwrap().iter().filter(|finding| finding["state"] != "ok") {
+        assert!(finding["mend"].as_str().is_some_and(|mend| !mend.is_empty()), "{finding}");
+    }
+
+    // A date that is none says nothing of when a number was checked.
+    let setup = Setup::slice();
+    let path = setup.content().join("emergency/hotlines.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let dated = regex::Regex::new("(?m)^checked = \"[0-9-]+\"|checked = \"[0-9-]+\"").unwrap();
+    std::fs::write(&path, dated.replace_all(&text, "checked = \"yesterday\"").as_ref()).unwrap();
+    let said = setup.ok(&["doctor"]).await;
+    assert!(said.lines().any(|line| line.starts_with("warn  hotlines")), "{said}");
 }

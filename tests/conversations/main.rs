@@ -20,6 +20,8 @@ mod emergencies;
 mod leads;
 mod models;
 mod operation;
+mod routing;
+mod slow_clients;
 mod storage;
 mod support;
 mod terminal;

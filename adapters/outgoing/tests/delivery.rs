@@ -224,8 +224,12 @@ async fn converse(
     let (reading, mut writing) = socket.into_split();
     let mut lines = BufReader::new(reading).lines();
     writing.write_all(b"220 fake\r\n").await?;
+    let hangs_up = |at: &str| refusals.contains(&(at, "hang up"));
     while let Some(line) = lines.next_line().await? {
         let command = line.split([' ', ':']).next().unwrap_or_default().to_uppercase();
+        if hangs_up(&command) {
+            return Ok(());
+        }
         let refusal = refusals.iter().find(|(name, _)| *name == command).map(|(_, reply)| *reply);
         let reply = match (refusal, &*command) {
             (Some(reply), _) => reply,
@@ -239,7 +243,10 @@ async fn converse(
                     mail.push('\n');
                 }
                 mails.lock().unwrap().push(mail);
-                "250 taken"
+                if hangs_up("after DATA") {
+                    return Ok(());
+                }
+                if refusals.contains(&("after DATA", "nonsense")) { "hello" } else { "250 taken" }
             }
             (None, _) => "250 ok",
         };
@@ -284,4 +291,25 @@ async fn what_the_mail_server_answers_decides() {
     drop(gone);
     tokio::task::yield_now().await;
     assert!(matches!(outlet.send(&mailed(), &KEY).await, Err(SendError::Transport(_))));
+}
+
+/// A mail that may have been taken must not count as one that was not: the retry is told as a possible
+/// duplicate.
+#[tokio::test]
+async fn a_server_that_breaks_off_after_the_mail_leaves_it_uncertain() {
+    for fault in ["hang up", "nonsense"] {
+        let faults: &'static [(&str, &str)] =
+            if fault == "hang up" { &[("after DATA", "hang up")] } else { &[("after DATA", "nonsense")] };
+        let server = MailServer::start(faults).await;
+        let sent = server.outlet("").send(&mailed(), &KEY).await;
+        assert!(matches!(sent, Err(SendError::Uncertain(_))), "{fault}: {sent:?}");
+        assert_eq!(server.mails.lock().unwrap().len(), 1, "{fault}: the mail was handed over");
+    }
+    for command in ["EHLO", "AUTH"] {
+        let faults: &'static [(&str, &str)] =
+            if command == "EHLO" { &[("EHLO", "hang up")] } else { &[("AUTH", "hang up")] };
+        let server = MailServer::start(faults).await;
+        let sent = server.outlet("u:p@").send(&mailed(), &KEY).await;
+        assert!(matches!(sent, Err(SendError::Transport(_))), "{command}: nothing was handed over yet: {sent:?}");
+    }
 }

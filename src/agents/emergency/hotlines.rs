@@ -69,8 +69,10 @@ impl Hotlines {
     pub fn older_than(&self, now: Timestamp, age: Duration) -> Vec<String> {
         let since = now.minus(age).day();
         let all = self.region.iter().flat_map(|region| region.dive.iter().chain(&region.crisis));
-        // Dates of this form are in order as text.
-        all.filter(|hotline| hotline.checked < since).map(|hotline| hotline.name.clone()).collect()
+        // Dates of this form are in order as text; what has another form says nothing.
+        all.filter(|hotline| !is_date(&hotline.checked) || hotline.checked < since)
+            .map(|hotline| hotline.name.clone())
+            .collect()
     }
 
     /// The region that `words` name, else the one of `country`, else the international one.
@@ -98,6 +100,15 @@ impl Hotlines {
         }
         best.map(|(_, region)| region)
     }
+}
+
+/// Whether a text has the form `2026-11-01`.
+fn is_date(text: &str) -> bool {
+    text.len() == 10
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() })
 }
 
 /// The units with one space around each, so that a place is found as a whole word, or as a run of

@@ -62,6 +62,11 @@ impl RuleGuard {
         self.replies.hotlines()
     }
 
+    /// What is wrong with files that are there: the words compiled in stand in for them.
+    pub fn faults(&self) -> &[ReplyError] {
+        self.replies.faults()
+    }
+
     /// Reads all lexicons now, so that the first message does not wait for it.
     pub fn warm_up(&self) {
         for lang in Lang::ALL {

@@ -113,18 +113,25 @@ pub(super) struct Replies {
     sheets: HashMap<Lang, Sheet>,
     hotlines: Hotlines,
     contacts: Vec<String>,
+    faults: Vec<ReplyError>,
 }
 
 impl Replies {
     /// Reads the files under `content_dir`; what is missing there is taken from the binary.
     pub(super) fn load(content_dir: Option<&Path>, operator: &Operator) -> Result<Self, ReplyError> {
         let mut sheets = HashMap::new();
+        let mut faults = Vec::new();
         for lang in Lang::ALL {
             let name = format!("emergency/replies/{}.toml", lang.code());
-            sheets.insert(lang, read(content_dir, &name, compiled_in(lang), parse)?);
+            sheets.insert(lang, read(content_dir, &name, compiled_in(lang), parse, &mut faults)?);
         }
-        let hotlines = read(content_dir, "emergency/hotlines.toml", HOTLINES, Hotlines::parse)?;
-        Ok(Self { sheets, hotlines, contacts: operator.emergency_contacts.clone() })
+        let hotlines = read(content_dir, "emergency/hotlines.toml", HOTLINES, Hotlines::parse, &mut faults)?;
+        Ok(Self { sheets, hotlines, contacts: operator.emergency_contacts.clone(), faults })
+    }
+
+    /// The files for which the built-in words stand in.
+    pub(super) fn faults(&self) -> &[ReplyError] {
+        &self.faults
     }
 
     pub(super) const fn hotlines(&self) -> &Hotlines {
@@ -211,6 +218,7 @@ fn read<T>(
     name: &str,
     compiled_in: &str,
     parse: impl Fn(&str, &str) -> Result<T, ReplyError>,
+    faults: &mut Vec<ReplyError>,
 ) -> Result<T, ReplyError> {
     if let Some(path) = dir.map(|dir| dir.join(name)).filter(|path| path.exists()) {
         let file = path.display().to_string();
@@ -219,6 +227,7 @@ fn read<T>(
             Ok(read) => return Ok(read),
             Err(error) => {
                 tracing::error!(%error, "an emergency file can't be used; the built-in words stand in for it");
+                faults.push(error);
             }
         }
     }

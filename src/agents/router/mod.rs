@@ -83,8 +83,17 @@ impl HeuristicRouter {
         let (probabilities, follow_up) = self.probabilities(text, &reading, previous.as_ref());
         let (label, confidence) = best(&probabilities);
         // A worry is a matter of safety unless something else is asked, too.
-        let label = if profile::nothing_but_worry(&reading) { "safety" } else { label };
-        Decision { label, confidence, lang: detected.lang, sure: detected.sure, reading, follow_up }
+        let worried = profile::nothing_but_worry(&reading);
+        let second = probabilities.iter().filter(|p| **p < confidence).fold(0.0_f32, |most, p| most.max(*p));
+        Decision {
+            label: if worried { "safety" } else { label },
+            confidence,
+            margin: if worried { 1.0 } else { confidence - second },
+            lang: detected.lang,
+            sure: detected.sure,
+            reading,
+            follow_up,
+        }
     }
 
     fn label_alone(&self, text: &str, hint: Option<Lang>) -> Alone {
@@ -135,6 +144,8 @@ struct Alone {
 pub(crate) struct Decision {
     pub(crate) label: &'static str,
     pub(crate) confidence: f32,
+    /// How far the label is ahead of the next one, 0 to 1.
+    pub(crate) margin: f32,
     pub(crate) lang: Lang,
     pub(crate) sure: bool,
     pub(crate) reading: Reading,
@@ -167,6 +178,12 @@ impl Router for HeuristicRouter {
 impl HeuristicRouter {
     /// The route of a message; [`Router::route`] without the ceremony.
     pub fn route_now(&self, asked: &Asked) -> Route {
+        self.weigh(asked).0
+    }
+
+    /// The route of a message, and how far its label is ahead of the next one, 0 to 1. Where a rule and no
+    /// label decided, it is 1.
+    pub fn weigh(&self, asked: &Asked) -> (Route, f32) {
         let history: Vec<(Role, &str)> =
             asked.session.history.iter().map(|message| (message.role, message.content.as_str())).collect();
         let hint = asked.session.profile.language.or_else(|| asked.locale.as_deref().and_then(Lang::from_locale));
@@ -181,13 +198,13 @@ impl HeuristicRouter {
         let mut known = asked.session.profile.clone();
         known.merge(learned.clone());
         let worry = profile::worry(reading, &asked.text);
-        let to = match small_talk::phrase(reading) {
-            _ if !forgets.is_empty() => Destination::Fixed(Phrase::ProfileErased),
-            Some(phrase) => Destination::Fixed(phrase),
+        let (to, margin) = match small_talk::phrase(reading) {
+            _ if !forgets.is_empty() => (Destination::Fixed(Phrase::ProfileErased), 1.0),
+            Some(phrase) => (Destination::Fixed(phrase), 1.0),
             None => match self.own_agent(&asked.text) {
-                Some(agent) => Destination::Agent(agent),
-                None if decision.label == "out_of_scope" => Destination::OutOfScope,
-                None => Destination::Agent(AgentId::new(decision.label)),
+                Some(agent) => (Destination::Agent(agent), 1.0),
+                None if decision.label == "out_of_scope" => (Destination::OutOfScope, decision.margin),
+                None => (Destination::Agent(AgentId::new(decision.label)), decision.margin),
             },
         };
         let intent = intent(reading, &to, decision.label);
@@ -198,7 +215,7 @@ impl HeuristicRouter {
             query.push_str(profile::searched(worry));
         }
         let state_updates = state_updates(&learned, &to, &intent, reading);
-        Route {
+        let route = Route {
             confidence: decision.confidence,
             also: also(reading, decision.label),
             lang: decision.lang,
@@ -211,7 +228,8 @@ impl HeuristicRouter {
             state_updates,
             intent,
             to,
-        }
+        };
+        (route, margin)
     }
 }
 

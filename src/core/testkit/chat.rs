@@ -1,6 +1,7 @@
 //! A chat platform in memory: replies are sent part by part, and sending can be told to fail.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -20,6 +21,7 @@ pub struct FakeChat {
     sent: Mutex<Vec<(String, String)>>,
     failures: Mutex<VecDeque<SendError>>,
     delivered: tokio::sync::Notify,
+    hangs: AtomicBool,
 }
 
 /// The longest text of one message, in UTF-16 units.
@@ -32,6 +34,11 @@ impl FakeChat {
     /// The next sends fail with these, one each.
     pub fn fail_next(&self, failures: impl IntoIterator<Item = SendError>) {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).extend(failures);
+    }
+
+    /// From now on no send comes back.
+    pub fn hang(&self) {
+        self.hangs.store(true, Ordering::Relaxed);
     }
 
     /// What arrived, as (conversation, text), in order.
@@ -61,6 +68,9 @@ impl Outlet for FakeChat {
     }
 
     async fn send(&self, part: &OutboundPart, _key: &DeliveryKey) -> Result<Receipt, SendError> {
+        if self.hangs.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         if let Some(failure) = self.failures.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
             return Err(failure);
         }

@@ -23,6 +23,9 @@ struct Finding {
     check: &'static str,
     state: State,
     text: String,
+    /// What to do about it, wherever something is to be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mend: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -35,15 +38,27 @@ enum State {
 
 impl Finding {
     fn ok(check: &'static str, text: impl Into<String>) -> Self {
-        Self { check, state: State::Ok, text: text.into() }
+        Self { check, state: State::Ok, text: text.into(), mend: None }
     }
 
-    fn warn(check: &'static str, text: impl Into<String>) -> Self {
-        Self { check, state: State::Warn, text: text.into() }
+    fn warn(check: &'static str, text: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { check, state: State::Warn, text: text.into(), mend: Some(mend.into()) }
     }
 
-    fn fail(check: &'static str, text: impl Into<String>) -> Self {
-        Self { check, state: State::Fail, text: text.into() }
+    fn fail(check: &'static str, text: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { check, state: State::Fail, text: text.into(), mend: Some(mend.into()) }
+    }
+
+    fn line(&self) -> String {
+        let mark = match self.state {
+            State::Ok => "ok  ",
+            State::Warn => "warn",
+            State::Fail => "FAIL",
+        };
+        let mend = self.mend.as_ref().map(|mend| format!("; {mend}")).unwrap_or_default();
+        // A cause may come in several lines; here each finding has one.
+        let text = self.text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+        format!("{mark}  {}: {text}{mend}", self.check)
     }
 }
 
@@ -67,31 +82,22 @@ pub(crate) async fn run(config: &Config, json: bool) -> Outcome {
     if json {
         output::json(&findings);
     } else {
-        for finding in &findings {
-            let mark = match finding.state {
-                State::Ok => "ok  ",
-                State::Warn => "warn",
-                State::Fail => "FAIL",
-            };
-            output::line(format!("{mark}  {}: {}", finding.check, finding.text));
-        }
+        findings.iter().map(Finding::line).for_each(output::line);
     }
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn disk(data_dir: &Path) -> Finding {
     if let Err(error) = std::fs::create_dir_all(data_dir) {
-        return Finding::fail(
-            "disk",
-            format!("{} can't be written ({}); set data_dir", data_dir.display(), error.kind()),
-        );
+        let text = format!("{} can't be written ({})", data_dir.display(), error.kind());
+        return Finding::fail("disk", text, "set data_dir to a directory that can be");
     }
     match fs4::available_space(data_dir) {
         Ok(free) if free < LEAST_SPACE => {
-            Finding::fail("disk", format!("only {} MB are free in data_dir; make room", free >> 20))
+            Finding::fail("disk", format!("only {} MB are free in data_dir", free >> 20), "make room")
         }
         Ok(free) => Finding::ok("disk", format!("{} MB are free", free >> 20)),
-        Err(error) => Finding::warn("disk", format!("free space can't be read: {error}")),
+        Err(error) => Finding::warn("disk", format!("free space can't be read: {error}"), "look at data_dir yourself"),
     }
 }
 
@@ -100,7 +106,7 @@ fn clock() -> Finding {
     // The program is younger than its source.
     const WRITTEN: i64 = 1_792_000_000_000;
     if SystemClock.now() < Timestamp::from_millis(WRITTEN) {
-        return Finding::fail("clock", format!("it shows {}; set the time", SystemClock.now().to_rfc3339()));
+        return Finding::fail("clock", format!("it shows {}", SystemClock.now().to_rfc3339()), "set the time");
     }
     Finding::ok("clock", SystemClock.now().to_rfc3339())
 }
@@ -108,27 +114,31 @@ fn clock() -> Finding {
 async fn database(config: &Config) -> Vec<Finding> {
     let store = match open_store_to_read(config).await {
         Ok(store) => store,
-        Err(error @ (StoreError::OlderSchema { .. } | StoreError::NewerSchema { .. })) => {
-            return vec![Finding::fail("schema", error.to_string())];
+        Err(error @ StoreError::OlderSchema { .. }) => {
+            return vec![Finding::fail("schema", error.to_string(), "run dovvybuddy migrate, or start serve")];
         }
-        Err(error) => return vec![Finding::fail("database", format!("{error}; check database.url and the directory"))],
+        Err(error @ StoreError::NewerSchema { .. }) => {
+            return vec![Finding::fail("schema", error.to_string(), "install the version that wrote this database")];
+        }
+        Err(error) => {
+            return vec![Finding::fail("database", error.to_string(), "check database.url and the directory")];
+        }
     };
     let mut findings = Vec::new();
     findings.push(match store.ping().await {
         Ok(()) => Finding::ok("database", store.path().display().to_string()),
-        Err(error) => Finding::fail("database", format!("{error}; check space and permissions")),
+        Err(error) => Finding::fail("database", error.to_string(), "check space and permissions"),
     });
     findings.push(match store.schema_version().await {
         Ok(version) => Finding::ok("schema", format!("version {version}")),
-        Err(error) => Finding::fail("schema", format!("{error}; run `dovvybuddy migrate`")),
+        Err(error) => Finding::fail("schema", error.to_string(), "run `dovvybuddy migrate`"),
     });
     findings.push(match store.documents().await {
-        Ok(documents) if documents.is_empty() => Finding::warn(
-            "content",
-            "nothing is ingested yet; `dovvybuddy content ingest` or a start of the daemon does it",
-        ),
+        Ok(documents) if documents.is_empty() => {
+            Finding::warn("content", "nothing is ingested yet", "run `dovvybuddy content ingest`, or start the daemon")
+        }
         Ok(documents) => content_age(&documents),
-        Err(error) => Finding::fail("content", error.to_string()),
+        Err(error) => Finding::fail("content", error.to_string(), "run `dovvybuddy content ingest --full`"),
     });
     findings
 }
@@ -137,25 +147,43 @@ fn content_age(documents: &[dovvybuddy_core::store::DocumentState]) -> Finding {
     let newest = documents.iter().map(|document| document.ingested_at).max();
     let age = newest.map_or(Duration::ZERO, |at| SystemClock.now().since(at));
     if age > OLD_CONTENT {
-        return Finding::warn("content", format!("nothing changed for {} days; look it over", age.as_secs() / 86_400));
+        return Finding::warn(
+            "content",
+            format!("nothing changed for {} days", age.as_secs() / 86_400),
+            "look it over",
+        );
     }
     Finding::ok("content", format!("{} documents", documents.len()))
 }
 
 fn minds(config: &Config) -> Vec<Finding> {
-    match compose::minds(config) {
-        Err(error) => vec![Finding::fail("prompts", error.to_string())],
-        Ok(minds) => {
-            let mut findings = vec![Finding::ok("prompts", config.prompts_dir.display().to_string())];
-            let stale = minds.guard.hotlines().older_than(SystemClock.now(), OLD_CONTENT);
-            findings.push(if stale.is_empty() {
-                Finding::ok("hotlines", "all were checked within 400 days")
-            } else {
-                Finding::warn("hotlines", format!("check and date again: {}", stale.join(", ")))
-            });
-            findings
-        }
+    let minds = match compose::minds(config) {
+        Ok(minds) => minds,
+        Err(error) => return vec![Finding::fail("prompts", error.to_string(), "mend the file, or remove it")],
+    };
+    let mut findings = vec![Finding::ok("prompts", config.prompts_dir.display().to_string())];
+    findings.extend(emergency(&minds.guard));
+    findings
+}
+
+/// The words and numbers of an emergency. A file that can't be used never stops the daemon, so here is
+/// where it must show.
+fn emergency(guard: &dovvybuddy_agents::RuleGuard) -> Vec<Finding> {
+    const CHECK: &str = "emergency replies";
+    let mend = "mend the file, or remove it; until then the built-in words stand in for it";
+    let mut findings: Vec<Finding> =
+        guard.faults().iter().map(|fault| Finding::fail(CHECK, fault.to_string(), mend)).collect();
+    if findings.is_empty() {
+        findings.push(Finding::ok(CHECK, "every file can be used"));
     }
+    let stale = guard.hotlines().older_than(SystemClock.now(), OLD_CONTENT);
+    findings.push(if stale.is_empty() {
+        Finding::ok("hotlines", "all were checked within 400 days")
+    } else {
+        let mend = "call or look them up, then set `checked` in emergency/hotlines.toml";
+        Finding::warn("hotlines", format!("not checked for 400 days: {}", stale.join(", ")), mend)
+    });
+    findings
 }
 
 fn embeddings(config: &Config) -> Finding {
@@ -164,11 +192,12 @@ fn embeddings(config: &Config) -> Finding {
         EmbeddingProvider::None => Finding::ok(CHECK, "off; the search goes by words"),
         EmbeddingProvider::Openai => Finding::ok(CHECK, config.embeddings.model.clone().unwrap_or_default()),
         EmbeddingProvider::Local if !embed::is_present(&config.data_dir) => {
-            Finding::warn(CHECK, "the local model is not there; `dovvybuddy model fetch` or `model fetch --file F`")
+            let mend = "run `dovvybuddy model fetch`, or `dovvybuddy model fetch --file FILE`";
+            Finding::warn(CHECK, "the local model is not there", mend)
         }
         EmbeddingProvider::Local => match embed::verify(&config.data_dir) {
             Ok(()) => Finding::ok(CHECK, format!("{}, checksum verified", embed::MODEL_NAME)),
-            Err(error) => Finding::fail(CHECK, format!("{error}; run `dovvybuddy model fetch`")),
+            Err(error) => Finding::fail(CHECK, error.to_string(), "run `dovvybuddy model fetch`"),
         },
     }
 }
@@ -177,7 +206,7 @@ async fn models(config: &Config) -> Vec<Finding> {
     const CHECK: &str = "model";
     let members = match compose::models(config) {
         Ok(members) => members,
-        Err(error) => return vec![Finding::fail(CHECK, error.to_string())],
+        Err(error) => return vec![Finding::fail(CHECK, error.to_string(), "correct [[llm.models]] or its variable")],
     };
     if members.is_empty() {
         return vec![Finding::ok(CHECK, "none configured; answers quote their sources")];
@@ -187,8 +216,11 @@ async fn models(config: &Config) -> Vec<Finding> {
         let name = member.name();
         findings.push(match tokio::time::timeout(MODEL_PATIENCE, try_model(member)).await {
             Ok(Ok(())) => Finding::ok(CHECK, format!("{name} answers")),
-            Ok(Err(error)) => Finding::fail(CHECK, format!("{name}: {error}; check its key, base_url and model")),
-            Err(_) => Finding::fail(CHECK, format!("{name}: no answer within {} s", MODEL_PATIENCE.as_secs())),
+            Ok(Err(error)) => Finding::fail(CHECK, format!("{name}: {error}"), "check its key, base_url and model"),
+            Err(_) => {
+                let text = format!("{name}: no answer within {} s", MODEL_PATIENCE.as_secs());
+                Finding::fail(CHECK, text, "check its base_url, and whether it is up")
+            }
         });
     }
     findings
@@ -212,10 +244,11 @@ async fn try_model(member: &dovvybuddy_llm::Member) -> Result<(), dovvybuddy_cor
 
 fn leads(config: &Config) -> Finding {
     match compose::outlets(config) {
-        Err(error) => Finding::fail("leads", error.to_string()),
+        Err(error) => Finding::fail("leads", error.to_string(), "correct that key"),
         Ok(outlets) if outlets.is_empty() => Finding::warn(
             "leads",
-            "they are stored but delivered nowhere; set leads.mail_to and leads.smtp_url, or leads.webhook_url",
+            "they are stored but delivered nowhere",
+            "set leads.mail_to and leads.smtp_url, or leads.webhook_url and leads.webhook_secret",
         ),
         Ok(outlets) => Finding::ok("leads", outlets.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
     }

@@ -3,8 +3,14 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use dovvybuddy_agents::{Case, Row};
+use dovvybuddy_core::agent::Asked;
+use dovvybuddy_core::session::{Message, Session};
+use dovvybuddy_core::{BotId, ChannelId, Clock as _, ConversationKey, DiverKey, SessionId, SystemClock};
 use serde::Serialize;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{CommandError, Outcome};
@@ -12,12 +18,16 @@ use crate::cli::{Eval, EvalOptions, LlmChoice};
 use crate::compose;
 use crate::config::Config;
 use crate::output;
+use crate::second_opinion::SecondOpinion;
 
 mod answers;
 
+/// A model is cut off long before, by its own budget.
+const LONGEST_LOOK: Duration = Duration::from_mins(1);
+
 pub(crate) async fn run(config: &Config, what: Eval, json: bool) -> Outcome {
     match what {
-        Eval::Routing { file, options } => routing(config, &file, &options, json),
+        Eval::Routing { file, options } => routing(config, &file, &options, json).await,
         Eval::Retrieval { docs, queries, qrels, options } => {
             retrieval(config, [&docs, &queries, &qrels], &options, json).await
         }
@@ -25,11 +35,20 @@ pub(crate) async fn run(config: &Config, what: Eval, json: bool) -> Outcome {
     }
 }
 
-fn routing(config: &Config, file: &Path, options: &EvalOptions, json: bool) -> Outcome {
+async fn routing(config: &Config, file: &Path, options: &EvalOptions, json: bool) -> Outcome {
     let text = read(file)?;
     let minds = compose::minds(config)?;
-    let report = dovvybuddy_agents::eval_routing(&text, &minds.guard, &minds.router)
+    let cases = dovvybuddy_agents::read_cases(&text)
         .map_err(|error| CommandError::Failed(format!("{}: {error}", file.display())))?;
+    let mut rows = dovvybuddy_agents::predict_all(&cases, &minds.guard, &minds.router);
+    if with_models(options)
+        && let Some(opinion) = compose::routing_opinion(config, &minds).await?
+    {
+        for (case, row) in cases.iter().zip(&mut rows) {
+            second_look(&opinion, case, row).await;
+        }
+    }
+    let report = dovvybuddy_agents::report(&cases, rows);
     write_rows(options, &report.rows)?;
     if json {
         output::json(&report);
@@ -37,6 +56,33 @@ fn routing(config: &Config, file: &Path, options: &EvalOptions, json: bool) -> O
         print_document(&report);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the model makes of a case that was not clear.
+async fn second_look(opinion: &SecondOpinion, case: &Case, row: &mut Row) {
+    let began = Instant::now();
+    let (now, id) = (SystemClock.now(), SessionId(SystemClock.uuid()));
+    let conversation = ConversationKey {
+        bot: BotId::default(),
+        channel: ChannelId::new("eval"),
+        account: String::new(),
+        conversation: id.to_string(),
+    };
+    let diver = DiverKey {
+        bot: BotId::default(),
+        channel: ChannelId::new("eval"),
+        account: String::new(),
+        user: id.to_string(),
+    };
+    let said =
+        |turn: &dovvybuddy_agents::Turn| Message { role: turn.role, content: turn.content.clone(), created_at: now };
+    let history = case.history.iter().map(said).collect();
+    let session = Session { history, ..Session::open(id, conversation, now) };
+    let asked = Asked { text: case.text.clone(), session, diver, locale: None, now, deadline: began + LONGEST_LOOK };
+    if let Some(label) = opinion.label(&asked, &row.predicted, row.margin).await {
+        row.predicted = label;
+    }
+    row.ms += began.elapsed().as_secs_f64() * 1000.0;
 }
 
 async fn retrieval(config: &Config, [docs, queries, qrels]: [&Path; 3], options: &EvalOptions, json: bool) -> Outcome {

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use axum::Router;
 use dovvybuddy_core::channel::{BoxError, ChannelAdapter, Delivery};
-use dovvybuddy_core::store::{Privacy as _, Upkeep as _};
+use dovvybuddy_core::store::{Retention, Store, Upkeep as _};
 use dovvybuddy_core::supervise::{CHANNEL_PATIENCE, Progress, supervise};
+use dovvybuddy_core::{Clock, Timestamp};
 use dovvybuddy_knowledge::Silent;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sd_notify::NotifyState;
@@ -27,20 +28,27 @@ use crate::{output, server, telemetry};
 
 /// How often housekeeping looks for what is too old, and for changes by other processes.
 const HOUSEKEEPING: Duration = Duration::from_hours(1);
+/// When it looks for the first time: by then a clock that was wrong at the start has mostly been put right.
+const FIRST_LOOK: Duration = Duration::from_mins(10);
+/// How far the clock may have been moved meanwhile.
+const TRUE_ENOUGH: Duration = Duration::from_mins(5);
 const LOOK_FOR_CHANGES: Duration = Duration::from_millis(250);
+/// Connections at once to the address of the metrics.
+const MOST_SCRAPERS: usize = 64;
 /// How long connections may take to end once everything else has.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
     let signals = lifecycle::Signals::listen()
         .map_err(|error| CommandError::Failed(format!("signals can't be heard: {error}")))?;
-    lifecycle::raise_open_files();
+    let most = server::most_connections(config.http.most_connections, lifecycle::raise_open_files());
     let metrics = telemetry::record_metrics()?;
     // A delivery that can't be configured is told before anything is opened.
     let outlets = compose::outlets(config)?;
     let lifecycle = Lifecycle::default();
     let (routes, served) = watch::channel(http::starting_router());
-    serve_http(&lifecycle, listen(config.http.bind, "http.bind").await?, served, config.http.address_file.as_deref())?;
+    let listener = listen(config.http.bind, "http.bind").await?;
+    serve_http(&lifecycle, listener, served, most, config.http.address_file.as_deref())?;
     let how = Use { dispatch: true, migrate: !options.no_migrate, demo: options.demo, models: true, scratch: false };
     let channels = compose::channels();
     let house = compose::house(config, how, channels.clone(), &lifecycle).await?;
@@ -88,7 +96,7 @@ pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
     background(config, &house, &health, metrics, &lifecycle);
     if let Some(bind) = config.metrics.bind {
         let (_, served) = watch::channel(http::metrics_router(Arc::clone(&health)));
-        serve_http(&lifecycle, listen(bind, "metrics.bind").await?, served, None)?;
+        serve_http(&lifecycle, listen(bind, "metrics.bind").await?, served, MOST_SCRAPERS, None)?;
     }
     let drained = web.clone();
     let own = dovvybuddy_web::guarded(http::router(health, config.metrics.bind.is_none()), &web);
@@ -115,13 +123,15 @@ fn serve_http(
     lifecycle: &Lifecycle,
     listener: TcpListener,
     routes: watch::Receiver<Router>,
+    most: usize,
     address_file: Option<&Path>,
 ) -> Result<(), CommandError> {
     if let Some(file) = address_file {
         let address = listener.local_addr().map_err(|error| CommandError::file(file, error))?;
         std::fs::write(file, address.to_string()).map_err(|error| CommandError::file(file, error))?;
     }
-    lifecycle.spawn(server::serve(listener, routes, lifecycle.stopping.clone(), lifecycle.hard_stop.clone()));
+    let (stop, hard_stop) = (lifecycle.stopping.clone(), lifecycle.hard_stop.clone());
+    lifecycle.spawn(server::serve(listener, routes, most, stop, hard_stop));
     Ok(())
 }
 
@@ -206,27 +216,54 @@ fn background(config: &Config, house: &House, health: &Arc<Health>, metrics: Pro
         }
     });
 
-    let store = house.store.clone();
-    let clock = Arc::clone(&house.clock);
-    let retention = config.retention.durations();
-    let keep_stop = stop.clone();
-    lifecycle.spawn(async move {
-        loop {
-            match store.expire(clock.now(), &retention).await {
-                Ok(0) => {}
-                Ok(rows) => tracing::info!(rows, "what was kept long enough is removed"),
-                Err(error) => tracing::warn!(error = %error, "old rows can't be removed"),
-            }
-            metrics.run_upkeep();
-            if rest(HOUSEKEEPING, &keep_stop).await {
-                return;
-            }
-        }
-    });
+    lifecycle.spawn(keep_house(
+        house.store.clone(),
+        house.clock.clone(),
+        config.retention.durations(),
+        metrics,
+        stop.clone(),
+    ));
 
     let alive = Arc::clone(health);
     let clock = Arc::clone(&house.clock);
     lifecycle.spawn(lifecycle::feed_watchdog(move || alive.dispatch.idle(clock.now()) < PATIENCE, stop));
+}
+
+/// Removes what was kept long enough. Ages are told by a clock that has run true for a while: one that is
+/// years ahead when a machine starts would have everything removed.
+async fn keep_house(
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    retention: Retention,
+    metrics: PrometheusHandle,
+    stop: CancellationToken,
+) {
+    // At once only what an interrupted erasure left; at this moment nothing is old.
+    remove_old(&*store, Timestamp::from_millis(0), &retention).await;
+    let mut pause = FIRST_LOOK;
+    loop {
+        let (shown, began) = (clock.now().as_millis(), tokio::time::Instant::now());
+        if rest(pause, &stop).await {
+            return;
+        }
+        metrics.run_upkeep();
+        let passed = i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let moved = (clock.now().as_millis() - shown).saturating_sub(passed).unsigned_abs();
+        if Duration::from_millis(moved) > TRUE_ENOUGH {
+            tracing::warn!("the clock was moved; nothing is removed for its age this time");
+        } else {
+            remove_old(&*store, clock.now(), &retention).await;
+        }
+        pause = HOUSEKEEPING;
+    }
+}
+
+async fn remove_old(store: &dyn Store, now: Timestamp, retention: &Retention) {
+    match store.expire(now, retention).await {
+        Ok(0) => {}
+        Ok(rows) => tracing::info!(rows, "what was kept long enough is removed"),
+        Err(error) => tracing::warn!(error = %error, "old rows can't be removed"),
+    }
 }
 
 /// Sleeps; `true` when the daemon stops meanwhile.

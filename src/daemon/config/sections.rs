@@ -28,6 +28,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) lanes: Lanes,
     pub(crate) turn: Turn,
+    pub(crate) router: Router,
     pub(crate) operator: Operator,
     pub(crate) llm: Llm,
     pub(crate) embeddings: Embeddings,
@@ -55,6 +56,11 @@ pub(crate) struct Http {
     pub(crate) public_url: Option<String>,
     pub(crate) cors_origins: Vec<String>,
     pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) most_connections: usize,
+    pub(crate) most_streams: usize,
+    pub(crate) most_sockets: usize,
+    pub(crate) body_within_seconds: u64,
+    pub(crate) socket_idle_seconds: u64,
     #[serde(default)]
     pub(crate) address_file: Option<PathBuf>,
 }
@@ -98,6 +104,13 @@ pub(crate) struct Turn {
     pub(crate) least_seconds: u64,
     pub(crate) history: usize,
     pub(crate) passages: usize,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Router {
+    pub(crate) margin: f32,
+    pub(crate) budget_ms: u64,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -286,6 +299,11 @@ impl Config {
         self.validate_http()?;
         self.validate_leads()?;
         let positive = [
+            ("http.most_connections", self.http.most_connections as u64),
+            ("http.most_streams", self.http.most_streams as u64),
+            ("http.most_sockets", self.http.most_sockets as u64),
+            ("http.body_within_seconds", self.http.body_within_seconds),
+            ("http.socket_idle_seconds", self.http.socket_idle_seconds),
             ("limits.diver_burst", u64::from(self.limits.diver_burst)),
             ("lanes.most_running", self.lanes.most_running as u64),
             ("lanes.most_waiting", self.lanes.most_waiting as u64),
@@ -299,6 +317,12 @@ impl Config {
         if self.turn.budget_seconds.saturating_add(self.turn.least_seconds) > 19 {
             let expected = "expected at most 19 together with turn.least_seconds; clients wait 20 seconds";
             return Err(ConfigError::invalid("turn.budget_seconds", expected));
+        }
+        if !(0.0..=1.0).contains(&self.router.margin) {
+            return Err(ConfigError::invalid("router.margin", "expected a number from 0 to 1"));
+        }
+        if !(100..=5000).contains(&self.router.budget_ms) {
+            return Err(ConfigError::invalid("router.budget_ms", "expected 100 to 5000"));
         }
         if self.retention.event_ids_days < 8 {
             return Err(ConfigError::invalid("retention.event_ids_days", "expected at least 8"));

@@ -18,7 +18,7 @@ use crate::writer::Writer;
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// A key that was refused is not tried again before this.
-const UNAUTHORIZED_REST: Duration = Duration::from_mins(1);
+pub(super) const UNAUTHORIZED_REST: Duration = Duration::from_mins(1);
 
 /// The longest answer that is read, in bytes; more is no answer to a chat message.
 const LONGEST_ANSWER: usize = 32 << 10;
@@ -63,12 +63,12 @@ impl Attempt<'_> {
     pub(crate) async fn run(&mut self, writer: &mut Writer<'_>) -> Outcome {
         let wait = (Instant::now() + LONGEST_WAIT).min(self.until);
         let Ok(Ok(_place)) = timeout_at(wait, self.member.places.acquire()).await else {
-            self.count("busy");
+            self.member.count("busy");
             return Outcome::NOT_ASKED;
         };
         let reserved = Reservation::make(self.spending, self.clock, self.asked, self.prompt, self.member.limits).await;
         let Ok(reservation) = reserved else {
-            self.count("over_budget");
+            self.member.count("over_budget");
             return Outcome::NOT_ASKED;
         };
         let mut answered = 0;
@@ -84,7 +84,7 @@ impl Attempt<'_> {
             self.gate.finish(false, writer);
         }
         let (used, cost_micros) = reservation.settle(used).await;
-        self.meter(used, cost_micros);
+        self.member.meter(used, cost_micros);
         Outcome { ended: self.judge(result), asked: true, used, cost_micros }
     }
 
@@ -121,7 +121,7 @@ impl Attempt<'_> {
         let ended = match result {
             Ok(_) => {
                 permit.into_iter().for_each(Permit::succeeded);
-                self.count("ok");
+                self.member.count("ok");
                 Ended::Answered
             }
             Err(error) => {
@@ -133,7 +133,7 @@ impl Attempt<'_> {
                 if let Some(permit) = permit {
                     permit.failed(now, rest);
                 }
-                self.count(word(&error));
+                self.member.count(word(&error));
                 tracing::warn!(
                     model = self.member.name,
                     %error,
@@ -153,23 +153,9 @@ impl Attempt<'_> {
         metrics::gauge!("dovvybuddy_model_breaker_state", "model" => self.member.name.clone()).set(state);
         ended
     }
-
-    fn count(&self, outcome: &'static str) {
-        metrics::counter!("dovvybuddy_model_calls_total", "model" => self.member.name.clone(), "outcome" => outcome)
-            .increment(1);
-    }
-
-    fn meter(&self, used: TokenUsage, cost_micros: u64) {
-        for (kind, tokens) in [("prompt", used.prompt), ("completion", used.completion)] {
-            metrics::counter!("dovvybuddy_model_tokens_total", "model" => self.member.name.clone(), "kind" => kind)
-                .increment(u64::from(tokens));
-        }
-        metrics::counter!("dovvybuddy_model_cost_micros_total", "model" => self.member.name.clone())
-            .increment(cost_micros);
-    }
 }
 
-const fn word(error: &ModelError) -> &'static str {
+pub(super) const fn word(error: &ModelError) -> &'static str {
     match error {
         ModelError::Timeout => "timeout",
         ModelError::RateLimited(_) => "rate_limited",

@@ -70,6 +70,21 @@ impl Member {
         &*self.model
     }
 
+    /// Counts a call by how it went.
+    pub(crate) fn count(&self, outcome: &'static str) {
+        metrics::counter!("dovvybuddy_model_calls_total", "model" => self.name.clone(), "outcome" => outcome)
+            .increment(1);
+    }
+
+    /// Counts what a call used.
+    pub(crate) fn meter(&self, used: TokenUsage, cost_micros: u64) {
+        for (kind, tokens) in [("prompt", used.prompt), ("completion", used.completion)] {
+            metrics::counter!("dovvybuddy_model_tokens_total", "model" => self.name.clone(), "kind" => kind)
+                .increment(u64::from(tokens));
+        }
+        metrics::counter!("dovvybuddy_model_cost_micros_total", "model" => self.name.clone()).increment(cost_micros);
+    }
+
     /// The breaker's state as a word.
     pub(crate) fn state(&self, now: Instant) -> &'static str {
         match self.breaker.health(now) {

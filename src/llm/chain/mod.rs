@@ -7,6 +7,7 @@ mod attempt;
 mod breaker;
 mod budget;
 mod limits;
+mod once;
 mod spend;
 
 use std::sync::Arc;

@@ -4,12 +4,16 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dovvybuddy_core::channel::{Content, Inbound, Sender};
-use dovvybuddy_core::session::Session;
-use dovvybuddy_core::store::{ApiKey, Inbox, Keys, KnowledgeBase, Privacy, Sessions, StoreError, Subject, Upkeep};
+use dovvybuddy_core::lead::{Lead, LeadKind};
+use dovvybuddy_core::session::{DiverProfile, Session};
+use dovvybuddy_core::store::{
+    ApiKey, Inbox, Keys, KnowledgeBase, Leads, Notice, Outbox, Privacy, Sessions, StoreError, Subject, Upkeep,
+};
 use dovvybuddy_core::testkit::clock::{ManualClock, START, numbered};
-use dovvybuddy_core::{BotId, ChannelId, ConversationKey, DiverKey, SessionId, TurnId};
+use dovvybuddy_core::{BotId, ChannelId, ConversationKey, DiverKey, LeadId, SessionId, TurnId};
 use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore, known_version, restore};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
@@ -328,4 +332,32 @@ async fn the_log_stays_bounded_when_writes_come_one_by_one() {
     println!("the log grew to {} MB", longest >> 20);
     assert!((1 << 20..48 << 20).contains(&longest), "{longest} bytes");
     store.close().await.expect("closed");
+}
+
+/// A machine may begin with a clock that is years ahead and is put right later.
+#[tokio::test]
+async fn what_was_stored_while_the_clock_was_ahead_is_worked_on_once_it_is_right() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("a.db");
+    let ahead = START.plus(Duration::from_hours(24 * 3650));
+    let store = open(&path).await;
+    let event = Inbound { received_at: ahead, ready_at: ahead, ..said("c", 1) };
+    store.accept(&event, SessionId(numbered(1)), None).await.expect("accepted");
+    let lead = Lead {
+        id: LeadId(numbered(7)),
+        bot: BotId::default(),
+        kind: LeadKind::Trip,
+        data: serde_json::json!({}),
+        session: None,
+        profile: DiverProfile::default(),
+        created_at: ahead,
+    };
+    let notice = Notice { outlet: ChannelId::new("mail"), subject: "7".into(), payload: serde_json::json!({}) };
+    store.add_lead(&lead, &[notice]).await.expect("stored");
+    store.close().await.expect("closed");
+
+    let store = open(&path).await;
+    let claim = store.claim(START, START.plus(Duration::from_secs(30))).await.expect("readable");
+    assert_eq!(claim.expect("the message waits no ten years").events.len(), 1);
+    assert_eq!(store.due(START, 10).await.expect("readable").len(), 1, "nor does the lead");
 }

@@ -129,3 +129,28 @@ async fn only_pages_of_allowed_origins_may_connect() {
     }
     daemon.kill().await;
 }
+
+#[tokio::test]
+async fn while_the_store_hangs_messages_do_not_pile_up_and_an_emergency_passes() {
+    let setup = Setup::slice();
+    let daemon = setup.start().await;
+    let mut socket = open(&daemon, None).await.unwrap();
+    let mut held = crate::emergencies::lock(&setup).await;
+    for n in 0..100 {
+        say(&mut socket, &json!({ "type": "message", "message": format!("What is nitrox? {n}") })).await;
+    }
+    // All but those that wait are told at once, long before the store gives up.
+    for n in 0..92 {
+        let told = turn(&mut socket).await;
+        assert_eq!(told.last().unwrap()["content"], "OVERLOADED", "{n}: {told:?}");
+    }
+    for _ in 0..6 {
+        say(&mut socket, &json!({ "type": "message", "message": "My buddy can't feel his legs" })).await;
+    }
+    for n in 0..6 {
+        let alarm = turn(&mut socket).await;
+        assert_eq!(alarm.last().unwrap()["metadata"]["agentType"], "safety", "{n}: {alarm:?}");
+    }
+    sqlx::Executor::execute(&mut held, "ROLLBACK").await.unwrap();
+    daemon.kill().await;
+}

@@ -204,7 +204,7 @@ async fn an_emergency_cuts_short_what_runs() {
 
 #[tokio::test]
 async fn a_turn_that_takes_too_long_is_told_to_come_back() {
-    let server = Server::with(|config| config.reply_within_ms = 500).await;
+    let server = Server::with(|config| config.reply_within = Duration::from_millis(500)).await;
     let refused = server.chat("gate please").await;
     assert_eq!((refused.status, refused.code()), (503, "OVERLOADED"));
     assert!(refused.header("retry-after").is_some());

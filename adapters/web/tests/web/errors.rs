@@ -147,7 +147,7 @@ async fn without_the_store_everything_says_so() {
 
 #[tokio::test]
 async fn a_body_that_trickles_in_is_cut_off() {
-    let server = Server::with(|config| config.body_within_ms = 400).await;
+    let server = Server::with(|config| config.body_within = Duration::from_millis(400)).await;
     let mut socket = TcpStream::connect(server.addr).await.unwrap();
     let head = "POST /api/chat HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n";
     socket.write_all(head.as_bytes()).await.unwrap();

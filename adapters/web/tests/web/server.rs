@@ -98,6 +98,26 @@ fn citation(n: usize, score: f32) -> Citation {
     }
 }
 
+/// No limit on addresses; otherwise roomy.
+fn settings() -> WebConfig {
+    WebConfig {
+        public_url: None,
+        cors_origins: Vec::new(),
+        trusted_proxies: Vec::new(),
+        diver_per_minute: 20,
+        ip_per_minute: 0,
+        leads_per_minute: 20,
+        sessions_per_minute: 60,
+        feedback_per_minute: 60,
+        reply_within: Duration::from_millis(19_500),
+        body_within: Duration::from_secs(15),
+        most_streams: 1000,
+        most_sockets: 1000,
+        socket_idle: Duration::from_secs(24),
+        drain: Duration::from_secs(20),
+    }
+}
+
 pub struct Server {
     pub addr: SocketAddr,
     pub store: SqliteStore,
@@ -117,7 +137,7 @@ impl Server {
     }
 
     pub async fn with(change: impl FnOnce(&mut WebConfig)) -> Self {
-        let mut config = WebConfig { ip_per_minute: 0, ..WebConfig::default() };
+        let mut config = settings();
         change(&mut config);
         Self::build(config).await
     }

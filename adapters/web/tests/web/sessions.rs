@@ -115,3 +115,24 @@ async fn an_answer_is_rated() {
         assert_eq!(server.post("/api/feedback", body).await.fields(), fields);
     }
 }
+
+#[tokio::test]
+async fn an_emergency_in_an_expired_session_begins_it_anew() {
+    let server = Server::start().await;
+    let told = server.post("/api/chat", json!({"message": "an old canary", "diverProfile": {"dives": 7}})).await;
+    let session = told.session();
+    server.clock.advance(std::time::Duration::from_hours(25));
+    let alarm = server.chat_in(&session, "mayday").await;
+    assert_eq!(alarm.session(), session);
+    assert_eq!(alarm.json["metadata"]["emergency"], true);
+    assert_eq!(alarm.json["metadata"]["sessionRestarted"], true, "{}", alarm.text);
+    let held = server.get(&format!("/api/sessions/{session}")).await;
+    assert!(!held.text.contains("an old canary"), "{}", held.text);
+    assert_eq!(held.json["conversation_history"].as_array().unwrap().len(), 2);
+    assert!(held.json["diver_profile"].get("dives").is_none(), "{}", held.text);
+    // Only once: the session goes on from here.
+    let still = server.chat_in(&session, "mayday").await;
+    assert_eq!(still.json["metadata"].get("sessionRestarted"), None);
+    let held = server.get(&format!("/api/sessions/{session}")).await;
+    assert_eq!(held.json["conversation_history"].as_array().unwrap().len(), 4);
+}

@@ -229,7 +229,7 @@ async fn a_frame_that_is_too_long_ends_the_socket() {
 
 #[tokio::test]
 async fn a_silent_client_is_pinged_and_then_let_go() {
-    let server = Server::with(|config| config.socket_idle_ms = 300).await;
+    let server = Server::with(|config| config.socket_idle = Duration::from_millis(300)).await;
     let mut socket = Socket::open(&server).await;
     assert!(matches!(socket.frame().await, Some(Message::Ping(_))));
     // Not reading means not answering pings.
@@ -253,7 +253,7 @@ async fn only_so_many_sockets_are_open() {
 
 #[tokio::test]
 async fn sockets_end_when_the_daemon_stops() {
-    let server = Server::with(|config| config.drain_ms = 200).await;
+    let server = Server::with(|config| config.drain = Duration::from_millis(200)).await;
     let mut idle = Socket::open(&server).await;
     let mut busy = Socket::open(&server).await;
     busy.ask("gate please").await;

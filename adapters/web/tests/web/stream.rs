@@ -131,7 +131,7 @@ async fn what_is_wrong_is_told_before_the_stream_begins() {
 
 #[tokio::test]
 async fn streams_end_when_the_daemon_stops() {
-    let server = Server::with(|config| config.drain_ms = 200).await;
+    let server = Server::with(|config| config.drain = std::time::Duration::from_millis(200)).await;
     let request = server.http.post(server.url("/api/chat/stream")).json(&json!({"message": "gate please"}));
     let response = request.send().await.unwrap();
     server.closing.cancel();

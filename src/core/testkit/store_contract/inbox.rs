@@ -252,6 +252,29 @@ pub async fn an_alarm_leaves_profile_and_state_alone(lab: &mut dyn Lab) {
     assert!(after.emergency.is_some());
 }
 
+/// In a session that expired: what was said before is hidden, notes and profile are those of the alarm.
+pub async fn an_alarm_may_begin_the_session_anew(lab: &mut dyn Lab) {
+    let store = lab.store();
+    accept(&*store, &said(&chat("c"), "ada", "hello", 0)).await;
+    let claimed = claim(&*store, 0).await;
+    let mut turn = answer(&*store, &claimed, "hi", 0).await;
+    turn.session.profile = DiverProfile { dives: Some(4), ..DiverProfile::default() };
+    turn.session.state.insert("last_intent".into(), json!("greeting"));
+    store.finish(&claimed, &turn).await.unwrap();
+    let before = store.session(&chat("c"), &diver("ada"), 9).await.unwrap().unwrap();
+
+    let event = said(&chat("c"), "ada", "chest pain", 1);
+    let mut alarm = emergency(&event, Session::open(fresh(), chat("c"), later(1)));
+    alarm.restarts_session = true;
+    alarm.session.profile = DiverProfile { language: Some(crate::lang::Lang::En), ..DiverProfile::default() };
+    store.accept_answered(&event, alarm.session.id, &alarm).await.unwrap();
+    let after = store.session(&chat("c"), &diver("ada"), 9).await.unwrap().unwrap();
+    assert_eq!(after.id, before.id);
+    assert_eq!(after.history.iter().map(|m| m.content.as_str()).collect::<Vec<_>>(), ["chest pain", "Call 112."]);
+    assert_eq!((&after.profile, after.state.len()), (&alarm.session.profile, 0));
+    assert!(after.emergency.is_some());
+}
+
 /// A turn that ran when the alarm came neither ends nor replaces it.
 pub async fn a_running_turn_does_not_undo_an_alarm(lab: &mut dyn Lab) {
     let store = lab.store();

@@ -78,6 +78,7 @@ macro_rules! store_contract {
                 an_answered_event_needs_no_lane,
                 an_answered_event_repeats_as_a_duplicate,
                 an_alarm_leaves_profile_and_state_alone,
+                an_alarm_may_begin_the_session_anew,
                 a_running_turn_does_not_undo_an_alarm,
                 an_alarm_found_only_in_the_turn_stands,
                 standing_down_ends_an_alarm,
