@@ -207,6 +207,11 @@ pub async fn a_crash_between_any_two_steps_loses_nothing(lab: &mut dyn Lab, plat
         sleep(Duration::from_millis(after)).await;
         stage.crash().await;
         lab.reopen(Stop::Crash).await;
+        // One crash for each message: what was running in three is set aside, and rightly so.
+        let stage = Stage::start(lab.store(), platform);
+        wait_for(platform, "one", &format!("m{n}")).await;
+        stage.crash().await;
+        lab.reopen(Stop::Crash).await;
     }
     let stage = Stage::start(lab.store(), platform);
     settle(platform, "one").await;
