@@ -49,8 +49,7 @@ impl Turns {
         }
     }
 
-    /// Words that answer an open flow's step; `None` if none is open. An emergency ends the flow: what is
-    /// said after it means something else.
+    /// Words that answer an open flow's step; `None` if none is open.
     pub(crate) async fn answer_flow(
         &self,
         words: &str,
@@ -58,10 +57,6 @@ impl Turns {
         session: &mut Session,
         composer: &Composer<'_>,
     ) -> Option<Spoken> {
-        if session.emergency.is_some() {
-            session.state.remove(KEY);
-            return None;
-        }
         let asker = asker(event, session);
         let flow = LeadFlow::open(&session.state, &asker, self.ports.clock.now())?;
         let lang = language(event.sender.locale.as_deref(), session);

@@ -100,7 +100,8 @@ impl Deliveries {
         if let PartResult::Sent { at, .. } = &result {
             metrics::histogram!("dovvybuddy_delivery_seconds").record(at.since(part.created_at));
         }
-        if part.uncertain {
+        // An edit that is repeated doubles nothing.
+        if part.uncertain && part.replaces.is_none() {
             metrics::counter!("dovvybuddy_possible_duplicates_total", "outlet" => part.outlet.to_string()).increment(1);
         }
         self.settle(part.id, &result, outcome).await;

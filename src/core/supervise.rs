@@ -180,4 +180,82 @@ mod tests {
         task.abort();
         assert_eq!(progress.restarts.load(Ordering::Relaxed), 1);
     }
+
+    /// Goes with the tests' own time.
+    struct Paused(tokio::time::Instant);
+
+    impl Clock for Paused {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(1_000_000).plus(self.0.elapsed())
+        }
+
+        fn uuid(&self) -> uuid::Uuid {
+            uuid::Uuid::nil()
+        }
+    }
+
+    fn paused() -> (Arc<dyn Clock>, Arc<Progress>, CancellationToken) {
+        let clock: Arc<dyn Clock> = Arc::new(Paused(tokio::time::Instant::now()));
+        let progress = Progress::new("channel", clock.now());
+        (clock, progress, CancellationToken::new())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_stands_still_is_seen_in_a_minute_and_started_again_in_ninety_seconds() {
+        let (clock, progress, stop) = paused();
+        let starts = Arc::new(AtomicU32::new(0));
+        let (counted, ticked, time) = (Arc::clone(&starts), Arc::clone(&progress), Arc::clone(&clock));
+        // Works for a while in each run, then hangs.
+        let start = move |_| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let (ticked, time) = (Arc::clone(&ticked), Arc::clone(&time));
+            async move {
+                ticked.tick(time.now());
+                std::future::pending().await
+            }
+        };
+        let task = tokio::spawn(supervise(Arc::clone(&progress), CHANNEL_PATIENCE, clock.clone(), stop, start));
+        for restart in 1..6 {
+            let seen = tokio::time::timeout(Duration::from_mins(1), async {
+                while !progress.stalled(clock.now(), CHANNEL_PATIENCE) {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            });
+            seen.await.expect("it shows within a minute");
+            let again = tokio::time::timeout(Duration::from_secs(50), async {
+                while starts.load(Ordering::SeqCst) <= restart {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            });
+            again.await.expect("it is started again within ninety seconds of its last sign of life");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        task.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_keeps_failing_shows_until_it_works() {
+        let (clock, progress, stop) = paused();
+        let broken = Arc::new(AtomicBool::new(true));
+        let (state, ticked, time) = (Arc::clone(&broken), Arc::clone(&progress), Arc::clone(&clock));
+        let start = move |_| {
+            let (state, ticked, time) = (Arc::clone(&state), Arc::clone(&ticked), Arc::clone(&time));
+            async move {
+                if state.load(Ordering::SeqCst) {
+                    return Err("the token was revoked".into());
+                }
+                ticked.tick(time.now());
+                std::future::pending().await
+            }
+        };
+        let task = tokio::spawn(supervise(Arc::clone(&progress), CHANNEL_PATIENCE, clock.clone(), stop, start));
+        for _ in 0..120 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert!(progress.report(clock.now(), CHANNEL_PATIENCE).stalled);
+        }
+        broken.store(false, Ordering::SeqCst);
+        tokio::time::sleep(LONGEST_BACKOFF + Duration::from_secs(1)).await;
+        assert!(!progress.report(clock.now(), CHANNEL_PATIENCE).stalled);
+        task.abort();
+    }
 }

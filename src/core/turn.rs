@@ -142,6 +142,10 @@ impl Turns {
                 session.note(state);
             }
         }
+        if session.emergency.is_some() {
+            // What is said after an emergency means something else.
+            session.state.remove(lead_flow::KEY);
+        }
         let lang = language(event.sender.locale.as_deref(), session);
         match &event.content {
             Content::Command(command) => self.obey(command, event, session, composer, lang).await,

@@ -1,0 +1,80 @@
+//! The channel contract on a chat platform in memory: one whose messages stay as they are, and one whose
+//! messages can be edited.
+
+#![allow(missing_docs, reason = "tests describe themselves by their names")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails, in its helpers too")]
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use dovvybuddy_core::SystemClock;
+use dovvybuddy_core::store::{Store, Upkeep as _};
+use dovvybuddy_core::testkit::channel_contract::Platform;
+use dovvybuddy_core::testkit::chat::{FakeChat, FakePlatform};
+use dovvybuddy_core::testkit::store_contract::{Lab, Stop};
+use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore};
+use tempfile::TempDir;
+
+struct Files {
+    dir: TempDir,
+    store: Option<SqliteStore>,
+}
+
+async fn open(dir: &TempDir) -> SqliteStore {
+    let options = OpenOptions {
+        url_or_path: dir.path().join("channels.db").display().to_string(),
+        dispatch: true,
+        max_waiting: 1000,
+        migrate: true,
+        clock: Arc::new(SystemClock),
+    };
+    SqliteStore::open(options).await.unwrap()
+}
+
+#[async_trait]
+impl Lab for Files {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::new(self.store.clone().unwrap())
+    }
+
+    async fn reopen(&mut self, how: Stop) {
+        let store = self.store.take().unwrap();
+        if how == Stop::Clean {
+            store.close().await.unwrap();
+        }
+        drop(store);
+        self.store = Some(open(&self.dir).await);
+    }
+
+    fn files(&self) -> Vec<Vec<u8>> {
+        Vec::new()
+    }
+}
+
+async fn lab() -> impl Lab {
+    let dir = TempDir::new().unwrap();
+    let store = Some(open(&dir).await);
+    Files { dir, store }
+}
+
+mod plain {
+    use super::{Arc, FakeChat, FakePlatform, Platform, lab};
+
+    async fn platform() -> impl Platform {
+        FakePlatform(Arc::new(FakeChat::default()))
+    }
+
+    dovvybuddy_core::channel_contract!(lab, platform);
+}
+
+mod editing {
+    use std::time::Duration;
+
+    use super::{Arc, FakeChat, FakePlatform, Platform, lab};
+
+    async fn platform() -> impl Platform {
+        FakePlatform(Arc::new(FakeChat::editing(Duration::from_millis(300))))
+    }
+
+    dovvybuddy_core::channel_contract!(lab, platform);
+}
