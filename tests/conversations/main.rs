@@ -22,5 +22,6 @@ mod models;
 mod operation;
 mod storage;
 mod support;
+mod telegram;
 mod terminal;
 mod wire;
