@@ -11,9 +11,9 @@ use super::world::{Webhook, unix_time};
 use super::{Shared, lock};
 
 /// The longest pause a receiver may ask for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 /// How long a receiver may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Delivers for as long as the fake runs.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// How many messages a chat takes at once before the pace counts.
 const BURST: usize = 3;
 const GROUP_PER_MINUTE: usize = 20;
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// Counts what was sent, edits included.
 #[derive(Debug, Default)]

@@ -114,7 +114,7 @@ async fn print(platform: Arc<FakeTelegram>, places: [Place; 3]) {
     let mut seen: Vec<(Place, i64, u32)> = Vec::new();
     loop {
         let news = platform
-            .until(Duration::from_secs(3600), |p| {
+            .until(Duration::from_hours(1), |p| {
                 let all = places.iter().flat_map(|place| p.shown(*place));
                 let new: Vec<Shown> = all.filter(|s| !seen.contains(&(s.place, s.message_id, s.edits))).collect();
                 (!new.is_empty()).then_some(new)

@@ -123,7 +123,7 @@ impl FakeTelegram {
         self.change(|world| {
             let message = world.heard(place, from, fields);
             let id = message["message_id"].as_i64().unwrap_or_default();
-            world.push("message", message);
+            world.push("message", &message);
             id
         })
     }
@@ -142,7 +142,7 @@ impl FakeTelegram {
             message["text"] = json!(text);
             message["edit_date"] = json!(world::unix_time());
             let message = message.clone();
-            world.push("edited_message", message);
+            world.push("edited_message", &message);
         });
     }
 
@@ -155,13 +155,13 @@ impl FakeTelegram {
             let query = json!({
                 "id": id, "from": from.json(), "message": message, "chat_instance": place.chat.to_string(), "data": data,
             });
-            world.push("callback_query", query);
+            world.push("callback_query", &query);
             id
         })
     }
 
     /// Queues an update that is told word for word; gives its id.
-    pub fn update(&self, kind: &str, content: Value) -> i64 {
+    pub fn update(&self, kind: &str, content: &Value) -> i64 {
         self.change(|world| world.push(kind, content))
     }
 
@@ -190,7 +190,7 @@ impl FakeTelegram {
                 "chat": chat.json, "from": by.json(), "date": world::unix_time(),
                 "old_chat_member": member(old), "new_chat_member": member(new),
             });
-            world.push("my_chat_member", change);
+            world.push("my_chat_member", &change);
         });
     }
 
@@ -205,7 +205,7 @@ impl FakeTelegram {
             world.chats.insert(to, Chat::new(json));
             for (chat, field, other) in [(from, "migrate_to_chat_id", to), (to, "migrate_from_chat_id", from)] {
                 let message = world.heard(Place::chat(chat), by, json!({ field: other }));
-                world.push("message", message);
+                world.push("message", &message);
             }
         });
     }

@@ -223,7 +223,7 @@ impl World {
     }
 
     /// Queues an update of this kind, if the bot asked for such; gives its id.
-    pub(super) fn push(&mut self, kind: &str, content: Value) -> i64 {
+    pub(super) fn push(&mut self, kind: &str, content: &Value) -> i64 {
         let id = self.next_update;
         self.next_update += 1;
         if self.allowed.as_ref().is_none_or(|allowed| allowed.contains(kind)) {
