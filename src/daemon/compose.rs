@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use dovvybuddy_agents::{HeuristicRouter, Operator, PhraseBook, PromptLibrary, RuleGuard};
 use dovvybuddy_core::agent::{Agents, Answerer, Router, Voice};
 use dovvybuddy_core::alert::AlertDesk;
-use dovvybuddy_core::channel::{ChannelAdapter, Outlet};
+use dovvybuddy_core::channel::{BoxError, ChannelAdapter, Outlet};
 use dovvybuddy_core::delivery::Deliveries;
 use dovvybuddy_core::lead::{Lead, LeadNotices};
 use dovvybuddy_core::spine::{Ports, Spine, SpineSettings, Stops};
@@ -19,9 +20,10 @@ use dovvybuddy_knowledge::{Embeddings, Knowledge, KnowledgeConfig, Root};
 use dovvybuddy_llm::{Chain, Extractive, Member, Spending};
 use dovvybuddy_outgoing::{Allowed, LeadWebhookOutlet, MailOutlet};
 use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore};
+use dovvybuddy_telegram::{Mode, Telegram, TelegramConfig};
 use dovvybuddy_web::{WebAdapter, WebConfig, WebParts, WebState};
 
-use crate::config::{Config, EmbeddingProvider};
+use crate::config::{Config, EmbeddingProvider, TelegramMode};
 use crate::lifecycle::{Lifecycle, SOFT_STOP};
 use crate::second_opinion::{Doubt, SecondOpinion};
 
@@ -54,6 +56,9 @@ pub(crate) enum ComposeError {
     /// The web channel.
     #[error("http: {0}")]
     Web(#[from] dovvybuddy_web::ConfigError),
+    /// The Telegram channel.
+    #[error("telegram: {0}")]
+    Telegram(#[source] BoxError),
     /// An outlet for leads.
     #[error("leads: {0}")]
     Outlet(#[from] dovvybuddy_outgoing::ConfigError),
@@ -300,9 +305,50 @@ pub(crate) fn web(config: &Config, house: &House, lifecycle: &Lifecycle) -> Resu
 }
 
 /// The channels a daemon serves.
-pub(crate) fn channels() -> HashMap<ChannelId, Arc<dyn ChannelAdapter>> {
+pub(crate) struct Channels {
+    /// By their ids.
+    pub(crate) all: HashMap<ChannelId, Arc<dyn ChannelAdapter>>,
+    /// What platforms call.
+    pub(crate) routes: Router,
+}
+
+/// The web, and the channels whose credentials are there.
+pub(crate) fn channels(config: &Config) -> Result<Channels, ComposeError> {
     let web: Arc<dyn ChannelAdapter> = Arc::new(WebAdapter);
-    HashMap::from([(web.id(), web)])
+    let mut channels = Channels { all: HashMap::from([(web.id(), web)]), routes: Router::new() };
+    if let Some(telegram) = telegram(config)? {
+        let telegram = Arc::new(telegram);
+        if telegram.by_webhook() {
+            channels.routes = channels.routes.merge(dovvybuddy_telegram::router(Arc::clone(&telegram)));
+        }
+        channels.all.insert(telegram.id(), telegram);
+    }
+    Ok(channels)
+}
+
+/// The bot on Telegram, if its token is there.
+pub(crate) fn telegram(config: &Config) -> Result<Option<Telegram>, ComposeError> {
+    let Some(token) = config.telegram.token() else { return Ok(None) };
+    let public = config.http.public_url.as_deref().and_then(|url| url::Url::parse(url).ok());
+    let mode = match (config.telegram.mode, config.telegram.webhook_secret.clone()) {
+        (TelegramMode::Webhook, Some(secret)) => {
+            let url = public.map(|mut url| {
+                let path = format!("{}{}", url.path().trim_end_matches('/'), dovvybuddy_telegram::PATH);
+                url.set_path(&path);
+                url
+            });
+            Mode::Webhook { secret, url }
+        }
+        _ => Mode::Polling,
+    };
+    let telegram = TelegramConfig {
+        bot: BotId::new(config.bot.clone()),
+        token,
+        api_url: config.telegram.api_url.clone(),
+        mode,
+        settle: Duration::from_millis(config.lanes.settle_ms),
+    };
+    Telegram::new(telegram).map(Some).map_err(ComposeError::Telegram)
 }
 
 /// The outlets of the configured lead deliveries.

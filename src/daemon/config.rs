@@ -12,7 +12,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 pub(crate) use error::ConfigError;
-pub(crate) use sections::{Config, EmbeddingProvider, LogFormat};
+pub(crate) use sections::{Config, EmbeddingProvider, LogFormat, TelegramMode};
 
 /// The documented defaults.
 pub(crate) const DEFAULTS: &str = include_str!("../../config/dovvybuddy.toml");

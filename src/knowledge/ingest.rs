@@ -175,8 +175,8 @@ pub(crate) async fn stale(store: &dyn KnowledgeBase, roots: &[Root]) -> Result<V
         let mut stale = Vec::new();
         for file in listing.found {
             let bytes = fs::read(&file.file).ok();
-            let state = known.remove(&file.path);
-            if !state.zip(bytes).is_some_and(|(state, bytes)| is_same(&state, &file, &bytes)) {
+            let known = known.remove(&file.path);
+            if !known.zip(bytes).is_some_and(|(known, bytes)| is_same(&known, &file, &bytes)) {
                 stale.push(file.path);
             }
         }

@@ -24,5 +24,6 @@ mod routing;
 mod slow_clients;
 mod storage;
 mod support;
+mod telegram;
 mod terminal;
 mod wire;

@@ -1,4 +1,5 @@
-//! Stand-ins for the services the daemon talks to: a model, a mail server, a receiver of webhooks.
+//! Stand-ins for the services the daemon talks to: a model, a mail server, a receiver of webhooks,
+//! Telegram.
 //!
 //! Each listens on a real socket and is as faithful as the daemon needs, faults included. A test starts
 //! one with `start(addr)` and holds its handle; `cargo run -p dovvybuddy-fakes -- model --port 9001`
@@ -8,6 +9,7 @@
 
 pub mod model;
 pub mod smtp;
+pub mod telegram;
 pub mod webhook;
 
 mod served;

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::{Outcome, open_store_to_read};
 use crate::compose;
-use crate::config::{Config, EmbeddingProvider};
+use crate::config::{Config, EmbeddingProvider, TelegramMode};
 use crate::output;
 
 /// One thing that was looked at.
@@ -69,6 +69,9 @@ const OLD_CONTENT: Duration = Duration::from_hours(9600);
 /// How long a model may take to say a word to the doctor.
 const MODEL_PATIENCE: Duration = Duration::from_secs(15);
 
+/// How long a platform may take to answer the doctor.
+const PLATFORM_PATIENCE: Duration = Duration::from_secs(15);
+
 pub(crate) async fn run(config: &Config, json: bool) -> Outcome {
     let mut findings = vec![Finding::ok("configuration", "can be used")];
     findings.push(disk(&config.data_dir));
@@ -78,6 +81,7 @@ pub(crate) async fn run(config: &Config, json: bool) -> Outcome {
     findings.push(embeddings(config));
     findings.extend(models(config).await);
     findings.push(leads(config));
+    findings.push(telegram(config).await);
     let failed = findings.iter().any(|finding| finding.state == State::Fail);
     if json {
         output::json(&findings);
@@ -240,6 +244,34 @@ async fn try_model(member: &dovvybuddy_llm::Member) -> Result<(), dovvybuddy_cor
         }
     }
     Err(dovvybuddy_core::model::ModelError::Incomplete)
+}
+
+async fn telegram(config: &Config) -> Finding {
+    const CHECK: &str = "telegram";
+    let telegram = match compose::telegram(config) {
+        Ok(Some(telegram)) => telegram,
+        Ok(None) => return Finding::ok(CHECK, "off; set TELEGRAM_BOT_TOKEN to switch it on"),
+        Err(error) => return Finding::fail(CHECK, error.to_string()),
+    };
+    let standing = match tokio::time::timeout(PLATFORM_PATIENCE, telegram.standing()).await {
+        Ok(Ok(standing)) => standing,
+        Ok(Err(error)) => return Finding::fail(CHECK, format!("{error}; check telegram.token and telegram.api_url")),
+        Err(_) => return Finding::fail(CHECK, "no answer; check the network and telegram.api_url"),
+    };
+    let by_webhook = config.telegram.mode == TelegramMode::Webhook;
+    let mode = if by_webhook { "webhook" } else { "polling" };
+    let text = format!("@{}, by {mode}, {} updates wait", standing.username, standing.pending);
+    match (by_webhook, &standing.webhook, &standing.last_error) {
+        (true, _, None) if config.http.public_url.is_none() => {
+            Finding::warn(CHECK, format!("{text}; set http.public_url so that the webhook can be registered"))
+        }
+        (true, None, _) => Finding::warn(CHECK, format!("{text}; no webhook is registered yet, serve does it")),
+        (true, _, Some(error)) => Finding::warn(CHECK, format!("{text}; Telegram says: {error}")),
+        (false, Some(url), _) => {
+            Finding::warn(CHECK, format!("{text}; a webhook is registered at {url}, serve takes its place"))
+        }
+        _ => Finding::ok(CHECK, text),
+    }
 }
 
 fn leads(config: &Config) -> Finding {

@@ -29,6 +29,7 @@ pub(crate) struct Config {
     pub(crate) lanes: Lanes,
     pub(crate) turn: Turn,
     pub(crate) router: Router,
+    pub(crate) telegram: Telegram,
     pub(crate) operator: Operator,
     pub(crate) llm: Llm,
     pub(crate) embeddings: Embeddings,
@@ -91,7 +92,6 @@ impl Limits {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Lanes {
-    #[expect(dead_code, reason = "for channels whose divers write in bursts; the web and the terminal have none")]
     pub(crate) settle_ms: u64,
     pub(crate) most_running: usize,
     pub(crate) most_waiting: usize,
@@ -111,6 +111,38 @@ pub(crate) struct Turn {
 pub(crate) struct Router {
     pub(crate) margin: f32,
     pub(crate) budget_ms: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Telegram {
+    #[serde(default)]
+    token: Option<SecretString>,
+    #[serde(default)]
+    #[allow(dead_code, reason = "read in `sources`; it stands here to be a known key")]
+    token_file: Option<PathBuf>,
+    pub(crate) mode: TelegramMode,
+    #[serde(default)]
+    pub(crate) webhook_secret: Option<SecretString>,
+    #[serde(default)]
+    #[allow(dead_code, reason = "read in `sources`; it stands here to be a known key")]
+    webhook_secret_file: Option<PathBuf>,
+    pub(crate) api_url: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TelegramMode {
+    Polling,
+    Webhook,
+}
+
+impl Telegram {
+    /// The token, unless the channel is off. Its form is for the platform to judge.
+    pub(crate) fn token(&self) -> Option<SecretString> {
+        let token = self.token.as_ref()?.expose_secret().trim();
+        (!token.is_empty()).then(|| SecretString::from(token))
+    }
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -298,6 +330,7 @@ impl Config {
         self.validate_database()?;
         self.validate_http()?;
         self.validate_leads()?;
+        self.validate_telegram()?;
         let positive = [
             ("http.most_connections", self.http.most_connections as u64),
             ("http.most_streams", self.http.most_streams as u64),
@@ -378,6 +411,22 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    fn validate_telegram(&self) -> Result<(), ConfigError> {
+        let telegram = &self.telegram;
+        http_url("telegram.api_url", &telegram.api_url)?;
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let well_formed = |secret: &str| (1..=256).contains(&secret.len()) && secret.chars().all(allowed);
+        match telegram.webhook_secret.as_ref().map(|secret| secret.expose_secret()) {
+            Some(secret) if !well_formed(secret) => {
+                Err(ConfigError::invalid("telegram.webhook_secret", "expected 1 to 256 of A-Z a-z 0-9 _ -"))
+            }
+            None if telegram.mode == TelegramMode::Webhook && telegram.token().is_some() => {
+                Err(ConfigError::invalid("telegram.webhook_secret", "is needed when telegram.mode is webhook"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn validate_leads(&self) -> Result<(), ConfigError> {

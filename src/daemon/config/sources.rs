@@ -10,18 +10,21 @@ use super::DEFAULTS;
 use super::error::ConfigError;
 
 /// Keys whose value is never shown and may come from a file (`<key>_file`).
-pub(crate) const SECRETS: [&str; 6] = [
+pub(crate) const SECRETS: [&str; 8] = [
     "embeddings.api_key",
     "leads.smtp_url",
     "leads.webhook_secret",
     "metrics.token",
+    "telegram.token",
+    "telegram.webhook_secret",
     "telemetry.sentry_dsn",
     "database.url",
 ];
 
 /// Names people already use, and the keys they mean.
-const FAMILIAR: [(&str, &str); 4] = [
+const FAMILIAR: [(&str, &str); 5] = [
     ("DATABASE_URL", "database.url"),
+    ("TELEGRAM_BOT_TOKEN", "telegram.token"),
     ("SENTRY_DSN", "telemetry.sentry_dsn"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.otlp_endpoint"),
     // The Python service's name.
