@@ -83,6 +83,8 @@ impl Setup {
             voice: Arc::new(KeysAloud),
             clock: Arc::clone(&clock),
             channels,
+            lead_notices: Arc::new(|_| Vec::new()),
+            operator: None,
         };
         let (budget, least) = (Duration::from_secs(18), Duration::from_secs(2));
         let settings = SpineSettings {
@@ -168,6 +170,7 @@ fn event(channel: &str, conversation: &str, user: &str, id: &str, text: &str, se
             key: DiverKey { bot, channel, account: String::new(), user: user.to_owned() },
             name: None,
             locale: None,
+            contact: None,
         },
         event_id: id.to_owned(),
         fingerprint: Some(text.to_owned()),

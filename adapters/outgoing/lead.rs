@@ -63,10 +63,11 @@ fn event(lead: &Lead) -> Value {
 }
 
 /// The fields of the form, in the order a reader wants them.
-const FORM: [(&str, &str); 11] = [
+const FORM: [(&str, &str); 12] = [
     ("name", "Name"),
     ("email", "E-mail"),
     ("phone", "Telephone"),
+    ("chat", "Chat"),
     ("certification_level", "Certification"),
     ("interested_certification", "Wants to become"),
     ("preferred_location", "Where"),
@@ -95,7 +96,10 @@ fn written(lead: &Lead) -> LeadMail {
         text.push_str("\nWhat the diver told the assistant:\n");
         text.push_str(&known);
     }
-    text.push_str("\nAnswer this mail to write to the diver.\n");
+    text.push('\n');
+    if !field("email").is_empty() {
+        text.push_str("Answer this mail to write to the diver.\n");
+    }
     text.extend(["Lead ", &lead.id.to_string(), ", received ", &lead.created_at.to_rfc3339(), ".\n"]);
     LeadMail {
         lead: lead.id.to_string(),

@@ -65,17 +65,19 @@ impl MailOutlet {
 
     fn message(&self, mail: LeadMail, key: &DeliveryKey) -> Result<Message, SendError> {
         let unusable = |what: &str| SendError::Rejected(format!("the lead's {what} can't be mailed"));
-        let diver: Address = mail.email.parse().map_err(|_| unusable("address"))?;
         let now = u64::try_from(self.clock.now().as_millis()).unwrap_or(0);
         // The same on every try, so that a mail server may recognise a repeat.
         let id = format!("<{}.{}@{}>", mail.lead, key.nonce(), self.from.email.domain());
         let mut builder = Message::builder()
             .from(self.from.clone())
-            .reply_to(Mailbox::new(Some(mail.name), diver))
             .subject(mail.subject)
             .message_id(Some(id))
             .date(SystemTime::UNIX_EPOCH + Duration::from_millis(now))
             .header(ContentType::TEXT_PLAIN);
+        // A lead taken in a chat may name another way to reach the diver.
+        if let Ok(diver) = mail.email.parse::<Address>() {
+            builder = builder.reply_to(Mailbox::new(Some(mail.name), diver));
+        }
         for recipient in self.to.iter() {
             builder = builder.to(recipient.clone());
         }
@@ -206,7 +208,7 @@ mod tests {
             name: "Zoë \"the fish\" <x@evil.example>, 潜水".into(),
             email: "zoe@example.com".into(),
         };
-        let key = DeliveryKey { outbox: 7, part: 0 };
+        let key = DeliveryKey::outbox(7, 0);
         let message = outlet.message(mail, &key).unwrap();
         let text = String::from_utf8(message.formatted()).unwrap();
         let head = text.split("\r\n\r\n").next().unwrap();

@@ -90,7 +90,7 @@ impl Outlet for LeadWebhookOutlet {
         let event: LeadEvent = serde_json::from_value(part.payload.clone())
             .map_err(|_| SendError::Rejected("the stored lead can't be read".to_owned()))?;
         // The same on every try; a full stop would make the signed content ambiguous.
-        let id = format!("lead_{}_{:x}_{:x}", event.lead, key.outbox, key.part);
+        let id = format!("lead_{}_{}", event.lead, key.nonce().replace('.', "_"));
         let timestamp = self.clock.now().as_millis() / 1000;
         let signature = sign(&self.secret, &id, timestamp, event.body.as_bytes());
         let request = self

@@ -11,11 +11,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use dovvybuddy_core::channel::{
     Capabilities, ChannelAdapter, ChannelError, Command, Content, DeliveryKey, Inbound, OutboundPart, Outlet, Receipt,
-    SendError, Sender,
+    Rendering, SendError, Sender,
 };
 use dovvybuddy_core::events::{Follower, TurnEvent};
 use dovvybuddy_core::intake::{Admitted, Intake, Refusal};
 use dovvybuddy_core::reply::Reply;
+use dovvybuddy_core::supervise::Progress;
 use dovvybuddy_core::{BotId, ChannelId, ConversationKey, DiverKey, SessionId, TurnId};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _};
 use tokio::sync::Mutex;
@@ -64,6 +65,9 @@ pub enum AskError {
     /// It was taken in and stored, but the reply is not there yet.
     #[error("the answer takes too long; it will be in the session's history")]
     TooLate,
+    /// It was noted, and there is no reply to it.
+    #[error("it is noted")]
+    Noted,
     /// Nothing was asked.
     #[error("a question has 1 to {LONGEST} characters")]
     Length,
@@ -97,6 +101,7 @@ impl<I> Terminal<I> {
                 let (session, reply) = self.follow(events, show).await.ok_or(AskError::TooLate)?;
                 Ok(Answered { turn, session, reply })
             }
+            Admitted::Noted { .. } => Err(AskError::Noted),
         }
     }
 
@@ -135,6 +140,7 @@ impl<I> Terminal<I> {
                 key: DiverKey { bot: self.bot.clone(), channel, account: String::new(), user: name },
                 name: None,
                 locale: self.locale.clone(),
+                contact: None,
             },
             event_id: turn.to_string(),
             fingerprint: None,
@@ -166,17 +172,18 @@ impl<I: AsyncBufRead + Unpin + Send> ChannelAdapter for Terminal<I> {
         Capabilities::fetched()
     }
 
-    fn render(&self, _reply: &Reply) -> Vec<serde_json::Value> {
+    fn render(&self, _rendering: &Rendering<'_>) -> Vec<serde_json::Value> {
         Vec::new()
     }
 
     /// Holds the conversation until the input ends, `/quit`, or `stop`.
-    async fn run(&self, intake: Intake, stop: CancellationToken) -> Result<(), ChannelError> {
+    async fn run(&self, intake: Intake, progress: Arc<Progress>, stop: CancellationToken) -> Result<(), ChannelError> {
         self.screen.welcome();
         let mut input = self.input.lock().await;
         let mut opens = self.fresh;
         let mut line = String::new();
         loop {
+            progress.tick(intake.clock().now());
             self.screen.prompt();
             line.clear();
             let read = tokio::select! {

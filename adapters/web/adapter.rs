@@ -1,12 +1,14 @@
 //! The web as a channel: replies are fetched, nothing is sent.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use dovvybuddy_core::ChannelId;
 use dovvybuddy_core::channel::{
-    Capabilities, ChannelAdapter, ChannelError, DeliveryKey, OutboundPart, Outlet, Receipt, SendError,
+    Capabilities, ChannelAdapter, ChannelError, DeliveryKey, OutboundPart, Outlet, Receipt, Rendering, SendError,
 };
 use dovvybuddy_core::intake::Intake;
-use dovvybuddy_core::reply::Reply;
+use dovvybuddy_core::supervise::Progress;
 use tokio_util::sync::CancellationToken;
 
 use crate::state::channel;
@@ -32,11 +34,16 @@ impl ChannelAdapter for WebAdapter {
         Capabilities::fetched()
     }
 
-    fn render(&self, _reply: &Reply) -> Vec<serde_json::Value> {
+    fn render(&self, _rendering: &Rendering<'_>) -> Vec<serde_json::Value> {
         Vec::new()
     }
 
-    async fn run(&self, _intake: Intake, stop: CancellationToken) -> Result<(), ChannelError> {
+    async fn run(
+        &self,
+        _intake: Intake,
+        _progress: Arc<Progress>,
+        stop: CancellationToken,
+    ) -> Result<(), ChannelError> {
         stop.cancelled().await;
         Ok(())
     }

@@ -96,6 +96,8 @@ pub(crate) async fn admit(state: &App, client: &Client, ask: Ask) -> Result<Admi
         Ok(Admitted::Answered { turn, session, reply }) => {
             Admission { turn, session, allowance: None, answer: Coming::Ready(reply) }
         }
+        // Buttons of chat platforms; no request reads as one.
+        Ok(Admitted::Noted { .. }) => return Err(ApiError::Malformed),
         Err(refusal) => return Err(ApiError::refused(&*state.clock, refusal, state.config.diver_per_minute)),
     };
     state.turns.insert(admission.turn, ());
@@ -141,7 +143,7 @@ fn inbound(
     Inbound {
         turn,
         conversation: state.conversation(session),
-        sender: Sender { key: state.diver(session), name: None, locale: client.locale.clone() },
+        sender: Sender { key: state.diver(session), name: None, locale: client.locale.clone(), contact: None },
         fingerprint: event_id.as_ref().map(|_| fingerprint(request)),
         event_id: event_id.unwrap_or_else(|| turn.to_string()),
         content: request.content(),

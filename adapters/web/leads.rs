@@ -195,19 +195,9 @@ async fn behind(
     let now = state.clock.now();
     let session = found.filter(|s| s.conversation == state.conversation(id) && !s.expired(now));
     Ok(match session {
-        Some(session) => (Some(session.id), shareable(session.profile, share_concerns)),
+        Some(session) => (Some(session.id), session.profile.shareable(share_concerns)),
         None => (None, DiverProfile::default()),
     })
-}
-
-/// Concerns and health stay with us unless the diver ticked them; what a client sent under names we do
-/// not know may be either.
-fn shareable(mut profile: DiverProfile, share_concerns: bool) -> DiverProfile {
-    if !share_concerns {
-        profile.concerns.clear();
-        profile.other.clear();
-    }
-    profile
 }
 
 #[cfg(test)]
@@ -281,8 +271,8 @@ mod tests {
             panic!()
         };
         let profile = crate::request::profile(fields);
-        let kept = shareable(profile.clone(), false);
+        let kept = profile.clone().shareable(false);
         assert_eq!((kept.cert_level.as_deref(), kept.concerns.len(), kept.other.len()), (Some("OW"), 0, 0));
-        assert_eq!(shareable(profile.clone(), true), profile);
+        assert_eq!(profile.clone().shareable(true), profile);
     }
 }

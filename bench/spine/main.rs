@@ -110,6 +110,8 @@ fn compose(store: Arc<SqliteStore>, clock: Arc<dyn Clock>, echo: Echo) -> Result
         voice: Arc::new(Plain),
         clock: Arc::clone(&clock),
         channels,
+        lead_notices: Arc::new(|_| Vec::new()),
+        operator: None,
     };
     let settings = SpineSettings {
         diver_quota: Quota { per_minute: 0, burst: 1 },

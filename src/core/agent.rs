@@ -14,6 +14,7 @@ use crate::ids::{AgentId, DiverKey};
 use crate::knowledge::Passage;
 use crate::lang::Lang;
 use crate::model::Prompt;
+pub use crate::phrase::Phrase;
 use crate::reply::{Citation, Degraded};
 use crate::session::{DiverProfile, Session};
 
@@ -162,117 +163,4 @@ pub struct Answer {
 pub trait Voice: Send + Sync {
     /// The sentence for `phrase`.
     fn say(&self, phrase: Phrase, lang: Lang) -> String;
-}
-
-/// The fixed sentences the daemon needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Phrase {
-    /// Said before the first answer of a session: an automated assistant, no instructor, no physician.
-    Introduction,
-    /// A greeting returned, with what one can ask.
-    Greeting,
-    /// An answer to thanks or goodbye.
-    Thanks,
-    /// Who one is talking to, and what it can do.
-    Help,
-    /// The question is about diving but the content does not cover it.
-    NotCovered,
-    /// The question is the operator's (prices, hours) and no operator's content answers it.
-    AskOperator,
-    /// The question lies outside diving.
-    OutOfScope,
-    /// Something failed; nothing is lost, please ask again.
-    Fallback,
-    /// An answer was cut short by an emergency in the same conversation.
-    CutShort,
-    /// Too many messages; answering goes on soon.
-    SlowDown,
-    /// A voice message, photo or file can't be read; what to do if it is an emergency.
-    Unsupported,
-    /// A new conversation begins.
-    NewConversation,
-    /// What is kept, for how long, and how to have it removed.
-    Privacy,
-    /// Everything about the diver was removed.
-    Forgotten,
-    /// Nothing is remembered of the diver yet.
-    EmptyProfile,
-    /// Introduces what is remembered of the diver.
-    ProfileHeading,
-    /// No answer with sources was given yet.
-    NoSources,
-    /// Acknowledges a worry before the answer.
-    WorryAcknowledged,
-    /// One next step for a worried diver, with an instructor offered.
-    WorryNextStep,
-    /// Introduces what the safety agent adds to another agent's answer.
-    SafetyNote,
-    /// Added where fitness or medicines are concerned: a dive physician decides.
-    AskPhysician,
-    /// Introduces English passages under a question in another language.
-    QuotedInEnglish,
-    /// The word before the list of sources.
-    Sources,
-    /// Acknowledges that what was reported is no emergency.
-    StoodDown,
-}
-
-impl Phrase {
-    /// All of them; a catalogue must have each in every language.
-    pub const ALL: [Self; 24] = [
-        Self::Introduction,
-        Self::Greeting,
-        Self::Thanks,
-        Self::Help,
-        Self::NotCovered,
-        Self::AskOperator,
-        Self::OutOfScope,
-        Self::Fallback,
-        Self::CutShort,
-        Self::SlowDown,
-        Self::Unsupported,
-        Self::NewConversation,
-        Self::Privacy,
-        Self::Forgotten,
-        Self::EmptyProfile,
-        Self::ProfileHeading,
-        Self::NoSources,
-        Self::WorryAcknowledged,
-        Self::WorryNextStep,
-        Self::SafetyNote,
-        Self::AskPhysician,
-        Self::QuotedInEnglish,
-        Self::Sources,
-        Self::StoodDown,
-    ];
-
-    /// The key of the sentence in the catalogue files.
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Introduction => "introduction",
-            Self::Greeting => "greeting",
-            Self::Thanks => "thanks",
-            Self::Help => "help",
-            Self::NotCovered => "not_covered",
-            Self::AskOperator => "ask_operator",
-            Self::OutOfScope => "out_of_scope",
-            Self::Fallback => "fallback",
-            Self::CutShort => "cut_short",
-            Self::SlowDown => "slow_down",
-            Self::Unsupported => "unsupported",
-            Self::NewConversation => "new_conversation",
-            Self::Privacy => "privacy",
-            Self::Forgotten => "forgotten",
-            Self::EmptyProfile => "empty_profile",
-            Self::ProfileHeading => "profile_heading",
-            Self::NoSources => "no_sources",
-            Self::WorryAcknowledged => "worry_acknowledged",
-            Self::WorryNextStep => "worry_next_step",
-            Self::SafetyNote => "safety_note",
-            Self::AskPhysician => "ask_physician",
-            Self::QuotedInEnglish => "quoted_in_english",
-            Self::Sources => "sources",
-            Self::StoodDown => "stood_down",
-        }
-    }
 }

@@ -11,7 +11,28 @@
 //! 4. Run `testkit::channel_contract` against the adapter, and its own tests against a fake of its platform.
 //!
 //! An adapter translates; it never decides.
+//!
+//! # What is private
+//!
+//! The answer goes where [`Inbound::conversation`] says. A command that [is private](Command::is_private)
+//! and was given where others read along is therefore handed in with the conversation that only its
+//! sender reads: the chat with the sender, the direct message, or a key of the adapter's own whose
+//! `context` leads to an answer that only the sender sees. Where the platform lets nobody be written to
+//! first, the adapter says in the group, in the fixed words of [`Intake::say`], that the answer waits in
+//! private, and how to get there. The core answers such a command wherever it is handed in: it can't know
+//! who reads along. Profile, limits, export and erasure belong to [`Sender::key`], so they are the same
+//! in every conversation.
+//!
+//! # While a turn runs
+//!
+//! The first sign of work is the adapter's: it shows typing as soon as `accept` returned, because a burst
+//! may settle for a while before its turn begins. From then on the turn does it by [`Capabilities`]: it
+//! calls [`ChannelAdapter::working`] as often as typing lapses, and where messages can be edited it sends
+//! a placeholder, edits it while the text grows, and leaves its receipt in the store. The reply's first
+//! part then replaces the placeholder ([`OutboundPart::replaces`]), also after a crash in between. None of
+//! these calls is waited for longer than a moment, and none of their failures matters to the reply.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,6 +44,9 @@ use crate::ids::{ChannelId, ConversationKey, DiverKey, TurnId};
 use crate::intake::Intake;
 use crate::reply::Reply;
 use crate::session::DiverProfile;
+use crate::supervise::Progress;
+
+pub use crate::action::{Action, Command};
 
 /// A boxed cause, for logs only.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -67,6 +91,10 @@ pub struct Sender {
     pub name: Option<String>,
     /// The platform's idea of the diver's language, such as `pt-BR`.
     pub locale: Option<String>,
+    /// How a person can write to them on the platform (`@ana`, a link), if the platform tells. Goes into
+    /// a lead when the diver wants to be answered there.
+    #[serde(default)]
+    pub contact: Option<String>,
 }
 
 /// What an event says.
@@ -96,45 +124,6 @@ impl Content {
     }
 }
 
-/// Commands every channel offers; the adapter knows how its platform spells them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Command {
-    /// First contact or a request for help: who is speaking and what it can do.
-    Help,
-    /// Forget the conversation so far and begin anew.
-    New,
-    /// Show what is remembered of the diver.
-    Profile,
-    /// Show the sources of the last answer.
-    Sources,
-    /// Say what is kept and for how long.
-    Privacy,
-    /// Hand over everything held about the diver.
-    Export,
-    /// Remove everything held about the diver.
-    Forget,
-    /// The button under an emergency reply.
-    NotAnEmergency,
-}
-
-impl Command {
-    /// The command of that name, without the slash; the same words on every channel.
-    pub fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "help" | "start" => Self::Help,
-            "new" => Self::New,
-            "profile" => Self::Profile,
-            "sources" => Self::Sources,
-            "privacy" => Self::Privacy,
-            "export" => Self::Export,
-            "forget" => Self::Forget,
-            "not-an-emergency" => Self::NotAnEmergency,
-            _ => return None,
-        })
-    }
-}
-
 /// What a platform can do, as data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
@@ -142,8 +131,12 @@ pub struct Capabilities {
     pub delivery: Delivery,
     /// The longest text of one message and how the platform counts it.
     pub longest_text: TextLimit,
-    /// A message can be edited after it was sent.
-    pub edits: bool,
+    /// A message can be edited after it was sent: the shortest time between two changes of a message
+    /// that the platform bears. `None` where it can't, or where it is too dear for showing progress.
+    pub edits: Option<Duration>,
+    /// How long "typing" stays visible after [`ChannelAdapter::working`]; `None` where there is no such
+    /// thing.
+    pub typing: Option<Duration>,
     /// A repeated send with the same [`DeliveryKey`] makes no second message.
     pub idempotent_sends: bool,
     /// People write in bursts here; events may settle before they are answered together.
@@ -156,7 +149,8 @@ impl Capabilities {
         Self {
             delivery: Delivery::Fetched,
             longest_text: TextLimit { most: usize::MAX, unit: TextUnit::Scalars },
-            edits: false,
+            edits: None,
+            typing: None,
             idempotent_sends: true,
             bursts: false,
         }
@@ -209,7 +203,9 @@ pub trait Outlet: Send + Sync {
     /// The name under which parts are stored for this outlet.
     fn id(&self) -> ChannelId;
 
-    /// Sends one rendered part. `key` is the same on every try of this part.
+    /// Sends one rendered part. `key` is the same on every try of this part. Where the part
+    /// [replaces](OutboundPart::replaces) a message, that message is edited; it counts as sent when it
+    /// already reads so, and is sent anew when it is not there any more.
     async fn send(&self, part: &OutboundPart, key: &DeliveryKey) -> Result<Receipt, SendError>;
 }
 
@@ -220,15 +216,36 @@ pub trait ChannelAdapter: Outlet {
     fn capabilities(&self) -> Capabilities;
 
     /// Turns a reply into the payloads of its parts, each fitting the platform. They are stored with
-    /// the turn, so that every try sends the same bytes. Empty for [`Delivery::Fetched`].
-    fn render(&self, reply: &Reply) -> Vec<serde_json::Value>;
+    /// the turn, so that every try sends the same bytes. The buttons go under the last part. Empty for
+    /// [`Delivery::Fetched`].
+    fn render(&self, rendering: &Rendering<'_>) -> Vec<serde_json::Value>;
+
+    /// The payload of an unfinished reply, cut to what fits one message: the fixed words of a
+    /// placeholder at first, then what was released so far. `None`: the platform shows no progress.
+    fn render_progress(&self, _text: &str) -> Option<serde_json::Value> {
+        None
+    }
 
     /// Receives until `stop` fires. Acknowledges an event only after [`Intake::accept`] returned.
-    /// Returning early is a fault: the supervisor starts it again with backoff.
-    async fn run(&self, intake: Intake, stop: CancellationToken) -> Result<(), ChannelError>;
+    /// Calls [`Progress::tick`] whenever something came, and whenever it is certain that nothing did (a
+    /// long poll that ended empty, a heartbeat that was answered), at least every
+    /// [`TICK_AT_LEAST`](crate::supervise::TICK_AT_LEAST). Returning early is a fault, as is standing
+    /// still: the supervisor starts it again with backoff.
+    async fn run(&self, intake: Intake, progress: Arc<Progress>, stop: CancellationToken) -> Result<(), ChannelError>;
 
-    /// Shows that work goes on (typing). Best effort, never awaited by a turn.
+    /// Shows that work goes on (typing). Best effort, never waited for by a reply.
     async fn working(&self, _conversation: &ConversationKey, _context: &serde_json::Value) {}
+}
+
+/// A reply that is to be rendered, with what a platform shows beside the words.
+#[derive(Debug, Clone, Copy)]
+pub struct Rendering<'a> {
+    /// The turn the reply covers.
+    pub turn: TurnId,
+    /// The reply.
+    pub reply: &'a Reply,
+    /// The buttons to offer under it, in this order; empty where there is nothing to offer.
+    pub actions: &'a [Action],
 }
 
 /// A part on its way out.
@@ -240,23 +257,48 @@ pub struct OutboundPart {
     pub payload: serde_json::Value,
     /// [`Inbound::context`] of the message that is answered.
     pub context: serde_json::Value,
-    /// The receipt of the part this one replaces by an edit, where a placeholder went first.
+    /// The receipt of the message this one replaces by an edit: a placeholder that went first.
     pub replaces: Option<Receipt>,
+    /// A placeholder or an unfinished text. An adapter that must spare a limit refuses these first, with
+    /// [`SendError::RetryAfter`], so that the reply itself gets through.
+    pub progress: bool,
 }
 
-/// Identifies a part over all its tries: outbox id and part number.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// Identifies a part over all its tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DeliveryKey {
-    /// The outbox row.
-    pub outbox: i64,
-    /// The part of the reply, from 0.
+    /// What it is a part of.
+    pub origin: Origin,
+    /// Its place, from 0.
     pub part: u16,
 }
 
+/// What a sent message is a part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// A row of the outbox.
+    Outbox(i64),
+    /// The progress of a running turn.
+    Progress(TurnId),
+    /// Words that could not wait for the outbox: of an event that opened this turn.
+    Urgent(TurnId),
+}
+
 impl DeliveryKey {
-    /// At most 25 characters, as Discord's `nonce` allows.
+    /// The key of a row of the outbox.
+    pub const fn outbox(row: i64, part: u16) -> Self {
+        Self { origin: Origin::Outbox(row), part }
+    }
+
+    /// At most 25 characters, as Discord's `nonce` allows; different keys have different ones.
     pub fn nonce(&self) -> String {
-        format!("{:x}.{:x}", self.outbox, self.part)
+        // Half of a random id still has 60 random bits.
+        let half = |turn: TurnId| turn.0.as_u64_pair().1;
+        match self.origin {
+            Origin::Outbox(row) => format!("{row:x}.{:x}", self.part),
+            Origin::Progress(turn) => format!("p{:x}.{:x}", half(turn), self.part),
+            Origin::Urgent(turn) => format!("u{:x}.{:x}", half(turn), self.part),
+        }
     }
 }
 

@@ -4,17 +4,13 @@ use crate::agent::Phrase;
 use crate::channel::{Command, Inbound};
 use crate::compose::Composer;
 use crate::lang::Lang;
-use crate::reply::{Citation, Safety};
+use crate::reply::Citation;
 use crate::session::{DiverProfile, Session};
 use crate::store::{Outcome, Subject};
-use crate::turn::{GENERAL, Spoken, Turns};
+use crate::turn::{Spoken, Turns};
 
 /// Where the citations of the last answer are kept in the session's notes.
 pub(crate) const LAST_SOURCES: &str = "last_sources";
-
-fn tell(composer: &Composer<'_>, text: &str, lang: Lang) -> Spoken {
-    Spoken::new(composer.fixed(text, GENERAL, lang, Safety::None), Outcome::Fixed)
-}
 
 /// The cited documents as a list for people.
 pub(crate) fn source_list(citations: &[Citation]) -> String {
@@ -38,13 +34,13 @@ impl Turns {
         match command {
             Command::Help => self.say(composer, Phrase::Help, lang),
             Command::Privacy => self.say(composer, Phrase::Privacy, lang),
-            Command::Profile => tell(composer, &self.profile_text(&session.profile, lang), lang),
+            Command::Profile => self.tell(composer, &self.profile_text(&session.profile, lang), lang),
             Command::Sources => {
                 let text = match session.state.get(LAST_SOURCES).and_then(|v| v.as_str()) {
                     Some(sources) => sources.to_owned(),
                     None => self.ports.voice.say(Phrase::NoSources, lang),
                 };
-                tell(composer, &text, lang)
+                self.tell(composer, &text, lang)
             }
             Command::New => {
                 self.hearing.forget(&event.conversation);
@@ -53,6 +49,14 @@ impl Turns {
             }
             Command::Export => self.export(event, session, composer, lang).await,
             Command::Forget => self.forget(event, session, composer, lang).await,
+            Command::Link(code) => self.link(code.as_deref(), event, composer, lang).await,
+            Command::Connect => self.connect(event, session, composer, lang),
+            Command::Cancel => self.cancel(session, composer, lang),
+            Command::Choose(word) => self.choose(word, event, session, composer, lang).await,
+            // What was still good became words, or was noted, before it got here.
+            Command::FollowUp { .. } | Command::Rate { .. } | Command::Acknowledge { .. } => {
+                self.say(composer, Phrase::ButtonExpired, lang)
+            }
             Command::NotAnEmergency => {
                 self.hearing.stand(&event.conversation, None);
                 Spoken { stands_down: true, ..self.say(composer, Phrase::StoodDown, lang) }
@@ -61,16 +65,13 @@ impl Turns {
     }
 
     fn profile_text(&self, profile: &DiverProfile, lang: Lang) -> String {
-        let Ok(serde_json::Value::Object(known)) = serde_json::to_value(profile) else {
-            return self.ports.voice.say(Phrase::EmptyProfile, lang);
-        };
+        let known = profile.lines();
         if known.is_empty() {
             return self.ports.voice.say(Phrase::EmptyProfile, lang);
         }
         let mut text = self.ports.voice.say(Phrase::ProfileHeading, lang);
-        for (key, value) in known {
-            let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            text.extend(["\n- ", &key.replace('_', " "), ": ", &shown]);
+        for (name, value) in known {
+            text.extend(["\n- ", &name, ": ", &value]);
         }
         text
     }
@@ -79,7 +80,7 @@ impl Turns {
         match self.ports.store.export(&self.subject(event, session)).await {
             Ok(Some(held)) => {
                 let text = serde_json::to_string_pretty(&held).unwrap_or_default();
-                tell(composer, &format!("```json\n{text}\n```"), lang)
+                self.tell(composer, &format!("```json\n{text}\n```"), lang)
             }
             Ok(None) => self.say(composer, Phrase::EmptyProfile, lang),
             Err(error) => {

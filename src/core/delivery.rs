@@ -121,12 +121,13 @@ impl Deliveries {
     }
 
     async fn send(&self, outlet: &dyn Outlet, part: &DuePart) -> PartResult {
-        let key = DeliveryKey { outbox: part.id, part: part.part };
+        let key = DeliveryKey::outbox(part.id, part.part);
         let outbound = OutboundPart {
             conversation: part.conversation.clone(),
             payload: part.payload.clone(),
             context: part.context.clone(),
-            replaces: None,
+            replaces: part.replaces.clone(),
+            progress: false,
         };
         let attempt = AssertUnwindSafe(outlet.send(&outbound, &key)).catch_unwind();
         let sent = match tokio::time::timeout(SEND_TIMEOUT, attempt).await {

@@ -90,6 +90,25 @@ uuid_id!(
     LeadId
 );
 
+/// Something the operator is told until somebody acknowledges it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AlertId(pub i64);
+
+impl fmt::Display for AlertId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl AlertId {
+    /// Reads what [`Self`] prints; anything else is `None`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let id: i64 = text.parse().ok()?;
+        (id.to_string() == text).then_some(Self(id))
+    }
+}
+
 /// Where a conversation takes place. Turns and replies within one keep their order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ConversationKey {

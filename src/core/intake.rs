@@ -9,8 +9,10 @@ use std::time::Duration;
 use moka::sync::Cache;
 use tokio_util::sync::CancellationToken;
 
+use crate::action::MENU;
 use crate::agent::{Phrase, Voice};
-use crate::channel::{ChannelAdapter, Delivery, DeliveryKey, Inbound, OutboundPart};
+use crate::alert::OperatorChat;
+use crate::channel::{Action, ChannelAdapter, Delivery, DeliveryKey, Inbound, Origin, OutboundPart, Rendering};
 use crate::clock::{Clock, Timestamp};
 use crate::events::{Follower, Streams};
 use crate::failpoint;
@@ -20,6 +22,8 @@ use crate::ids::{AgentId, ChannelId, ConversationKey, DiverKey, SessionId, TurnI
 use crate::lanes::Running;
 use crate::lang::Lang;
 use crate::limit::{Allowance, Charge, Quota};
+use crate::offers;
+use crate::pressed::Pressed;
 use crate::reply::{Degraded, Reply, Safety};
 use crate::session::{Role, Session};
 use crate::store::{Accepted, FinishedTurn, Outcome, Store, StoreError, Usage};
@@ -69,6 +73,8 @@ pub struct Parts {
     pub running: Arc<Running>,
     /// The channels by id, for replies that can't wait.
     pub channels: HashMap<ChannelId, Arc<dyn ChannelAdapter>>,
+    /// Where the operator is told of leads and emergencies, and acknowledges them.
+    pub operator: Option<OperatorChat>,
     /// Fired when the daemon stops taking in.
     pub closing: CancellationToken,
 }
@@ -139,6 +145,12 @@ pub enum Admitted {
         /// The reply; `degraded` tells if it could not be stored.
         reply: Arc<Reply>,
     },
+    /// Done and stored, without a turn: a rating, an acknowledgement.
+    Noted {
+        /// A short sentence in the sender's language, for a platform that has a place for one beside the
+        /// conversation; no message is sent.
+        say: String,
+    },
 }
 
 /// Why an event was not taken in.
@@ -181,7 +193,10 @@ impl Intake {
         if parts.closing.is_cancelled() {
             return Err(Refusal::Overloaded);
         }
-        parts.enqueue(event).await
+        match self.press(event).await? {
+            Pressed::Done(noted) => Ok(noted),
+            Pressed::Event(event) => parts.enqueue(*event).await,
+        }
     }
 
     /// The channels, and when each last brought something.
@@ -203,6 +218,20 @@ impl Intake {
     /// Follows a turn from after `seen`.
     pub fn follow(&self, turn: TurnId, seen: Option<crate::events::Cursor>) -> Follower {
         self.0.streams.follow(turn, seen)
+    }
+
+    /// A fixed sentence in the language of a platform's `locale`, for what an adapter says by itself.
+    pub fn say(&self, phrase: Phrase, locale: Option<&str>) -> String {
+        self.0.voice.say(phrase, locale.and_then(Lang::from_locale).unwrap_or_default())
+    }
+
+    /// The commands by name, with descriptions, for a platform that lists them.
+    pub fn menu(&self, lang: Lang) -> Vec<(&'static str, String)> {
+        MENU.into_iter().map(|(name, phrase)| (name, self.0.voice.say(phrase, lang))).collect()
+    }
+
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.0
     }
 
     /// Time and ids, for adapters.
@@ -345,7 +374,8 @@ impl Inner {
         alarm.standing.kind.as_str().clone_into(&mut reply.intent);
         let mut session = Session::open(session, event.conversation.clone(), now);
         session.emergency = Some(alarm.standing);
-        let parts = self.channels.get(&event.conversation.channel).map(|c| c.render(&reply)).unwrap_or_default();
+        let actions = offers::actions(&*self.voice, event.turn, &reply, Outcome::Emergency);
+        let parts = self.render(event, &reply, &actions);
         FinishedTurn {
             id: event.turn,
             attempt: 1,
@@ -372,8 +402,10 @@ impl Inner {
                 payload: payload.clone(),
                 context: event.context.clone(),
                 replaces: None,
+                progress: false,
             };
-            let key = DeliveryKey { outbox: 0, part: u16::try_from(i).unwrap_or(u16::MAX) };
+            let part_number = u16::try_from(i).unwrap_or(u16::MAX);
+            let key = DeliveryKey { origin: Origin::Urgent(event.turn), part: part_number };
             if let Err(error) = channel.send(&part, &key).await {
                 tracing::error!(error = %error, turn = %event.turn, "a reply past the outbox could not be sent");
                 return;
@@ -389,8 +421,13 @@ impl Inner {
         }
         let lang = event.sender.locale.as_deref().and_then(Lang::from_locale).unwrap_or_default();
         let reply = Reply::fixed(self.voice.say(Phrase::SlowDown, lang), AgentId::new("retrieval"), lang);
-        let parts = self.channels.get(&event.conversation.channel).map(|c| c.render(&reply)).unwrap_or_default();
+        let parts = self.render(event, &reply, &[]);
         self.send_now(event, &parts).await;
+    }
+
+    fn render(&self, event: &Inbound, reply: &Reply, actions: &[Action]) -> Vec<serde_json::Value> {
+        let rendering = Rendering { turn: event.turn, reply, actions };
+        self.channels.get(&event.conversation.channel).map(|c| c.render(&rendering)).unwrap_or_default()
     }
 
     fn delivery(&self, channel: &ChannelId) -> Delivery {

@@ -1,11 +1,14 @@
 //! Leads: a diver's request to be put in touch with a professional.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::ids::{BotId, LeadId, SessionId};
 use crate::session::DiverProfile;
+use crate::store::Notice;
 
 /// A stored lead. It is written first and delivered from the outbox afterwards.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +27,31 @@ pub struct Lead {
     pub profile: DiverProfile,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// Writes down what is to be sent of a lead, one notice for each configured outlet.
+pub type LeadNotices = Arc<dyn Fn(&Lead) -> Vec<Notice> + Send + Sync>;
+
+impl Lead {
+    /// Everything in it as a list for people.
+    pub fn lines(&self) -> String {
+        let mut text = format!("- {}", self.kind.as_str());
+        let form = self.data.as_object().into_iter().flatten();
+        let form = form.map(|(name, value)| (name.replace('_', " "), plain(value)));
+        for (name, value) in form.chain(self.profile.lines()) {
+            text.extend(["\n- ", &name, ": ", &value]);
+        }
+        text
+    }
+}
+
+/// A value as a person reads it.
+pub(crate) fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
 }
 
 /// What a lead is about.

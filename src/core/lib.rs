@@ -6,25 +6,36 @@
 //! Reading order: [`turn`] is the program in one page. [`channel`] and [`store`] are the ports that
 //! matter most. Everything else is reached from there.
 
+pub mod accompany;
+pub mod action;
 pub mod agent;
+pub mod alert;
 pub mod channel;
 pub mod clock;
 mod commands;
 mod compose;
+mod connect;
 pub mod delivery;
 pub mod events;
 pub mod failpoint;
 pub mod guard;
 pub mod hearing;
+pub mod identity;
 pub mod ids;
 pub mod intake;
 pub mod knowledge;
 pub mod lanes;
 pub mod lang;
 pub mod lead;
+mod lead_flow;
 pub mod limit;
 pub mod model;
+mod offers;
+mod opening;
+pub mod phrase;
+mod pressed;
 pub mod reply;
+mod report;
 pub mod session;
 pub mod spine;
 pub mod store;
@@ -34,5 +45,5 @@ pub mod testkit;
 pub mod turn;
 
 pub use clock::{Clock, SystemClock, Timestamp};
-pub use ids::{AgentId, BotId, ChannelId, ConversationKey, DiverKey, LeadId, SessionId, TurnId};
+pub use ids::{AgentId, AlertId, BotId, ChannelId, ConversationKey, DiverKey, LeadId, SessionId, TurnId};
 pub use lang::Lang;

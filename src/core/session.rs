@@ -157,6 +157,23 @@ impl DiverProfile {
         }
         extend_within(&mut self.other, &newer.other);
     }
+
+    /// What may be told to others. Concerns and health stay with us unless the diver ticked them; what a
+    /// client sent under names we do not know may be either.
+    #[must_use]
+    pub fn shareable(mut self, concerns_too: bool) -> Self {
+        if !concerns_too {
+            self.concerns.clear();
+            self.other.clear();
+        }
+        self
+    }
+
+    /// What is known, as names and values for people.
+    pub fn lines(&self) -> Vec<(String, String)> {
+        let Ok(Value::Object(known)) = serde_json::to_value(self) else { return Vec::new() };
+        known.iter().map(|(name, value)| (name.replace('_', " "), crate::lead::plain(value))).collect()
+    }
 }
 
 /// How many worries and conditions are remembered, and how long one may be, in bytes.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::{Agents, Answerer, Router, Voice};
+use crate::alert::OperatorChat;
 use crate::channel::ChannelAdapter;
 use crate::clock::Clock;
 use crate::events::Streams;
@@ -16,6 +17,7 @@ use crate::ids::ChannelId;
 use crate::intake::{Intake, Parts};
 use crate::knowledge::Retriever;
 use crate::lanes::{Lanes, Running};
+use crate::lead::LeadNotices;
 use crate::limit::Quota;
 use crate::store::Store;
 use crate::supervise::Progress;
@@ -42,6 +44,10 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// The channels by id.
     pub channels: HashMap<ChannelId, Arc<dyn ChannelAdapter>>,
+    /// Writes down what is to be sent of a lead that was taken in a chat.
+    pub lead_notices: LeadNotices,
+    /// Where the operator is told of leads and emergencies, if anywhere.
+    pub operator: Option<OperatorChat>,
 }
 
 /// Figures to choose.
@@ -95,6 +101,7 @@ impl Spine {
             hearing: Arc::clone(&hearing),
             running: Arc::clone(&running),
             channels: ports.channels.clone(),
+            operator: ports.operator.clone(),
             closing: stops.closing,
         });
         let lanes = Lanes {

@@ -15,8 +15,11 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use crate::accompany::Placeholders;
+pub use crate::alert::Alerts;
 use crate::channel::{BoxError, Inbound, Receipt};
 use crate::clock::Timestamp;
+pub use crate::identity::Identities;
 use crate::ids::{BotId, ChannelId, ConversationKey, DiverKey, LeadId, SessionId, TurnId};
 use crate::lead::{Lead, LeadRecord};
 use crate::limit::{Allowance, Charge};
@@ -24,9 +27,37 @@ use crate::reply::Reply;
 use crate::session::{Session, StoredTurn};
 
 /// Everything the daemon keeps.
-pub trait Store: Inbox + Sessions + Outbox + Leads + Ledger + KnowledgeBase + Privacy + Keys + Upkeep {}
+pub trait Store:
+    Inbox
+    + Sessions
+    + Outbox
+    + Placeholders
+    + Leads
+    + Alerts
+    + Identities
+    + Ledger
+    + KnowledgeBase
+    + Privacy
+    + Keys
+    + Upkeep
+{
+}
 
-impl<S: Inbox + Sessions + Outbox + Leads + Ledger + KnowledgeBase + Privacy + Keys + Upkeep> Store for S {}
+impl<S> Store for S where
+    S: Inbox
+        + Sessions
+        + Outbox
+        + Placeholders
+        + Leads
+        + Alerts
+        + Identities
+        + Ledger
+        + KnowledgeBase
+        + Privacy
+        + Keys
+        + Upkeep
+{
+}
 
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +110,7 @@ pub trait Inbox: Send + Sync + 'static {
     ) -> Result<Accepted, StoreError>;
 
     /// The waiting events of one free lane, leased until `until`. A chat platform's settled burst comes
-    /// together; elsewhere one event at a time. Lanes are served oldest first; within a lane events
+    /// together, what one sender said without another in between; elsewhere one event at a time. Lanes are served oldest first; within a lane events
     /// come in the order they were accepted, and no lane is handed out twice at the same time.
     async fn claim(&self, now: Timestamp, until: Timestamp) -> Result<Option<Claim>, StoreError>;
 
@@ -329,6 +360,8 @@ pub struct DuePart {
     pub attempts: u32,
     /// A crash left it uncertain whether an earlier try arrived.
     pub uncertain: bool,
+    /// The placeholder it replaces, if one went first.
+    pub replaces: Option<Receipt>,
     /// When it was written.
     pub created_at: Timestamp,
 }
@@ -534,7 +567,7 @@ pub enum Subject {
     Diver(DiverKey),
 }
 
-/// What divers may ask of their data.
+/// What divers may ask of their data. A diver is all [identities](Identities) of the person.
 #[async_trait]
 pub trait Privacy: Send + Sync + 'static {
     /// Everything held about the subject, or `None` if nothing is.

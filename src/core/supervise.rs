@@ -3,7 +3,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -19,6 +19,8 @@ pub struct Progress {
     name: String,
     last: AtomicI64,
     restarts: AtomicU32,
+    /// The last run ended, and the one since has shown nothing yet.
+    failing: AtomicBool,
 }
 
 /// A loop's progress as `/status` shows it.
@@ -30,7 +32,7 @@ pub struct ProgressReport {
     pub last_progress: String,
     /// How often it was started again.
     pub restarts: u32,
-    /// It stood still for longer than it may.
+    /// It stood still for longer than it may, or its last run failed and the next has done nothing yet.
     pub stalled: bool,
 }
 
@@ -38,7 +40,7 @@ impl Progress {
     /// A loop that starts now.
     pub fn new(name: impl Into<String>, now: Timestamp) -> Arc<Self> {
         let last = AtomicI64::new(now.as_millis());
-        Arc::new(Self { name: name.into(), last, restarts: AtomicU32::new(0) })
+        Arc::new(Self { name: name.into(), last, restarts: AtomicU32::new(0), failing: AtomicBool::new(false) })
     }
 
     /// The loop's name.
@@ -49,6 +51,23 @@ impl Progress {
     /// Something was done, or there was truly nothing to do.
     pub fn tick(&self, now: Timestamp) {
         self.last.store(now.as_millis(), Ordering::Relaxed);
+        self.failing.store(false, Ordering::Relaxed);
+    }
+
+    /// A run begins: it has its time to show something, but has not yet.
+    fn begin(&self, now: Timestamp) {
+        self.last.store(now.as_millis(), Ordering::Relaxed);
+    }
+
+    /// A run ended that should not have.
+    fn failed(&self) {
+        self.failing.store(true, Ordering::Relaxed);
+        self.restarts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether it is stuck or keeps failing.
+    pub fn stalled(&self, now: Timestamp, patience: Duration) -> bool {
+        self.failing.load(Ordering::Relaxed) || self.idle(now) > patience
     }
 
     /// How long ago the last sign of life was.
@@ -62,10 +81,16 @@ impl Progress {
             name: self.name.clone(),
             last_progress: Timestamp::from_millis(self.last.load(Ordering::Relaxed)).to_rfc3339(),
             restarts: self.restarts.load(Ordering::Relaxed),
-            stalled: self.idle(now) > patience,
+            stalled: self.stalled(now, patience),
         }
     }
 }
+
+/// How often a channel's loop shows a sign of life at least.
+pub const TICK_AT_LEAST: Duration = Duration::from_secs(30);
+/// How long a channel's loop may show none before it counts as dead: it is seen within this, and started
+/// again within 90 s, the looking twice and the longest pause included.
+pub const CHANNEL_PATIENCE: Duration = Duration::from_secs(40);
 
 /// The longest pause between two starts.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
@@ -83,7 +108,7 @@ pub async fn supervise<F>(
 {
     let mut failures = 0u32;
     while !stop.is_cancelled() {
-        progress.tick(clock.now());
+        progress.begin(clock.now());
         let run_stop = stop.child_token();
         let run = AssertUnwindSafe(start(run_stop.clone())).catch_unwind();
         let began = tokio::time::Instant::now();
@@ -100,7 +125,7 @@ pub async fn supervise<F>(
             }
         }
         failures = if began.elapsed() > 4 * LONGEST_BACKOFF { 0 } else { failures + 1 };
-        progress.restarts.fetch_add(1, Ordering::Relaxed);
+        progress.failed();
         metrics::counter!("dovvybuddy_restarts_total", "task" => progress.name.clone()).increment(1);
         let pause = LONGEST_BACKOFF.min(Duration::from_millis(250) * 2u32.saturating_pow(failures.min(10)));
         tokio::select! {

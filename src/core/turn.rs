@@ -12,18 +12,23 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, info_span};
 
+use crate::accompany::{self, following};
 use crate::agent::{Asked, Brief, Destination, Phrase, Route};
-use crate::channel::{Content, Delivery};
+use crate::channel::{Action, Content, Rendering};
 use crate::commands::{LAST_SOURCES, source_list};
 use crate::compose::{Composer, Draft};
 use crate::events::{Streams, TurnEvent};
 use crate::failpoint;
-use crate::guard::{Alarm, Assessment, Heard};
+use crate::guard::{Alarm, Assessment};
 use crate::hearing::Hearing;
-use crate::ids::{AgentId, ConversationKey, SessionId};
+use crate::ids::AgentId;
 use crate::knowledge::Query;
 use crate::lang::Lang;
+use crate::lead_flow;
+use crate::offers;
+use crate::opening::heard;
 use crate::reply::{Reply, Safety, Versions};
+use crate::report::report;
 use crate::session::{Role, Session};
 use crate::spine::Ports;
 use crate::store::{Claim, FinishedTurn, MOST_ATTEMPTS, Outcome, StoreError, Usage};
@@ -68,11 +73,21 @@ pub(crate) struct Spoken {
     pub(crate) restarts: bool,
     /// The diver asked to be forgotten.
     pub(crate) forgets: bool,
+    /// The buttons under the reply.
+    pub(crate) actions: Vec<Action>,
 }
 
 impl Spoken {
     pub(crate) fn new(reply: Reply, outcome: Outcome) -> Self {
-        Self { reply, outcome, usage: Usage::default(), stands_down: false, restarts: false, forgets: false }
+        Self {
+            reply,
+            outcome,
+            usage: Usage::default(),
+            stands_down: false,
+            restarts: false,
+            forgets: false,
+            actions: Vec::new(),
+        }
     }
 }
 
@@ -88,14 +103,19 @@ impl Turns {
             return self.give_fallback_as(claim, Outcome::SetAside).await;
         }
         let Some((mut session, restarted)) = self.open_session(claim).await else { return };
-        let composer = Composer::new(&*self.ports.voice, log, session.id);
+        let composer = Composer::new(&*self.ports.voice, Arc::clone(&log), session.id);
+        let company = self.company(claim, &session);
         let (began, waited) = (Instant::now(), self.waited(claim));
 
-        let mut spoken = tokio::select! {
-            biased;
-            () = cut.cancelled() => self.cut_short(&composer, &session),
-            spoken = self.speak(claim, &mut session, &composer) => spoken,
+        let spoken = async {
+            tokio::select! {
+                biased;
+                () = cut.cancelled() => None,
+                spoken = self.speak(claim, &mut session, &composer) => Some(spoken),
+            }
         };
+        let spoken = accompany::beside(spoken, company.as_ref(), || following(self, turn, &log)).await;
+        let mut spoken = spoken.unwrap_or_else(|| self.cut_short(&composer, &session));
         failpoint::reached("answered");
         spoken.usage.waited_ms = millis(waited);
         spoken.usage.first_piece_ms =
@@ -114,7 +134,7 @@ impl Turns {
                 session.note(state);
             }
         }
-        let lang = language(event.sender.locale.as_deref(), session);
+        let lang = self.language(event.sender.locale.as_deref(), session);
         match &event.content {
             Content::Command(command) => self.obey(command, event, session, composer, lang).await,
             Content::Unsupported { .. } if claim.text().is_empty() => self.say(composer, Phrase::Unsupported, lang),
@@ -137,6 +157,12 @@ impl Turns {
                     return Spoken { stands_down, ..Spoken::new(reply, Outcome::Fixed) };
                 }
             }
+        }
+
+        if let Some(event) = claim.events.last()
+            && let Some(spoken) = self.answer_flow(&asked.text, event, session, composer).await
+        {
+            return Spoken { stands_down, ..spoken };
         }
 
         let began = Instant::now();
@@ -209,7 +235,8 @@ impl Turns {
         spoken.reply.session_restarted = restarted;
         spoken.reply.versions =
             Versions { content: self.ports.retriever.version(), prompts: self.ports.agents.version() };
-        let Some(turn) = self.finished(claim, session, restarted, &spoken) else { return };
+        let parts = self.parts(claim, &spoken).await;
+        let Some(turn) = self.finished(claim, session, restarted, &spoken, parts) else { return };
         let log = self.streams.open(turn.id);
         let give_up = self.deadline(claim);
         let mut told = false;
@@ -241,13 +268,34 @@ impl Turns {
         self.streams.close(turn.id);
     }
 
-    fn finished(&self, claim: &Claim, session: Session, restarted: bool, spoken: &Spoken) -> Option<FinishedTurn> {
+    /// The payloads of a reply. An emergency reply stands in the conversation already when a turn was cut
+    /// short: a second text would bury it, but a placeholder from before it is told to end.
+    async fn parts(&self, claim: &Claim, spoken: &Spoken) -> Vec<serde_json::Value> {
+        let channel = self.ports.channels.get(&claim.conversation.channel);
+        let Some((channel, turn)) = channel.zip(claim.turn()) else { return Vec::new() };
+        let cut = spoken.outcome == Outcome::CutShort;
+        if cut && !self.left_placeholder(turn).await {
+            return Vec::new();
+        }
+        let offered = offers::actions(&*self.ports.voice, turn, &spoken.reply, spoken.outcome);
+        let actions = if spoken.actions.is_empty() { &offered } else { &spoken.actions };
+        let mut parts = channel.render(&Rendering { turn, reply: &spoken.reply, actions });
+        if cut {
+            parts.truncate(1);
+        }
+        parts
+    }
+
+    fn finished(
+        &self,
+        claim: &Claim,
+        session: Session,
+        restarted: bool,
+        spoken: &Spoken,
+        parts: Vec<serde_json::Value>,
+    ) -> Option<FinishedTurn> {
         let event = claim.events.last()?;
         let at = self.ports.clock.now();
-        let channel = self.ports.channels.get(&claim.conversation.channel);
-        // An emergency reply stands in the conversation already; a second text would bury it.
-        let silent = spoken.outcome == Outcome::CutShort;
-        let parts = channel.filter(|_| !silent).map(|c| c.render(&spoken.reply)).unwrap_or_default();
         let received = claim.events.first()?.received_at;
         let usage =
             Usage { tokens: spoken.reply.tokens_used, total_ms: millis(at.since(received)), ..spoken.usage.clone() };
@@ -269,68 +317,11 @@ impl Turns {
         })
     }
 
-    /// The conversation's session; one that expired begins anew. `None`: the store is away, the lane
-    /// was waited for in vain and is given back.
-    async fn open_session(&self, claim: &Claim) -> Option<(Session, bool)> {
-        let event = claim.events.first()?;
-        if event.opens_conversation
-            && claim.attempt == 1
-            && let Some(id) = SessionId::parse(&claim.conversation.conversation)
-        {
-            return Some((Session::open(id, claim.conversation.clone(), event.received_at), false));
-        }
-        let mut pause = Duration::from_millis(100);
-        let give_up = self.deadline(claim);
-        let found = loop {
-            match self.ports.store.session(&claim.conversation, &event.sender.key, self.settings.history).await {
-                Ok(found) => break found,
-                Err(error) if Instant::now() >= give_up => {
-                    tracing::error!(error = %error, turn = ?claim.turn(), "a session can't be read");
-                    self.abandon(claim);
-                    if let Err(error) = self.ports.store.park(claim).await {
-                        tracing::error!(error = %error, turn = ?claim.turn(), "a turn could not be parked");
-                    }
-                    return None;
-                }
-                Err(_) => {
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(2));
-                }
-            }
-        };
-        let Some(mut session) = found else {
-            let id = SessionId::parse(&claim.conversation.conversation)
-                .unwrap_or_else(|| SessionId(self.ports.clock.uuid()));
-            return Some((Session::open(id, claim.conversation.clone(), event.received_at), false));
-        };
-        let restarted = session.expired(event.received_at);
-        if restarted {
-            session.history.clear();
-            session.state.clear();
-            session.emergency = None;
-            if self.anonymous(&claim.conversation) {
-                session.profile = crate::session::DiverProfile::default();
-            }
-        }
-        Some((session, restarted))
-    }
-
-    fn asked(&self, claim: &Claim, session: &Session) -> Option<Asked> {
-        let event = claim.events.last()?;
-        Some(Asked {
-            text: claim.text(),
-            session: session.clone(),
-            diver: event.sender.key.clone(),
-            locale: event.sender.locale.clone(),
-            now: self.ports.clock.now(),
-            deadline: self.deadline(claim),
-        })
-    }
-
     /// An emergency that only the joined burst or the stored history shows.
     fn alarm(&self, session: &mut Session, alarm: &Alarm, composer: &Composer<'_>) -> Spoken {
         self.hearing.stand(&session.conversation, Some(alarm.standing.clone()));
         session.emergency = Some(alarm.standing.clone());
+        session.state.remove(lead_flow::KEY);
         let mut reply = composer.fixed(&alarm.text, SAFETY, alarm.lang, Safety::Emergency);
         alarm.standing.kind.as_str().clone_into(&mut reply.intent);
         Spoken::new(reply, Outcome::Emergency)
@@ -343,8 +334,11 @@ impl Turns {
     }
 
     pub(crate) fn say(&self, composer: &Composer<'_>, phrase: Phrase, lang: Lang) -> Spoken {
-        let text = self.ports.voice.say(phrase, lang);
-        Spoken::new(composer.fixed(&text, GENERAL, lang, Safety::None), Outcome::Fixed)
+        self.tell(composer, &self.ports.voice.say(phrase, lang), lang)
+    }
+
+    pub(crate) fn tell(&self, composer: &Composer<'_>, text: &str, lang: Lang) -> Spoken {
+        Spoken::new(composer.fixed(text, GENERAL, lang, Safety::None), Outcome::Fixed)
     }
 
     fn fallback(&self, composer: &Composer<'_>, lang: Lang) -> Spoken {
@@ -365,7 +359,7 @@ impl Turns {
         let Some((turn, event)) = claim.turn().zip(claim.events.last()) else { return };
         let Some((session, restarted)) = self.open_session(claim).await else { return };
         let composer = Composer::new(&*self.ports.voice, self.streams.open(turn), session.id);
-        let lang = language(event.sender.locale.as_deref(), &session);
+        let lang = self.language(event.sender.locale.as_deref(), &session);
         let spoken = Spoken { outcome, ..self.fallback(&composer, lang) };
         self.finish(claim, session, restarted, spoken).await;
     }
@@ -377,71 +371,8 @@ impl Turns {
             self.streams.close(turn);
         }
     }
-
-    /// Whether the channel knows no sender, so that the profile lives and dies with the session.
-    pub(crate) fn anonymous(&self, conversation: &ConversationKey) -> bool {
-        let channel = self.ports.channels.get(&conversation.channel);
-        channel.is_none_or(|c| c.capabilities().delivery == Delivery::Fetched)
-    }
-
-    /// How long the claim's first message has been here.
-    fn waited(&self, claim: &Claim) -> Duration {
-        claim.events.first().map_or(Duration::ZERO, |event| self.ports.clock.now().since(event.received_at))
-    }
-
-    fn deadline(&self, claim: &Claim) -> Instant {
-        Instant::now() + self.settings.budget.saturating_sub(self.waited(claim)).max(self.settings.least)
-    }
 }
 
-/// The conversation as the guard may know it.
-fn heard(asked: &Asked) -> Heard {
-    Heard {
-        recent: asked.session.history.iter().map(|m| (m.role, m.content.clone())).collect(),
-        standing: asked.session.emergency.clone(),
-        locale: asked.locale.clone(),
-        region: asked.session.profile.region.clone(),
-    }
-}
-
-/// The language to speak when the message itself does not tell.
-fn language(locale: Option<&str>, session: &Session) -> Lang {
-    session.profile.language.or_else(|| Lang::from_locale(locale?)).unwrap_or_default()
-}
-
-fn millis(duration: Duration) -> u64 {
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// One line in the log and the counts, for every turn.
-fn report(claim: &Claim, turn: &FinishedTurn) {
-    let channel = claim.conversation.channel.to_string();
-    tracing::info!(
-        turn = %turn.id,
-        session = %turn.session.id,
-        channel,
-        agent = %turn.reply.agent,
-        outcome = turn.outcome.as_str(),
-        model = turn.reply.model,
-        lang = turn.reply.lang.code(),
-        attempt = turn.attempt,
-        passages = turn.reply.context_chunks,
-        tokens = turn.usage.tokens,
-        route_ms = turn.usage.route_ms,
-        waited_ms = turn.usage.waited_ms,
-        search_ms = turn.usage.search_ms,
-        first_piece_ms = turn.usage.first_piece_ms,
-        total_ms = turn.usage.total_ms,
-        "turn finished"
-    );
-    let labels =
-        [("channel", channel), ("agent", turn.reply.agent.to_string()), ("outcome", turn.outcome.as_str().to_owned())];
-    metrics::counter!("dovvybuddy_turns_total", &labels).increment(1);
-    let timings = [
-        ("dovvybuddy_turn_seconds", turn.usage.total_ms),
-        ("dovvybuddy_first_token_seconds", turn.usage.first_piece_ms),
-    ];
-    for (name, millis) in timings {
-        metrics::histogram!(name).record(Duration::from_millis(millis));
-    }
 }

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use dovvybuddy_agents::{HeuristicRouter, Operator, PhraseBook, PromptLibrary, RuleGuard};
 use dovvybuddy_core::agent::{Agents, Answerer, Voice};
+use dovvybuddy_core::alert::AlertDesk;
 use dovvybuddy_core::channel::{ChannelAdapter, Outlet};
 use dovvybuddy_core::delivery::Deliveries;
-use dovvybuddy_core::lead::Lead;
+use dovvybuddy_core::lead::{Lead, LeadNotices};
 use dovvybuddy_core::spine::{Ports, Spine, SpineSettings, Stops};
 use dovvybuddy_core::store::{KnowledgeBase, Ledger, Notice, SpendCaps, Store, StoreError};
 use dovvybuddy_core::supervise::Progress;
 use dovvybuddy_core::turn::TurnSettings;
-use dovvybuddy_core::{BotId, ChannelId, Clock, SystemClock};
+use dovvybuddy_core::{BotId, ChannelId, Clock, ConversationKey, Lang, SystemClock};
 use dovvybuddy_knowledge::{Embeddings, Knowledge, KnowledgeConfig};
 use dovvybuddy_llm::{Chain, Extractive, Member, Spending};
 use dovvybuddy_outgoing::{Allowed, LeadWebhookOutlet, MailOutlet};
@@ -220,6 +221,8 @@ pub(crate) async fn house(
         voice: minds.voice.clone(),
         clock: Arc::clone(&clock),
         channels,
+        lead_notices: notices(config),
+        operator: config.operator.chat(),
     };
     let stops = Stops { closing: lifecycle.stopping.clone(), park: lifecycle.park.clone() };
     let spine = Spine::new(ports, settings(config), stops);
@@ -242,7 +245,6 @@ fn settings(config: &Config) -> SpineSettings {
 
 /// The web channel.
 pub(crate) fn web(config: &Config, house: &House, lifecycle: &Lifecycle) -> Result<WebState, ComposeError> {
-    let for_notices = config.clone();
     Ok(WebState::new(WebParts {
         intake: house.spine.intake.clone(),
         store: house.store.clone(),
@@ -250,7 +252,7 @@ pub(crate) fn web(config: &Config, house: &House, lifecycle: &Lifecycle) -> Resu
         hearing: Arc::clone(&house.spine.hearing),
         clock: Arc::clone(&house.clock),
         bot: BotId::new(config.bot.clone()),
-        lead_notices: Arc::new(move |lead| lead_notices(&for_notices, lead)),
+        lead_notices: notices(config),
         config: WebConfig {
             public_url: config.http.public_url.clone(),
             cors_origins: config.http.cors_origins.clone(),
@@ -290,6 +292,38 @@ pub(crate) fn outlets(config: &Config) -> Result<HashMap<ChannelId, Arc<dyn Outl
 /// The deliveries of a lead: one per configured outlet.
 pub(crate) fn lead_notices(config: &Config, lead: &Lead) -> Vec<Notice> {
     dovvybuddy_outgoing::lead_notices(lead, config.leads.by_mail(), config.leads.by_webhook())
+}
+
+fn notices(config: &Config) -> LeadNotices {
+    let config = config.clone();
+    Arc::new(move |lead| lead_notices(&config, lead))
+}
+
+/// Tells the operator's chat, if one is configured on a channel that is on.
+pub(crate) fn alert_desk(
+    config: &Config,
+    house: &House,
+    channels: &HashMap<ChannelId, Arc<dyn ChannelAdapter>>,
+) -> Option<Arc<AlertDesk>> {
+    let chat = config.operator.chat()?;
+    let Some(channel) = channels.get(&chat.channel) else {
+        tracing::error!(channel = %chat.channel, "operator.chat names a channel that is off; nobody is told of emergencies");
+        return None;
+    };
+    Some(Arc::new(AlertDesk {
+        store: house.store.clone(),
+        channel: Arc::clone(channel),
+        chat: ConversationKey {
+            bot: BotId::new(config.bot.clone()),
+            channel: chat.channel,
+            account: String::new(),
+            conversation: chat.conversation,
+        },
+        voice: house.minds.voice.clone(),
+        lang: Lang::default(),
+        clock: Arc::clone(&house.clock),
+        progress: Progress::new("alerts", house.clock.now()),
+    }))
 }
 
 /// The outbox worker.

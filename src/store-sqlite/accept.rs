@@ -15,7 +15,8 @@ use crate::finish::Finish;
 use crate::rows;
 
 /// Charge, insert, open: a program that runs inside the database for each row inserted into `accepting`
-/// and leaves what it found in `accepted`, so that a whole group is one hop. Each statement acts only if
+/// and leaves what it found in `accepted`, so that a whole group is one hop. The limit is the person's:
+/// who joined several identities is charged under one key. Each statement acts only if
 /// the one before it did. Rows without a turn only fill up a statement.
 pub(crate) const PROGRAM: &str = "
 CREATE TEMP TABLE accepted (
@@ -29,7 +30,7 @@ CREATE TEMP VIEW accepting AS SELECT
 
 CREATE TEMP TRIGGER accept INSTEAD OF INSERT ON accepting WHEN NEW.turn IS NOT NULL BEGIN
     INSERT INTO limits (key, arrival)
-    SELECT NEW.key, NEW.now + NEW.step
+    SELECT coalesce((SELECT person FROM identities WHERE diver = NEW.key), NEW.key), NEW.now + NEW.step
     WHERE NEW.key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM inbox WHERE event_key = NEW.event_key)
     ON CONFLICT (key) DO UPDATE SET arrival = min(max(arrival, NEW.now), NEW.furthest) + NEW.step
         WHERE min(max(arrival, NEW.now), NEW.furthest) - NEW.now <= NEW.tolerance;
@@ -56,7 +57,7 @@ CREATE TEMP TRIGGER accept INSTEAD OF INSERT ON accepting WHEN NEW.turn IS NOT N
     FROM (SELECT 1)
     LEFT JOIN inbox i ON i.event_key = NEW.event_key
     LEFT JOIN sessions s ON s.conversation = coalesce(i.conversation, NEW.conversation)
-    LEFT JOIN limits l ON l.key = NEW.key;
+    LEFT JOIN limits l ON l.key = coalesce((SELECT person FROM identities WHERE diver = NEW.key), NEW.key);
 END";
 
 /// The values of a row of `accepting`.

@@ -236,6 +236,7 @@ mod tests {
                 key: DiverKey { bot, channel, account, user: number.to_string() },
                 name: None,
                 locale: None,
+                contact: None,
             },
             event_id: number.to_string(),
             fingerprint: None,

@@ -46,7 +46,7 @@ WHEN NEW.turn IS NOT NULL AND NOT EXISTS (SELECT 1 FROM turns WHERE id = NEW.tur
     SELECT NEW.turn, conversation, NEW.diver, NEW.agent, NEW.model, NEW.outcome, NEW.tokens, NEW.cost_micros, NEW.waited_ms, NEW.route_ms, NEW.search_ms, NEW.first_piece_ms, NEW.total_ms, NEW.at FROM sessions WHERE id = NEW.session;
 
     INSERT INTO divers (key, user, profile, updated_at)
-    SELECT NEW.diver, NEW.user, NEW.profile, NEW.at FROM sessions WHERE id = NEW.session AND NEW.profile <> '{}'
+    SELECT coalesce((SELECT person FROM identities WHERE diver = NEW.diver), NEW.diver), NEW.user, NEW.profile, NEW.at FROM sessions WHERE id = NEW.session AND NEW.profile <> '{}'
     ON CONFLICT (key) DO UPDATE SET profile = excluded.profile, updated_at = excluded.updated_at
         WHERE profile <> excluded.profile;
 

@@ -12,14 +12,15 @@ use crate::store::SqliteStore;
 /// Only the reservation knows whether a cap stood in the way; the sums follow it.
 const RESERVE: &str = "
 INSERT INTO reservations (day, diver, tokens, cost_micros)
-SELECT $1, $2, $3, $4
-WHERE ($5 = 0 OR $3 + coalesce((SELECT tokens FROM spend WHERE day = $1 AND diver = $2), 0) <= $5)
+SELECT $1, coalesce((SELECT person FROM identities WHERE diver = $2), $2), $3, $4
+WHERE ($5 = 0 OR $3 + coalesce((SELECT tokens FROM spend WHERE day = $1
+        AND diver = coalesce((SELECT person FROM identities WHERE diver = $2), $2)), 0) <= $5)
   AND ($6 = 0 OR $3 + coalesce((SELECT tokens FROM spend WHERE day = $1 AND diver = ''), 0) <= $6)
   AND ($7 = 0 OR $4 + coalesce((SELECT cost_micros FROM spend WHERE day = $1 AND diver = ''), 0) <= $7)
 RETURNING id;
 
 INSERT INTO spend (day, diver, tokens, cost_micros)
-SELECT $1, column1, $3, $4 FROM (VALUES ($2), ('')) WHERE changes() = 1
+SELECT $1, column1, $3, $4 FROM (VALUES (coalesce((SELECT person FROM identities WHERE diver = $2), $2)), ('')) WHERE changes() = 1
 ON CONFLICT (day, diver) DO UPDATE SET
     tokens = tokens + excluded.tokens, cost_micros = cost_micros + excluded.cost_micros";
 

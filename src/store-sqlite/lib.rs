@@ -4,11 +4,13 @@
 //! is a group's transaction, `lanes` orders what waits, `recall` spares reads. Every other file implements one topic of [`dovvybuddy_core::store`].
 
 mod accept;
+mod alerts;
 mod backup;
 mod batch;
 mod checkpoint;
 mod fault;
 mod finish;
+mod identities;
 mod inbox;
 mod keys;
 mod knowledge;
@@ -17,6 +19,7 @@ mod leads;
 mod ledger;
 mod open;
 mod outbox;
+mod placeholders;
 mod privacy;
 mod recall;
 mod rows;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use dovvybuddy_core::channel::Receipt;
 use dovvybuddy_core::store::{DuePart, Notice, Outbox, PartResult, StoreError};
 use dovvybuddy_core::{BotId, ChannelId, ConversationKey, Timestamp};
 use sqlx::Row;
@@ -24,6 +25,14 @@ macro_rules! eligible {
     };
 }
 
+/// The message that the first part of a turn's reply replaces.
+macro_rules! placeholder {
+    () => {
+        "CASE part WHEN 0 THEN (SELECT receipt FROM placeholders p
+            WHERE p.turn = outbox.turn AND p.conversation = outbox.conversation) END"
+    };
+}
+
 const ANY_DUE: &str = concat!("SELECT EXISTS (SELECT 1 FROM outbox o WHERE o.next_at <= $1 AND ", eligible!(), ")");
 
 const NEXT: &str = concat!("SELECT o.next_at FROM outbox o WHERE ", eligible!(), " ORDER BY o.next_at LIMIT 1");
@@ -33,11 +42,12 @@ const TAKE: &str = concat!(
      WHERE id IN (SELECT o.id FROM outbox o WHERE o.next_at <= $1 AND ",
     eligible!(),
     " ORDER BY o.urgent DESC, o.id LIMIT $2)
-     RETURNING id, part, outlet, conversation, payload, context, attempts - 1, uncertain, created_at"
+     RETURNING id, part, outlet, conversation, payload, context, attempts - 1, uncertain, created_at, ",
+    placeholder!()
 );
 
 const DEAD: &str = "
-SELECT id, part, outlet, conversation, payload, context, attempts, uncertain, created_at
+SELECT id, part, outlet, conversation, payload, context, attempts, uncertain, created_at, NULL
 FROM outbox WHERE state = 'dead' ORDER BY id LIMIT $1";
 
 fn part(row: &SqliteRow) -> Outcome<DuePart> {
@@ -50,6 +60,7 @@ fn part(row: &SqliteRow) -> Outcome<DuePart> {
         context: rows::json(row, 5)?,
         attempts: rows::small(row, 6)?,
         uncertain: row.try_get(7)?,
+        replaces: row.try_get::<Option<String>, _>(9)?.map(|receipt| Receipt(Some(receipt))),
         created_at: Timestamp::from_millis(row.try_get(8)?),
     })
 }
@@ -112,6 +123,9 @@ async fn settle(conn: &mut SqliteConnection, id: i64, result: &PartResult, now: 
             receipt = $3, error = $4, next_at = $5, uncertain = uncertain OR $6,
             settled_at = CASE WHEN $2 IN ('sent', 'dead') THEN $5 END
          WHERE id = $1 AND state <> 'sent';
+
+         DELETE FROM placeholders WHERE $2 IN ('sent', 'dead') AND (turn, conversation) =
+            (SELECT turn, conversation FROM outbox WHERE id = $1 AND part = 0);
 
          DELETE FROM outbox WHERE id = $1 AND turn IS NULL AND lead IS NULL AND state IN ('sent', 'dead')",
     )

@@ -11,7 +11,8 @@ use serde_json::Value;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use crate::fault::Outcome;
+use crate::fault::{Fault, Outcome};
+use crate::identities;
 use crate::store::SqliteStore;
 
 /// A subject as the rows know it.
@@ -37,6 +38,15 @@ impl Held {
             self.whole,
         ))
     }
+}
+
+/// Every identity of the person meant, as a subject of its own.
+async fn everyone(conn: &mut SqliteConnection, subject: &Subject) -> Outcome<Vec<Subject>> {
+    let Subject::Diver(diver) = subject else { return Ok(vec![subject.clone()]) };
+    let keys = identities::all(conn, &diver.encode()).await?;
+    let subject =
+        |key: &String| DiverKey::decode(key).map(Subject::Diver).ok_or_else(|| Fault::corrupt("a diver's key"));
+    keys.iter().map(subject).collect()
 }
 
 /// Finds what belongs to a subject.

@@ -18,10 +18,14 @@ macro_rules! session_where {
             "SELECT s.id, s.conversation, s.state, s.emergency, s.created_at, s.updated_at, d.profile,
                 (SELECT json_group_array(json_array(role, content, created_at)) FROM
                     (SELECT m.role, m.content, m.created_at FROM messages m
-                     WHERE m.conversation = s.conversation AND m.epoch = s.epoch ORDER BY m.id DESC LIMIT $3))
-             FROM sessions s LEFT JOIN divers d ON d.key = ",
+                     WHERE m.conversation = s.conversation AND m.epoch = s.epoch ORDER BY m.id DESC LIMIT $3)),
+                i.person IS NOT NULL
+             FROM sessions s
+             LEFT JOIN identities i ON i.diver = ",
             $diver,
-            " WHERE ",
+            " LEFT JOIN divers d ON d.key = coalesce(i.person, ",
+            $diver,
+            ") WHERE ",
             $condition
         )
     };
@@ -30,14 +34,16 @@ macro_rules! session_where {
 const BY_CONVERSATION: &str = session_where!("$2", "s.conversation = $1");
 const BY_ID: &str = session_where!("s.diver", "s.id = $1 AND s.bot = $2");
 
-/// The session and the size of its notes in bytes.
-async fn read(
-    pool: &SqlitePool,
-    sql: &'static str,
-    one: &str,
-    two: &str,
-    window: usize,
-) -> Outcome<Option<(Session, usize)>> {
+/// A session as it was read.
+struct Read {
+    session: Session,
+    /// The size of its notes in bytes.
+    notes: usize,
+    /// The diver's profile is shared with other identities, whose turns change it too.
+    shared: bool,
+}
+
+async fn read(pool: &SqlitePool, sql: &'static str, one: &str, two: &str, window: usize) -> Outcome<Option<Read>> {
     let window = i64::try_from(window).unwrap_or(i64::MAX);
     let found = sqlx::query(sql).bind(one).bind(two).bind(window).fetch_optional(pool).await?;
     let Some(row) = found else { return Ok(None) };
@@ -53,7 +59,7 @@ async fn read(
         created_at: Timestamp::from_millis(row.try_get(4)?),
         updated_at: Timestamp::from_millis(row.try_get(5)?),
     };
-    Ok(Some((session, row.try_get::<&str, _>(2)?.len())))
+    Ok(Some(Read { session, notes: row.try_get::<&str, _>(2)?.len(), shared: row.try_get(8)? }))
 }
 
 #[async_trait]
@@ -70,14 +76,16 @@ impl Sessions for SqliteStore {
             Err(ticket) => ticket,
         };
         let found = read(self.readers(), BY_CONVERSATION, &conversation, &diver, window).await?;
-        Ok(found.map(|(session, notes)| {
-            self.recall().keep(&ticket, &diver, &session, window, notes);
+        Ok(found.map(|Read { session, notes, shared }| {
+            if !shared {
+                self.recall().keep(&ticket, &diver, &session, window, notes);
+            }
             session
         }))
     }
 
     async fn session_by_id(&self, bot: &BotId, id: SessionId, window: usize) -> Result<Option<Session>, StoreError> {
-        Ok(read(self.readers(), BY_ID, &id.to_string(), bot.as_str(), window).await?.map(|(session, _)| session))
+        Ok(read(self.readers(), BY_ID, &id.to_string(), bot.as_str(), window).await?.map(|read| read.session))
     }
 
     async fn open_session(&self, session: &Session) -> Result<(), StoreError> {

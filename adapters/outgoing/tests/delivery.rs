@@ -29,7 +29,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-const KEY: DeliveryKey = DeliveryKey { outbox: 7, part: 0 };
+const KEY: DeliveryKey = DeliveryKey::outbox(7, 0);
 
 fn lead() -> Lead {
     Lead {
@@ -50,7 +50,7 @@ fn part(notice: Notice) -> OutboundPart {
         account: String::new(),
         conversation: notice.subject,
     };
-    OutboundPart { conversation, payload: notice.payload, context: Value::Null, replaces: None }
+    OutboundPart { conversation, payload: notice.payload, context: Value::Null, replaces: None, progress: false }
 }
 
 // --- Webhook -----------------------------------------------------------------------------------------

@@ -4,10 +4,11 @@
 //! the adapter's own fake of its platform; a channel's test file has those beside a call of
 //! [`renders`].
 
-use crate::channel::{ChannelAdapter, Delivery};
-use crate::ids::AgentId;
+use crate::channel::{Action, ChannelAdapter, Command, Delivery, Rendering};
+use crate::ids::{AgentId, TurnId};
 use crate::lang::Lang;
 use crate::reply::Reply;
+use crate::testkit::clock::numbered;
 
 /// Replies that have broken a renderer somewhere: empty, long without a break, many bytes a character,
 /// markup left open, fences across a split.
@@ -31,9 +32,15 @@ fn awkward() -> Vec<String> {
 /// `text` reads the text that the platform counts out of a rendered part.
 pub fn renders(adapter: &dyn ChannelAdapter, text: impl Fn(&serde_json::Value) -> String) {
     let capabilities = adapter.capabilities();
+    let turn = TurnId(numbered(1));
+    let actions = [
+        Action::new("👍", Command::Rate { turn, up: true }),
+        Action::new("Which way to the certificate is the shortest one for me? ".repeat(4), Command::FollowUp { turn }),
+    ];
     for reply in awkward().into_iter().map(|text| Reply::fixed(text, AgentId::new("retrieval"), Lang::En)) {
-        let parts = adapter.render(&reply);
-        assert_eq!(parts, adapter.render(&reply), "rendering is repeatable");
+        let rendering = Rendering { turn, reply: &reply, actions: &actions };
+        let parts = adapter.render(&rendering);
+        assert_eq!(parts, adapter.render(&rendering), "rendering is repeatable");
         if capabilities.delivery == Delivery::Fetched {
             assert!(parts.is_empty(), "a fetched channel renders nothing");
             continue;

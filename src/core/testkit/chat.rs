@@ -1,18 +1,18 @@
 //! A chat platform in memory: replies are sent part by part, and sending can be told to fail.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::channel::{
-    Capabilities, ChannelAdapter, ChannelError, Delivery, DeliveryKey, OutboundPart, Outlet, Receipt, SendError,
-    TextLimit, TextUnit,
+    Capabilities, ChannelAdapter, ChannelError, Delivery, DeliveryKey, OutboundPart, Outlet, Receipt, Rendering,
+    SendError, TextLimit, TextUnit,
 };
 use crate::ids::ChannelId;
 use crate::intake::Intake;
-use crate::reply::Reply;
+use crate::supervise::Progress;
 
 /// The platform, and what it was sent.
 #[derive(Default)]
@@ -80,23 +80,29 @@ impl ChannelAdapter for FakeChat {
         Capabilities {
             delivery: Delivery::Sent,
             longest_text: TextLimit { most: LONGEST, unit: TextUnit::Utf16 },
-            edits: false,
+            edits: None,
+            typing: None,
             idempotent_sends: false,
             bursts: true,
         }
     }
 
     /// One part for each paragraph, cut where it is too long.
-    fn render(&self, reply: &Reply) -> Vec<serde_json::Value> {
+    fn render(&self, rendering: &Rendering<'_>) -> Vec<serde_json::Value> {
         let cut = |paragraph: &str| -> Vec<serde_json::Value> {
             let characters: Vec<char> = paragraph.chars().collect();
             // A character is at most two UTF-16 units.
             characters.chunks(LONGEST / 2).map(|piece| piece.iter().collect::<String>().into()).collect()
         };
-        reply.text.split("\n\n").filter(|paragraph| !paragraph.is_empty()).flat_map(cut).collect()
+        rendering.reply.text.split("\n\n").filter(|paragraph| !paragraph.is_empty()).flat_map(cut).collect()
     }
 
-    async fn run(&self, _intake: Intake, stop: CancellationToken) -> Result<(), ChannelError> {
+    async fn run(
+        &self,
+        _intake: Intake,
+        _progress: Arc<Progress>,
+        stop: CancellationToken,
+    ) -> Result<(), ChannelError> {
         stop.cancelled().await;
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use dovvybuddy_core::channel::ChannelAdapter;
 use dovvybuddy_core::store::{Sessions as _, Upkeep as _};
+use dovvybuddy_core::supervise::Progress;
 use dovvybuddy_core::{BotId, ChannelId, Clock as _, SessionId, SystemClock};
 use dovvybuddy_terminal::{CHANNEL, Screen, Terminal};
 use tokio::io::{BufReader, Stdin};
@@ -49,8 +50,10 @@ pub(crate) async fn ask(config: &Config, options: &Ask, json: bool) -> Outcome {
 
 pub(crate) async fn chat(config: &Config, options: &Chat) -> Outcome {
     let desk = Desk::open(config, options.session.as_deref()).await?;
+    let intake = desk.house.spine.intake.clone();
+    let progress = Progress::new(CHANNEL, SystemClock.now());
     let ended = tokio::select! {
-        ended = desk.terminal.run(desk.house.spine.intake.clone(), desk.lifecycle.stopping.clone()) => ended,
+        ended = desk.terminal.run(intake, progress, desk.lifecycle.stopping.clone()) => ended,
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
     desk.close().await;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use dovvybuddy_core::channel::BoxError;
+use dovvybuddy_core::channel::{BoxError, ChannelAdapter, Delivery};
 use dovvybuddy_core::store::{Privacy as _, Upkeep as _};
-use dovvybuddy_core::supervise::supervise;
+use dovvybuddy_core::supervise::{CHANNEL_PATIENCE, Progress, supervise};
 use dovvybuddy_knowledge::Silent;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sd_notify::NotifyState;
@@ -50,7 +50,16 @@ pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
 
     let web = compose::web(config, &house, &lifecycle)?;
     let lead_outlets = outlets.keys().map(ToString::to_string).collect();
-    let deliveries = compose::deliveries(&house, &lifecycle, channels, outlets);
+    let desk = compose::alert_desk(config, &house, &channels);
+    let deliveries = compose::deliveries(&house, &lifecycle, channels.clone(), outlets);
+    let mut loops = vec![Arc::clone(&house.spine.lanes.progress), Arc::clone(&deliveries.progress)];
+    loops.extend(desk.iter().map(|desk| Arc::clone(&desk.progress)));
+    let receiving: Vec<_> = channels
+        .into_values()
+        .filter(|channel| channel.capabilities().delivery == Delivery::Sent)
+        .map(|channel| (Progress::new(channel.id().as_str(), house.clock.now()), channel))
+        .collect();
+    loops.extend(receiving.iter().map(|(progress, _)| Arc::clone(progress)));
     let health = Arc::new(Health {
         store: house.store.clone(),
         knowledge: Arc::clone(&house.knowledge),
@@ -58,7 +67,7 @@ pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
         clock: Arc::clone(&house.clock),
         running: Arc::clone(&house.spine.running),
         dispatch: Arc::clone(&house.spine.lanes.progress),
-        loops: vec![Arc::clone(&house.spine.lanes.progress), Arc::clone(&deliveries.progress)],
+        loops,
         models: house.models.clone(),
         lead_outlets,
         metrics: metrics.clone(),
@@ -70,6 +79,12 @@ pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
     supervised(&lifecycle, &house, Arc::clone(&lanes.progress), move |stop| Arc::clone(&lanes).run(stop));
     let progress = Arc::clone(&deliveries.progress);
     supervised(&lifecycle, &house, progress, move |stop| Arc::clone(&deliveries).run(stop));
+    if let Some(desk) = desk {
+        supervised(&lifecycle, &house, Arc::clone(&desk.progress), move |stop| Arc::clone(&desk).run(stop));
+    }
+    for (progress, channel) in receiving {
+        receive(&lifecycle, &house, progress, channel);
+    }
     background(config, &house, &health, metrics, &lifecycle);
     if let Some(bind) = config.metrics.bind {
         let (_, served) = watch::channel(http::metrics_router(Arc::clone(&health)));
@@ -135,7 +150,7 @@ async fn ingest(house: &House) {
 fn supervised<F>(
     lifecycle: &Lifecycle,
     house: &House,
-    progress: Arc<dovvybuddy_core::supervise::Progress>,
+    progress: Arc<Progress>,
     start: impl Fn(CancellationToken) -> F + Send + 'static,
 ) where
     F: Future<Output = Result<(), BoxError>> + Send + 'static,
@@ -143,6 +158,17 @@ fn supervised<F>(
     let clock = Arc::clone(&house.clock);
     let stop = lifecycle.stopping.clone();
     lifecycle.spawn(supervise(progress, PATIENCE, clock, stop, start));
+}
+
+/// Runs a channel's loop; one that fails or stands still is started again and nothing else notices.
+fn receive(lifecycle: &Lifecycle, house: &House, progress: Arc<Progress>, channel: Arc<dyn ChannelAdapter>) {
+    let (clock, stop, intake) = (Arc::clone(&house.clock), lifecycle.stopping.clone(), house.spine.intake.clone());
+    let watched = Arc::clone(&progress);
+    let start = move |stop| {
+        let (channel, intake, progress) = (Arc::clone(&channel), intake.clone(), Arc::clone(&progress));
+        async move { channel.run(intake, progress, stop).await.map_err(BoxError::from) }
+    };
+    lifecycle.spawn(supervise(watched, CHANNEL_PATIENCE, clock, stop, start));
 }
 
 /// Embedding, housekeeping, watching for other processes' changes, the watchdog.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use dovvybuddy_core::alert::OperatorChat;
 use dovvybuddy_core::limit::Quota;
 use dovvybuddy_core::store::Retention;
 use dovvybuddy_knowledge::embed::OpenAiEmbeddings;
@@ -107,6 +108,15 @@ pub(crate) struct Operator {
     pub(crate) booking_url: Option<String>,
     pub(crate) timezone: Option<String>,
     pub(crate) emergency_contacts: Vec<String>,
+    /// Where leads and emergencies are told at once: `channel:conversation`.
+    pub(crate) chat: Option<String>,
+}
+
+impl Operator {
+    /// The operator's chat; its form was checked.
+    pub(crate) fn chat(&self) -> Option<OperatorChat> {
+        OperatorChat::parse(self.chat.as_deref()?)
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -303,6 +313,10 @@ impl Config {
             && jiff::tz::TimeZone::get(zone).is_err()
         {
             return Err(ConfigError::invalid("operator.timezone", "expected an IANA name such as Asia/Makassar"));
+        }
+        if self.operator.chat.is_some() && self.operator.chat().is_none() {
+            let expected = "expected a channel and a conversation such as telegram:-1001234567890";
+            return Err(ConfigError::invalid("operator.chat", expected));
         }
         if self.embeddings.provider == EmbeddingProvider::Openai && self.embeddings.model.is_none() {
             return Err(ConfigError::invalid("embeddings.model", "is needed when embeddings.provider is openai"));

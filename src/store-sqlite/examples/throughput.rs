@@ -43,6 +43,7 @@ fn event(caller: usize, now: Timestamp) -> Inbound {
             key: DiverKey { bot: BotId::default(), channel, account: String::new(), user: format!("diver {caller}") },
             name: None,
             locale: None,
+            contact: None,
         },
         event_id: id.to_string(),
         fingerprint: None,

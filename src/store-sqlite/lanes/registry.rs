@@ -224,16 +224,21 @@ impl Registry {
     }
 }
 
-/// How many events at the front are answered together, and when they may be.
+/// How many events at the front are answered together, and when they may be. A burst is one sender's: in a
+/// group, profile and language belong to whoever speaks.
 fn run(waiting: &VecDeque<Waiting>) -> Option<(usize, Timestamp)> {
     let first = &waiting.front()?.event;
     let settle = first.ready_at.since(first.received_at);
     if settle.is_zero() {
         return Some((1, first.ready_at));
     }
-    let burst = waiting.iter().take_while(|w| w.event.ready_at > w.event.received_at).count();
+    let same = |event: &Inbound| event.ready_at > event.received_at && event.sender.key == first.sender.key;
+    let burst = waiting.iter().take_while(|w| same(&w.event)).count();
     let at_latest = first.received_at.plus(settle * LONGEST_BURST);
-    // Something else came after the burst: it is over, and ready when that is.
-    let newest = waiting.get(burst).or_else(|| waiting.get(burst - 1))?;
-    Some((burst, newest.event.ready_at.min(at_latest)))
+    // Something else came after the burst, or somebody else spoke: it is over.
+    let settled = match waiting.get(burst) {
+        Some(next) => next.event.received_at,
+        None => waiting.get(burst - 1)?.event.ready_at,
+    };
+    Some((burst, settled.min(at_latest)))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dovvybuddy_core::store::Subject;
 use sqlx::sqlite::SqliteConnection;
 
-use super::{Held, held};
+use super::{Held, everyone, held};
 use crate::fault::Outcome;
 use crate::lanes::Lanes;
 use crate::store::SqliteStore;
@@ -13,6 +13,13 @@ use crate::store::SqliteStore;
 /// In the order of what hangs on what. `$1` conversations, `$2` sessions, `$3` the diver, `$4` whether
 /// everything in the conversations is the subject's, `$5` leads too.
 const ERASE: &[&str] = &[
+    "DELETE FROM alerts WHERE kind = 'emergency' AND subject IN (SELECT id FROM turns
+        WHERE conversation IN (SELECT value FROM json_each($1)) AND ($4 OR diver = $3))",
+    // What the operator is still to be told.
+    "DELETE FROM outbox WHERE (state IN ('pending', 'unknown', 'send_started') OR state = 'dead')
+        AND conversation NOT IN (SELECT value FROM json_each($1)) AND turn IN (SELECT id FROM turns
+        WHERE conversation IN (SELECT value FROM json_each($1)) AND ($4 OR diver = $3))",
+    "DELETE FROM placeholders WHERE conversation IN (SELECT value FROM json_each($1)) AND ($4 OR diver = $3)",
     "DELETE FROM feedback WHERE turn IN (SELECT id FROM turns
         WHERE conversation IN (SELECT value FROM json_each($1)) AND ($4 OR diver = $3))",
     "DELETE FROM turns WHERE conversation IN (SELECT value FROM json_each($1)) AND ($4 OR diver = $3)",
@@ -34,6 +41,11 @@ const ERASE: &[&str] = &[
     "DELETE FROM limits WHERE key = $3",
     "DELETE FROM reservations WHERE diver = $3 AND $3 <> ''",
     "DELETE FROM spend WHERE diver = $3 AND $3 <> ''",
+    "DELETE FROM link_codes WHERE diver = $3 OR redeemed_by = $3",
+    "DELETE FROM link_misses WHERE diver = $3",
+    "DELETE FROM identities WHERE diver = $3",
+    "DELETE FROM alerts WHERE $5 AND kind = 'lead' AND subject IN
+        (SELECT id FROM leads WHERE session IN (SELECT value FROM json_each($2)))",
     "DELETE FROM outbox WHERE $5 AND lead IN
         (SELECT id FROM leads WHERE session IN (SELECT value FROM json_each($2)))",
     "DELETE FROM leads WHERE $5 AND session IN (SELECT value FROM json_each($2))",
@@ -45,11 +57,18 @@ pub(super) async fn erase(store: &SqliteStore, subject: &Subject, leads_too: boo
         .writer()
         .write_then(
             async move |conn: &mut SqliteConnection| {
-                let held = held(conn, &subject).await?;
-                Ok((delete(conn, &held, leads_too).await?, held))
+                let (mut rows, mut gone) = (0, Vec::new());
+                for subject in everyone(conn, &subject).await? {
+                    let held = held(conn, &subject).await?;
+                    rows += delete(conn, &held, leads_too).await?;
+                    gone.push(held);
+                }
+                Ok((rows, gone))
             },
-            move |(_, held): &(u64, Held)| {
-                forget(&lanes, held);
+            move |(_, gone): &(u64, Vec<Held>)| {
+                for held in gone {
+                    forget(&lanes, held);
+                }
                 recall.forget_all();
             },
         )

@@ -33,7 +33,13 @@ const SESSIONS: &[&str] = &[
         AND NOT EXISTS (SELECT 1 FROM inbox i WHERE i.conversation = s.conversation AND i.covered_by IS NULL)
         LIMIT $2)",
     "DELETE FROM divers WHERE key IN (SELECT key FROM divers d WHERE updated_at < $1
-        AND NOT EXISTS (SELECT 1 FROM participants p WHERE p.diver = d.key) LIMIT $2)",
+        AND NOT EXISTS (SELECT 1 FROM participants p WHERE p.diver = d.key)
+        AND NOT EXISTS (SELECT 1 FROM identities i JOIN participants p USING (diver) WHERE i.person = d.key) LIMIT $2)",
+    "DELETE FROM identities WHERE diver IN (SELECT diver FROM identities i WHERE linked_at < $1
+        AND NOT EXISTS (SELECT 1 FROM participants p WHERE p.diver = i.diver)
+        AND NOT EXISTS (SELECT 1 FROM divers d WHERE d.key = i.person) LIMIT $2)",
+    "DELETE FROM placeholders WHERE turn IN (SELECT turn FROM placeholders WHERE placed_at < $1 LIMIT $2)",
+    "DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE raised_at < $1 LIMIT $2)",
 ];
 const EVENTS: &[&str] = &["DELETE FROM inbox WHERE seq IN (SELECT seq FROM inbox
     WHERE covered_by IS NOT NULL AND received_at < $1 ORDER BY seq LIMIT $2)"];
@@ -51,8 +57,12 @@ const USAGE: &[&str] = &[
     "DELETE FROM spend WHERE (day, diver) IN (SELECT day, diver FROM spend
         WHERE day < date($1 / 1000, 'unixepoch') LIMIT $2)",
 ];
-/// A limit that is whole again says nothing.
-const LIMITS: &[&str] = &["DELETE FROM limits WHERE key IN (SELECT key FROM limits WHERE arrival < $1 LIMIT $2)"];
+/// A limit that is whole again says nothing, nor does a code that is too old.
+const LIMITS: &[&str] = &[
+    "DELETE FROM limits WHERE key IN (SELECT key FROM limits WHERE arrival < $1 LIMIT $2)",
+    "DELETE FROM link_codes WHERE (bot, selector) IN (SELECT bot, selector FROM link_codes WHERE expires_at < $1 LIMIT $2)",
+    "DELETE FROM link_misses WHERE diver IN (SELECT diver FROM link_misses WHERE until < $1 LIMIT $2)",
+];
 const VECTORS: &[&str] = &["DELETE FROM content_embeddings WHERE rowid IN (SELECT e.rowid FROM content_embeddings e
     WHERE made_at < $1 AND NOT EXISTS (SELECT 1 FROM passages p WHERE p.hash = e.hash) LIMIT $2)"];
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Column, Row, TypeInfo, ValueRef};
 
-use super::held;
+use super::{everyone, held};
 use crate::fault::Outcome;
 use crate::store::SqliteStore;
 
@@ -55,6 +55,7 @@ const LISTS: &[(&str, &str)] = &[
         "SELECT id, kind, data, session, profile, created_at FROM leads
          WHERE session IN (SELECT value FROM json_each($2)) ORDER BY number",
     ),
+    ("identities", "SELECT diver, person, linked_at FROM identities WHERE diver = $3"),
     ("profiles", "SELECT profile, updated_at FROM divers WHERE key = $3"),
 ];
 
@@ -64,14 +65,18 @@ const STRUCTURED: &[&str] = &["state", "emergency", "reply", "event", "payload",
 pub(super) async fn export(store: &SqliteStore, subject: &Subject) -> Outcome<Option<Value>> {
     // One snapshot: a turn that ends meanwhile is either wholly in it or not at all.
     let mut reading = store.readers().begin().await?;
-    let held = held(&mut reading, subject).await?;
-    let (conversations, sessions, diver, whole) = held.parameters()?;
-    let mut out = Map::new();
+    let mut out: Map<String, Value> = LISTS.iter().map(|(name, _)| ((*name).to_owned(), json!([]))).collect();
     let mut any = false;
-    for (name, sql) in LISTS {
-        let found = list(&mut reading, sql, (&conversations, &sessions, &diver, whole)).await?;
-        any |= !found.is_empty();
-        out.insert((*name).to_owned(), Value::Array(found));
+    for subject in everyone(&mut reading, subject).await? {
+        let held = held(&mut reading, &subject).await?;
+        let (conversations, sessions, diver, whole) = held.parameters()?;
+        for (name, sql) in LISTS {
+            let found = list(&mut reading, sql, (&conversations, &sessions, &diver, whole)).await?;
+            any |= !found.is_empty();
+            if let Some(Value::Array(rows)) = out.get_mut(*name) {
+                rows.extend(found);
+            }
+        }
     }
     reading.commit().await?;
     let profile = out.remove("profiles").and_then(|found| found.get(0)?.get("profile").cloned());

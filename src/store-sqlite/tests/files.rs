@@ -249,7 +249,7 @@ fn said(conversation_name: &str, number: u64) -> Inbound {
     Inbound {
         turn: TurnId(numbered(100 + number)),
         conversation,
-        sender: Sender { key, name: None, locale: None },
+        sender: Sender { key, name: None, locale: None, contact: None },
         event_id: number.to_string(),
         fingerprint: None,
         content: Content::Text("x".into()),

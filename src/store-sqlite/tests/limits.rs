@@ -29,6 +29,7 @@ fn event(number: u64, at: Timestamp) -> Inbound {
             key: DiverKey { bot, channel, account: String::new(), user: "u".into() },
             name: None,
             locale: None,
+            contact: None,
         },
         event_id: format!("e{number}"),
         fingerprint: None,

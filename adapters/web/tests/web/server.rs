@@ -150,6 +150,8 @@ impl Server {
             voice: Arc::new(KeysAloud),
             clock: shared.clone(),
             channels,
+            lead_notices: Arc::new(|_| Vec::new()),
+            operator: None,
         };
         let (budget, least) = (Duration::from_secs(15), Duration::from_secs(2));
         let settings = SpineSettings {

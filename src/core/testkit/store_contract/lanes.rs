@@ -141,6 +141,29 @@ pub async fn a_command_after_a_burst_does_not_wait_for_it(lab: &mut dyn Lab) {
     assert_eq!(texts(&claim(&*store, 200).await), ["/help"]);
 }
 
+/// Two people in a group are answered each for themselves: profile and language are whoever speaks'.
+pub async fn a_burst_is_of_one_sender(lab: &mut dyn Lab) {
+    let store = lab.store();
+    let by = |user: &str, text: &str, ms| {
+        let event = said(&chat("group"), user, text, ms);
+        crate::channel::Inbound { ready_at: later(ms + 1000), ..event }
+    };
+    for (user, text, ms) in [("ada", "hi", 0), ("ada", "a question", 100), ("bob", "hello", 200), ("ada", "sorry", 300)]
+    {
+        accept(&*store, &by(user, text, ms)).await;
+    }
+    let mut heard = Vec::new();
+    // Somebody else spoke: what came before is a whole, without waiting for more.
+    for ms in [201, 301, 1301] {
+        let claimed = claim(&*store, ms).await;
+        assert!(claimed.events.iter().all(|event| event.sender.key == claimed.events[0].sender.key));
+        heard.push(texts(&claimed).join(" "));
+        let turn = answer(&*store, &claimed, "ok", ms).await;
+        store.finish(&claimed, &turn).await.unwrap();
+    }
+    assert_eq!(heard, ["hi a question", "hello", "sorry"]);
+}
+
 /// A worker that waits hears of new work at once, and of a burst when it has settled.
 pub async fn a_waiter_is_woken_by_an_event(lab: &mut dyn Lab) {
     let store = lab.store();

@@ -63,6 +63,7 @@ pub(super) fn said(at: &ConversationKey, user: &str, text: &str, ms: u64) -> Inb
             },
             name: Some("Ada".into()),
             locale: Some("pt-BR".into()),
+            contact: None,
         },
         event_id: format!("e{number}"),
         fingerprint: None,

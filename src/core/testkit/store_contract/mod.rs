@@ -15,13 +15,16 @@ use async_trait::async_trait;
 
 use crate::store::Store;
 
+pub mod alerts;
 pub mod attempts;
+pub mod identities;
 pub mod inbox;
 pub mod knowledge;
 pub mod lanes;
 pub mod leads;
 pub mod ledger;
 pub mod outbox;
+pub mod placeholders;
 pub mod privacy;
 pub mod sessions;
 pub mod turns;
@@ -89,6 +92,7 @@ macro_rules! store_contract {
                 a_burst_comes_together_once_it_settled,
                 a_burst_that_never_pauses_is_answered_at_last,
                 a_command_after_a_burst_does_not_wait_for_it,
+                a_burst_is_of_one_sender,
                 a_waiter_is_woken_by_an_event,
                 a_waiter_gives_up_in_time,
                 a_stale_claim_can_not_finish,
@@ -136,6 +140,34 @@ macro_rules! store_contract {
                 an_alarms_parts_go_first,
                 a_waiter_for_parts_is_woken,
                 parts_outlive_a_crash,
+            }
+            placeholders {
+                the_first_part_replaces_the_placeholder,
+                a_placeholder_outlives_a_crash,
+                a_forgotten_placeholder_is_left_alone,
+            }
+            alerts {
+                leads_and_emergencies_raise_alerts_once,
+                an_emergency_found_in_the_turn_raises_an_alert,
+                an_alert_is_told_until_it_is_seen,
+                what_is_on_its_way_is_not_told_again,
+                one_conversation_is_one_alert_until_it_is_seen,
+                the_first_look_goes_back_an_hour,
+                an_erased_emergency_is_told_no_more,
+                alerts_outlive_a_crash,
+            }
+            identities {
+                a_diver_is_a_person_alone,
+                a_code_joins_two_identities_once,
+                a_code_has_its_time,
+                guessing_is_barred,
+                a_code_is_tried_three_times,
+                ones_own_code_joins_nothing,
+                bots_are_apart,
+                a_person_has_one_profile,
+                a_person_has_one_limit,
+                a_person_is_exported_and_erased_whole,
+                identities_outlive_a_crash,
             }
             leads {
                 a_lead_is_stored_with_its_deliveries,

@@ -1,0 +1,95 @@
+//! Which buttons stand under a reply.
+
+use crate::agent::{Phrase, Voice};
+use crate::channel::{Action, Command};
+use crate::ids::TurnId;
+use crate::reply::Reply;
+use crate::store::Outcome;
+
+/// The agents whose subjects end at a professional: a course, a trip.
+const LEADING: [&str; 2] = ["certification", "trip"];
+/// Fixed sentences that offer a hand-over or send the diver to the operator.
+const OFFERING: [Phrase; 2] = [Phrase::WorryNextStep, Phrase::AskOperator];
+
+/// What to offer under a reply: after an answer its follow-up question, a professional where the subject
+/// or the words lead to one, and a rating; under an emergency that it is none; otherwise nothing.
+pub(crate) fn actions(voice: &dyn Voice, turn: TurnId, reply: &Reply, outcome: Outcome) -> Vec<Action> {
+    let label = |phrase| voice.say(phrase, reply.lang);
+    let mut actions = Vec::new();
+    match outcome {
+        Outcome::Emergency => actions.push(Action::new(label(Phrase::ButtonNotAnEmergency), Command::NotAnEmergency)),
+        Outcome::Answered | Outcome::NotCovered | Outcome::Fixed => {
+            actions.extend(reply.follow_up.clone().map(|question| Action::new(question, Command::FollowUp { turn })));
+            if leads_to_a_professional(voice, reply, outcome) {
+                actions.push(Action::new(label(Phrase::ButtonConnect), Command::Connect));
+            }
+            if outcome != Outcome::Fixed {
+                actions.push(Action::new("👍", Command::Rate { turn, up: true }));
+                actions.push(Action::new("👎", Command::Rate { turn, up: false }));
+            }
+        }
+        Outcome::OutOfScope | Outcome::Fallback | Outcome::CutShort | Outcome::SetAside => {}
+    }
+    actions
+}
+
+fn leads_to_a_professional(voice: &dyn Voice, reply: &Reply, outcome: Outcome) -> bool {
+    let subject = outcome != Outcome::Fixed && LEADING.contains(&reply.agent.as_str());
+    subject || OFFERING.iter().any(|phrase| offers(voice, *phrase, reply))
+}
+
+fn offers(voice: &dyn Voice, phrase: Phrase, reply: &Reply) -> bool {
+    let sentence = voice.say(phrase, reply.lang);
+    !sentence.is_empty() && reply.text.contains(&sentence)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::ids::AgentId;
+    use crate::lang::Lang;
+
+    struct Words;
+
+    impl Voice for Words {
+        fn say(&self, phrase: Phrase, _lang: Lang) -> String {
+            format!("<{}>", phrase.key())
+        }
+    }
+
+    fn offered(agent: &str, text: &str, outcome: Outcome) -> Vec<Command> {
+        let mut reply = Reply::fixed(text, AgentId::new(agent), Lang::En);
+        if outcome == Outcome::Answered {
+            reply.follow_up = Some("And in winter?".into());
+        }
+        actions(&Words, TurnId(Uuid::from_u128(1)), &reply, outcome).into_iter().map(|a| a.command).collect()
+    }
+
+    #[test]
+    fn an_answer_about_courses_or_trips_leads_to_a_professional() {
+        for agent in LEADING {
+            assert!(offered(agent, "OW takes four days.", Outcome::Answered).contains(&Command::Connect));
+        }
+        assert!(!offered("retrieval", "A manta is a ray.", Outcome::Answered).contains(&Command::Connect));
+        assert!(offered("safety", "It's fine. <worry_next_step>", Outcome::Answered).contains(&Command::Connect));
+        assert_eq!(offered("retrieval", "<ask_operator>", Outcome::Fixed), [Command::Connect]);
+    }
+
+    #[test]
+    fn an_answer_can_be_rated_and_followed_up() {
+        let turn = TurnId(Uuid::from_u128(1));
+        let offered = offered("retrieval", "A manta is a ray.", Outcome::Answered);
+        let rates = [Command::Rate { turn, up: true }, Command::Rate { turn, up: false }];
+        assert_eq!(offered, [vec![Command::FollowUp { turn }], rates.to_vec()].concat());
+    }
+
+    #[test]
+    fn under_an_emergency_stands_only_that_it_is_none() {
+        assert_eq!(offered("safety", "Get help.", Outcome::Emergency), [Command::NotAnEmergency]);
+        for outcome in [Outcome::Fallback, Outcome::CutShort, Outcome::SetAside, Outcome::OutOfScope] {
+            assert_eq!(offered("trip", "…", outcome), []);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Buttons that are no message: a rating, an acknowledgement. And one that becomes a message: a
+//! follow-up question.
+
+use crate::agent::Phrase;
+use crate::channel::{Command, Content, Inbound};
+use crate::intake::{Admitted, Intake, Refusal};
+
+/// What a pressed button comes to.
+pub(crate) enum Pressed {
+    /// It is done; there is no turn.
+    Done(Admitted),
+    /// It is taken in like anything else.
+    Event(Box<Inbound>),
+}
+
+impl Intake {
+    /// Does what needs no turn. The platform may be told of it as of any event: what is noted is stored.
+    pub(crate) async fn press(&self, mut event: Inbound) -> Result<Pressed, Refusal> {
+        let Content::Command(command) = &event.content else { return Ok(Pressed::Event(Box::new(event))) };
+        let noted = match *command {
+            Command::Rate { turn, up } => {
+                let kept =
+                    self.parts().store.rate(turn, up, None, event.received_at).await.map_err(Refusal::Unavailable)?;
+                if kept { Phrase::RatingNoted } else { Phrase::ButtonExpired }
+            }
+            Command::Acknowledge { alert } => {
+                let allowed = self.parts().operator.as_ref().is_some_and(|chat| chat.is(&event.conversation));
+                let seen = allowed
+                    && self.parts().store.acknowledge(alert, event.received_at).await.map_err(Refusal::Unavailable)?;
+                if seen { Phrase::AlertSeen } else { Phrase::ButtonExpired }
+            }
+            Command::FollowUp { turn } => {
+                let found = self.parts().store.turn(turn).await.map_err(Refusal::Unavailable)?;
+                // Without its question it stays a command, which answers that it came too late.
+                if let Some(question) = found.and_then(|turn| turn.reply.follow_up) {
+                    event.content = Content::Text(question);
+                }
+                return Ok(Pressed::Event(Box::new(event)));
+            }
+            _ => return Ok(Pressed::Event(Box::new(event))),
+        };
+        Ok(Pressed::Done(Admitted::Noted { say: self.say(noted, event.sender.locale.as_deref()) }))
+    }
+}
