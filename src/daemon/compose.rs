@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use dovvybuddy_agents::{HeuristicRouter, Operator, PhraseBook, PromptLibrary, RuleGuard};
 use dovvybuddy_core::agent::{Agents, Answerer, Voice};
 use dovvybuddy_core::alert::AlertDesk;
@@ -15,6 +16,7 @@ use dovvybuddy_core::store::{KnowledgeBase, Ledger, Notice, SpendCaps, Store, St
 use dovvybuddy_core::supervise::Progress;
 use dovvybuddy_core::turn::TurnSettings;
 use dovvybuddy_core::{BotId, ChannelId, Clock, ConversationKey, Lang, SystemClock};
+use dovvybuddy_discord::{DiscordAdapter, DiscordConfig};
 use dovvybuddy_knowledge::{Embeddings, Knowledge, KnowledgeConfig};
 use dovvybuddy_llm::{Chain, Extractive, Member, Spending};
 use dovvybuddy_outgoing::{Allowed, LeadWebhookOutlet, MailOutlet};
@@ -51,6 +53,9 @@ pub(crate) enum ComposeError {
     /// The web channel.
     #[error("http: {0}")]
     Web(#[from] dovvybuddy_web::ConfigError),
+    /// The Discord channel.
+    #[error("discord.{0}")]
+    Discord(#[from] dovvybuddy_discord::ConfigError),
     /// An outlet for leads.
     #[error("leads: {0}")]
     Outlet(#[from] dovvybuddy_outgoing::ConfigError),
@@ -269,9 +274,42 @@ pub(crate) fn web(config: &Config, house: &House, lifecycle: &Lifecycle) -> Resu
 }
 
 /// The channels a daemon serves.
-pub(crate) fn channels() -> HashMap<ChannelId, Arc<dyn ChannelAdapter>> {
+pub(crate) struct Channels {
+    /// All of them.
+    pub(crate) all: HashMap<ChannelId, Arc<dyn ChannelAdapter>>,
+    /// What platforms call: merged with the other routes.
+    pub(crate) routes: Router,
+}
+
+/// The channels whose credentials are there, and the web.
+pub(crate) fn channels(config: &Config) -> Result<Channels, ComposeError> {
+    let mut channels = Channels { all: HashMap::new(), routes: Router::new() };
     let web: Arc<dyn ChannelAdapter> = Arc::new(WebAdapter);
-    HashMap::from([(web.id(), web)])
+    channels.all.insert(web.id(), web);
+    if let Some(discord) = discord(config)? {
+        let discord = Arc::new(discord);
+        if discord.over_http() {
+            channels.routes = channels.routes.merge(dovvybuddy_discord::router(Arc::clone(&discord)));
+        }
+        channels.all.insert(discord.id(), discord);
+    }
+    Ok(channels)
+}
+
+/// The bot on Discord, if its token is there.
+pub(crate) fn discord(config: &Config) -> Result<Option<DiscordAdapter>, ComposeError> {
+    let Some(token) = config.discord.token() else { return Ok(None) };
+    let discord = DiscordConfig {
+        token,
+        api_url: config.discord.api_url.clone(),
+        application_id: config.discord.application_id.clone(),
+        public_key: config.discord.public_key.clone(),
+        gateway: config.discord.gateway,
+        message_content: config.discord.message_content,
+        settle: Duration::from_millis(config.lanes.settle_ms),
+        bot: BotId::new(config.bot.clone()),
+    };
+    Ok(Some(DiscordAdapter::new(discord, Arc::new(SystemClock))?))
 }
 
 /// The outlets of the configured lead deliveries.

@@ -54,6 +54,9 @@ const OLD_CONTENT: Duration = Duration::from_hours(9600);
 /// How long a model may take to say a word to the doctor.
 const MODEL_PATIENCE: Duration = Duration::from_secs(15);
 
+/// How long a platform may take to answer the doctor.
+const PLATFORM_PATIENCE: Duration = Duration::from_secs(15);
+
 pub(crate) async fn run(config: &Config, json: bool) -> Outcome {
     let mut findings = vec![Finding::ok("configuration", "can be used")];
     findings.push(disk(&config.data_dir));
@@ -63,6 +66,7 @@ pub(crate) async fn run(config: &Config, json: bool) -> Outcome {
     findings.push(embeddings(config));
     findings.extend(models(config).await);
     findings.push(leads(config));
+    findings.push(discord(config).await);
     let failed = findings.iter().any(|finding| finding.state == State::Fail);
     if json {
         output::json(&findings);
@@ -205,6 +209,40 @@ async fn try_model(member: &dovvybuddy_llm::Member) -> Result<(), dovvybuddy_cor
         }
     }
     Err(dovvybuddy_core::model::ModelError::Incomplete)
+}
+
+async fn discord(config: &Config) -> Finding {
+    const CHECK: &str = "discord";
+    let discord = match compose::discord(config) {
+        Ok(Some(discord)) => discord,
+        Ok(None) => return Finding::ok(CHECK, "off; set DISCORD_TOKEN to switch it on"),
+        Err(error) => return Finding::fail(CHECK, error.to_string()),
+    };
+    let standing = match tokio::time::timeout(PLATFORM_PATIENCE, discord.standing()).await {
+        Ok(Ok(standing)) => standing,
+        Ok(Err(error)) => return Finding::fail(CHECK, format!("{error}; check discord.token and discord.api_url")),
+        Err(_) => return Finding::fail(CHECK, "no answer; check the network and discord.api_url"),
+    };
+    let name = &standing.name;
+    match (&standing.endpoint, &config.discord.public_key) {
+        (Some(url), None) => Finding::fail(
+            CHECK,
+            format!(
+                "{name}: Discord sends commands to {url}; set discord.public_key, or empty that field in the portal"
+            ),
+        ),
+        (None, Some(_)) if !config.discord.gateway => Finding::fail(
+            CHECK,
+            format!("{name}: put http.public_url + /webhooks/discord into the portal as interactions endpoint"),
+        ),
+        _ if config.discord.message_content && !standing.message_content => Finding::warn(
+            CHECK,
+            format!(
+                "{name}: Message Content is not switched on in the portal; messages that don't name the bot come empty"
+            ),
+        ),
+        _ => Finding::ok(CHECK, format!("{name}, token accepted")),
+    }
 }
 
 fn leads(config: &Config) -> Finding {

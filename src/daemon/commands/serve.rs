@@ -42,7 +42,7 @@ pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
     let (routes, served) = watch::channel(http::starting_router());
     serve_http(&lifecycle, listen(config.http.bind, "http.bind").await?, served, config.http.address_file.as_deref())?;
     let how = Use { dispatch: true, migrate: !options.no_migrate, demo: options.demo, models: true, scratch: false };
-    let channels = compose::channels();
+    let compose::Channels { all: channels, routes: called } = compose::channels(config)?;
     let house = compose::house(config, how, channels.clone(), &lifecycle).await?;
     // From here on, writes of other processes are noticed.
     house.store.changed().await?;
@@ -91,7 +91,8 @@ pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
         serve_http(&lifecycle, listen(bind, "metrics.bind").await?, served, None)?;
     }
     let drained = web.clone();
-    let own = dovvybuddy_web::guarded(http::router(health, config.metrics.bind.is_none()), &web);
+    let own = http::router(health, config.metrics.bind.is_none()).merge(called);
+    let own = dovvybuddy_web::guarded(own, &web);
     let _starting = routes.send_replace(own.merge(dovvybuddy_web::router(&web)));
 
     announce(config, &house);

@@ -28,6 +28,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) lanes: Lanes,
     pub(crate) turn: Turn,
+    pub(crate) discord: Discord,
     pub(crate) operator: Operator,
     pub(crate) llm: Llm,
     pub(crate) embeddings: Embeddings,
@@ -85,7 +86,6 @@ impl Limits {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Lanes {
-    #[expect(dead_code, reason = "for channels whose divers write in bursts; the web and the terminal have none")]
     pub(crate) settle_ms: u64,
     pub(crate) most_running: usize,
     pub(crate) most_waiting: usize,
@@ -98,6 +98,31 @@ pub(crate) struct Turn {
     pub(crate) least_seconds: u64,
     pub(crate) history: usize,
     pub(crate) passages: usize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Discord {
+    #[serde(default)]
+    token: Option<SecretString>,
+    #[serde(default)]
+    #[allow(dead_code, reason = "read in `sources`; it stands here to be a known key")]
+    token_file: Option<PathBuf>,
+    #[serde(default)]
+    pub(crate) application_id: Option<String>,
+    #[serde(default)]
+    pub(crate) public_key: Option<String>,
+    pub(crate) gateway: bool,
+    pub(crate) message_content: bool,
+    pub(crate) api_url: String,
+}
+
+impl Discord {
+    /// The token, unless the channel is off. Its form is for the platform to judge.
+    pub(crate) fn token(&self) -> Option<SecretString> {
+        let token = self.token.as_ref()?.expose_secret().trim();
+        (!token.is_empty()).then(|| SecretString::from(token))
+    }
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -285,6 +310,7 @@ impl Config {
         self.validate_database()?;
         self.validate_http()?;
         self.validate_leads()?;
+        self.validate_discord()?;
         let positive = [
             ("limits.diver_burst", u64::from(self.limits.diver_burst)),
             ("lanes.most_running", self.lanes.most_running as u64),
@@ -352,6 +378,25 @@ impl Config {
                     "expected addresses or networks such as 10.0.0.0/8",
                 ));
             }
+        }
+        Ok(())
+    }
+
+    fn validate_discord(&self) -> Result<(), ConfigError> {
+        let discord = &self.discord;
+        http_url("discord.api_url", &discord.api_url)?;
+        if let Some(key) = &discord.public_key {
+            let wrong = |error: dovvybuddy_discord::PublicKeyError| {
+                ConfigError::invalid("discord.public_key", error.to_string())
+            };
+            dovvybuddy_discord::check_public_key(key).map_err(wrong)?;
+        }
+        let digits = |id: &String| !id.is_empty() && id.chars().all(|c| c.is_ascii_digit());
+        if discord.application_id.as_ref().is_some_and(|id| !digits(id)) {
+            return Err(ConfigError::invalid("discord.application_id", "expected the digits of the application's id"));
+        }
+        if !discord.gateway && discord.public_key.is_none() && discord.token().is_some() {
+            return Err(ConfigError::invalid("discord.public_key", "is needed when discord.gateway is false"));
         }
         Ok(())
     }

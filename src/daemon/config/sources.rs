@@ -10,7 +10,8 @@ use super::DEFAULTS;
 use super::error::ConfigError;
 
 /// Keys whose value is never shown and may come from a file (`<key>_file`).
-pub(crate) const SECRETS: [&str; 6] = [
+pub(crate) const SECRETS: [&str; 7] = [
+    "discord.token",
     "embeddings.api_key",
     "leads.smtp_url",
     "leads.webhook_secret",
@@ -20,7 +21,8 @@ pub(crate) const SECRETS: [&str; 6] = [
 ];
 
 /// Names people already use, and the keys they mean.
-const FAMILIAR: [(&str, &str); 4] = [
+const FAMILIAR: [(&str, &str); 5] = [
+    ("DISCORD_TOKEN", "discord.token"),
     ("DATABASE_URL", "database.url"),
     ("SENTRY_DSN", "telemetry.sentry_dsn"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.otlp_endpoint"),
