@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use twilight_gateway::queue::InMemoryQueue;
 use twilight_gateway::{CloseFrame, ConfigBuilder, Intents, Message, Session, Shard, ShardId, ShardState};
 
-use crate::api::ApiError;
+use crate::api::{Api, ApiError};
 use crate::events::{ChannelEvent, GuildEvent, InteractionEvent, MessageEvent, ReadyEvent};
 use crate::interactions::Interactions;
 use crate::receiver::Receiver;
@@ -39,7 +39,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What `GET /gateway/bot` tells.
 #[derive(Debug, Clone, Deserialize)]
-struct Recommended {
+pub(crate) struct Recommended {
     url: String,
     shards: u32,
     session_start_limit: StartLimit,
@@ -90,6 +90,11 @@ pub(crate) struct Gateway {
     pub(crate) seen: Mutex<HashMap<u32, Instant>>,
 }
 
+/// Asks Discord where the gateway is, and with that whether the token is good.
+pub(crate) async fn look_up(api: &Api) -> Result<Recommended, ChannelError> {
+    api.get("/gateway/bot", Duration::from_secs(10)).await.map_err(failed)
+}
+
 /// Why a shard's connection ended.
 enum Ended {
     /// It may be tried again, with the session if there is one.
@@ -112,12 +117,11 @@ impl Gateway {
     /// Runs all shards until `stop`.
     pub(crate) async fn run(
         self: Arc<Self>,
+        recommended: Recommended,
         progress: Arc<Progress>,
         stop: CancellationToken,
     ) -> Result<(), ChannelError> {
         let clock = Arc::clone(self.receiver.intake.clock());
-        let recommended: Recommended =
-            self.receiver.desk.api.get("/gateway/bot", Duration::from_secs(10)).await.map_err(failed)?;
         // Events that an earlier run of this loop still held went with it.
         self.receiver.look_for_gaps().await;
         let limit = recommended.session_start_limit;

@@ -238,6 +238,8 @@ impl ChannelAdapter for DiscordAdapter {
 
     async fn run(&self, intake: Intake, progress: Arc<Progress>, stop: CancellationToken) -> Result<(), ChannelError> {
         let _ = self.intake.set(intake.clone());
+        // Alone and first: with a refused token only one request is let through to try it.
+        let recommended = if self.gateway { Some(gateway::look_up(&self.desk.api).await?) } else { None };
         // Ends what was begun here also when this future is dropped.
         let own_stop = stop.child_token();
         let _ends_with_this_run = own_stop.clone().drop_guard();
@@ -256,10 +258,10 @@ impl ChannelAdapter for DiscordAdapter {
         until_stopped(Box::pin(Self::register(Arc::clone(&self.desk), intake.clone())));
         until_stopped(Box::pin(Arc::clone(&receiver).keep_caught_up()));
 
-        let ended = if self.gateway {
+        let ended = if let Some(recommended) = recommended {
             let sessions = Arc::clone(&self.sessions);
             let seen = Mutex::new(HashMap::new());
-            Arc::new(Gateway { receiver, interactions, sessions, seen }).run(progress, stop).await
+            Arc::new(Gateway { receiver, interactions, sessions, seen }).run(recommended, progress, stop).await
         } else {
             only_over_http(&progress, &*self.clock, &stop).await;
             Ok(())

@@ -178,6 +178,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn every_part_fits_and_nothing_is_lost(text in "([a-zäö潜水🤿 .\n]{0,40}(\n```\n)?){0,200}") {
             let parts = parts(&text);

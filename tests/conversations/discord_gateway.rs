@@ -14,7 +14,6 @@ async fn a_dropped_socket_is_resumed_where_ready_said() {
     let chat = platform.direct(ada);
     ask(&platform, ada, chat, QUESTION).await;
     platform.drop_sockets();
-    until("the socket is gone", || !platform.connected()).await;
     let answer = ask(&platform, ada, chat, "What is a safety stop?").await;
     assert!(answer.content.contains("stop"), "{}", answer.content);
     let counts = platform.counts();
@@ -97,6 +96,7 @@ async fn what_was_said_while_the_daemon_was_away_is_answered_once() {
     let (guild, channel) = platform.guild("Reef Club");
     let quiet = platform.channel(guild, "quiet");
     let daemon = setup.start().await;
+    until("the gateway is connected", || platform.connected()).await;
     let (ada, ben) = (platform.user("ada", "en-US"), platform.user("ben", "en-US"));
     let chat = platform.direct(ada);
     ask(&platform, ada, chat, QUESTION).await;
@@ -150,8 +150,10 @@ async fn killed_at_every_named_point_nothing_is_lost_and_nothing_said_twice() {
     let ada = platform.user("ada", "en-US");
     let chat = platform.direct(ada);
     let daemon = setup.start().await;
+    until("the gateway is connected", || platform.connected()).await;
     ask(&platform, ada, chat, "hello").await;
     daemon.kill().await;
+    until("the socket is gone", || !platform.connected()).await;
     let mut done = 1;
     for point in ["accepted", "claimed", "answered", "finished", "part_started", "part_sent"] {
         killed_at(point, &platform, &mut setup, ada, QUESTION, done).await;
