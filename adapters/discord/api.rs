@@ -213,7 +213,11 @@ impl Api {
         let patience = Duration::from_secs(2);
         let call = Call { method: Method::POST, path: "/users/@me/channels", body: Some(&body), spare: 0, patience };
         let channel = self.call(call).await?;
-        channel["id"].as_str().map(str::to_owned).ok_or_else(|| ApiError::Unreachable("a channel without id".into()))
+        channel
+            .get("id")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+            .ok_or_else(|| ApiError::Unreachable("a channel without id".into()))
     }
 }
 

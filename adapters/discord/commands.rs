@@ -116,9 +116,9 @@ mod tests {
 
     #[test]
     fn names_are_what_discord_takes_and_differ_within_a_language() {
-        for place in 0..ORDER.len() {
+        for (place, lang) in ORDER.iter().enumerate() {
             let names: HashSet<&str> = COMMANDS.iter().map(|command| command.elsewhere[place]).collect();
-            assert_eq!(names.len(), COMMANDS.len(), "{:?}", ORDER[place]);
+            assert_eq!(names.len(), COMMANDS.len(), "{lang:?}");
             for name in names {
                 assert!((1..=32).contains(&name.chars().count()), "{name}");
                 assert_eq!(name, name.to_lowercase());

@@ -79,7 +79,7 @@ pub(crate) struct ReadyEvent {
     pub(crate) user: Person,
 }
 
-/// What GUILD_CREATE tells.
+/// What `GUILD_CREATE` tells.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct GuildEvent {
     pub(crate) id: String,

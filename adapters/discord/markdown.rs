@@ -6,7 +6,7 @@ pub(crate) fn to_discord(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut in_fence = false;
     for line in text.lines() {
-        let fence = line.matches("```").count() % 2 == 1;
+        let fence = !line.matches("```").count().is_multiple_of(2);
         if in_fence || fence {
             out.extend(line.chars().filter(|c| shown(*c)));
         } else {
@@ -37,7 +37,8 @@ fn push_line(out: &mut String, line: &str) {
 
 /// Controls, and signs that turn the direction of what follows, are no part of an answer.
 fn shown(c: char) -> bool {
-    !(c.is_control() && c != '\t') && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    c == '\t' || !(turns || c.is_control())
 }
 
 #[cfg(test)]

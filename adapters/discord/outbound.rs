@@ -208,10 +208,15 @@ impl Sender<'_> {
                 Err(error) => return Err(error),
             }
         }
-        body["nonce"] = key.nonce().into();
-        body["enforce_nonce"] = true.into();
+        let mut add = |name: &str, value: Value| {
+            if let Some(body) = body.as_object_mut() {
+                body.insert(name.to_owned(), value);
+            }
+        };
+        add("nonce", key.nonce().into());
+        add("enforce_nonce", true.into());
         if let Some(to) = way.reply_to.as_ref().filter(|_| key.part == 0) {
-            body["message_reference"] = json!({ "message_id": to, "fail_if_not_exists": false });
+            add("message_reference", json!({ "message_id": to, "fail_if_not_exists": false }));
         }
         let message = self.desk.api.send(Method::POST, &format!("/channels/{channel}/messages"), &body, spare).await?;
         self.desk.spoke(&channel);

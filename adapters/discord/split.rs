@@ -21,7 +21,7 @@ pub(crate) fn split(text: &str, limit: TextLimit) -> Vec<String> {
     let mut rest = text.trim();
     while !rest.is_empty() {
         let room = limit.most.saturating_sub(measure(&opening));
-        if measure(rest) <= room && fences(&opening, rest) % 2 == 0 {
+        if measure(rest) <= room && fences(&opening, rest).is_multiple_of(2) {
             parts.push(format!("{opening}{rest}"));
             break;
         }
@@ -29,7 +29,7 @@ pub(crate) fn split(text: &str, limit: TextLimit) -> Vec<String> {
         let cut = cut_within(rest, room.saturating_sub(measure(CLOSING)), limit.unit);
         let (piece, after) = rest.split_at_checked(cut).unwrap_or((rest, ""));
         let mut part = format!("{opening}{}", piece.trim_end());
-        let open = fences(&opening, piece) % 2 == 1;
+        let open = !fences(&opening, piece).is_multiple_of(2);
         if open {
             opening = reopening(&opening, piece);
             part.push_str(CLOSING);

@@ -138,3 +138,28 @@ async fn a_request_that_discord_did_not_sign_is_refused_and_leaves_nothing() {
     ask(&platform, ada, chat, QUESTION).await;
     assert_eq!(said(&platform, chat, 1).await.len(), 1);
 }
+
+#[tokio::test]
+async fn the_buttons_under_an_answer_do_what_they_say() {
+    let (platform, setup) = platform(quick()).await;
+    let (_, channel) = platform.guild("Reef Club");
+    let _daemon = setup.start().await;
+    until("the gateway is connected", || platform.connected()).await;
+    let ada = platform.user("ada", "en-US");
+    platform.mention(ada, channel, QUESTION);
+    let answer = said(&platform, channel, 1).await.swap_remove(0);
+    let button = |begins: &str| {
+        let found = answer.buttons.iter().find(|(_, id)| id.starts_with(begins));
+        found.unwrap_or_else(|| panic!("no {begins} in {:?}", answer.buttons)).1.clone()
+    };
+    let rated = platform.press(ada, answer.id, &button("up:")).await;
+    let thanks = answered(&platform, &rated).await;
+    assert!(thanks.ephemeral && thanks.kind == 4, "{thanks:?}");
+
+    // Names and addresses are not asked for where everybody reads.
+    let pressed = platform.press(ada, answer.id, &button("connect")).await;
+    assert!(answered(&platform, &pressed).await.ephemeral);
+    let first = said(&platform, platform.direct(ada), 1).await.swap_remove(0);
+    assert!(!first.buttons.is_empty() && first.content.contains("course"), "{first:?}");
+    assert_eq!(platform.said(channel).iter().filter(|m| m.only_for.is_none()).count(), 1);
+}
