@@ -143,6 +143,11 @@ impl ConversationKey {
         encode([self.bot.as_str(), self.channel.as_str(), &self.account, &self.conversation])
     }
 
+    /// What the encoded keys of a bot's channel begin with, and no others.
+    pub fn prefix(bot: &BotId, channel: &ChannelId) -> String {
+        encode([bot.as_str(), channel.as_str()])
+    }
+
     /// The inverse of [`Self::encode`]; `None` for anything it did not write.
     pub fn decode(text: &str) -> Option<Self> {
         let [bot, channel, account, conversation] = decode(text)?;
@@ -163,7 +168,7 @@ impl DiverKey {
     }
 }
 
-fn encode(fields: [&str; 4]) -> String {
+fn encode<const N: usize>(fields: [&str; N]) -> String {
     use fmt::Write as _;
     let mut out = String::with_capacity(fields.iter().map(|f| f.len() + 4).sum());
     for field in fields {

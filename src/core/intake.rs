@@ -18,7 +18,7 @@ use crate::events::{Follower, Streams};
 use crate::failpoint;
 use crate::guard::{Alarm, Assessment, EmergencyGuard, Heard};
 use crate::hearing::{Hearing, WINDOW};
-use crate::ids::{AgentId, ChannelId, ConversationKey, DiverKey, SessionId, TurnId};
+use crate::ids::{AgentId, BotId, ChannelId, ConversationKey, DiverKey, SessionId, TurnId};
 use crate::lanes::Running;
 use crate::lang::Lang;
 use crate::limit::{Allowance, Charge, Quota};
@@ -247,6 +247,15 @@ impl Intake {
 
     pub(crate) fn parts(&self) -> &Parts {
         &self.0
+    }
+
+    /// See [`crate::store::Inbox::newest_events`].
+    pub async fn newest_events(
+        &self,
+        bot: &BotId,
+        channel: &ChannelId,
+    ) -> Result<Vec<(ConversationKey, String)>, StoreError> {
+        self.0.store.newest_events(bot, channel).await
     }
 
     /// Time and ids, for adapters.

@@ -136,6 +136,14 @@ pub trait Inbox: Send + Sync + 'static {
     /// the lane is free. Fails with [`StoreError::LeaseLost`] if another worker took the lane.
     async fn finish(&self, claim: &Claim, turn: &FinishedTurn) -> Result<(), StoreError>;
 
+    /// The newest event stored of each of a channel's conversations, by the platform's id. From there on a
+    /// platform that tells an event only once is asked what was missed.
+    async fn newest_events(
+        &self,
+        bot: &BotId,
+        channel: &ChannelId,
+    ) -> Result<Vec<(ConversationKey, String)>, StoreError>;
+
     /// Queue figures for readiness, status and metrics.
     async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError>;
 }

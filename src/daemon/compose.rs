@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use dovvybuddy_agents::{HeuristicRouter, Operator, PhraseBook, PromptLibrary, RuleGuard};
-use dovvybuddy_core::agent::{Agents, Answerer, Router, Voice};
+use dovvybuddy_core::agent::{self, Agents, Answerer, Voice};
 use dovvybuddy_core::alert::AlertDesk;
 use dovvybuddy_core::channel::{BoxError, ChannelAdapter, Outlet};
 use dovvybuddy_core::delivery::Deliveries;
@@ -16,6 +16,7 @@ use dovvybuddy_core::store::{KnowledgeBase, Ledger, Notice, SpendCaps, Store, St
 use dovvybuddy_core::supervise::Progress;
 use dovvybuddy_core::turn::TurnSettings;
 use dovvybuddy_core::{BotId, ChannelId, Clock, ConversationKey, Lang, SystemClock};
+use dovvybuddy_discord::{DiscordAdapter, DiscordConfig};
 use dovvybuddy_knowledge::{Embeddings, Knowledge, KnowledgeConfig, Root};
 use dovvybuddy_llm::{Chain, Extractive, Member, Spending};
 use dovvybuddy_outgoing::{Allowed, LeadWebhookOutlet, MailOutlet};
@@ -59,6 +60,9 @@ pub(crate) enum ComposeError {
     /// The Telegram channel.
     #[error("telegram: {0}")]
     Telegram(#[source] BoxError),
+    /// The Discord channel.
+    #[error("discord.{0}")]
+    Discord(#[from] dovvybuddy_discord::ConfigError),
     /// An outlet for leads.
     #[error("leads: {0}")]
     Outlet(#[from] dovvybuddy_outgoing::ConfigError),
@@ -237,7 +241,7 @@ pub(crate) async fn house(
         None => Arc::new(Extractive::new(minds.voice.clone())),
     };
 
-    let router: Arc<dyn Router> = match &models {
+    let router: Arc<dyn agent::Router> = match &models {
         Some(chain) => Arc::new(second_opinion(config, &minds, Arc::clone(chain))),
         None => minds.router.clone(),
     };
@@ -306,9 +310,9 @@ pub(crate) fn web(config: &Config, house: &House, lifecycle: &Lifecycle) -> Resu
 
 /// The channels a daemon serves.
 pub(crate) struct Channels {
-    /// By their ids.
+    /// All of them.
     pub(crate) all: HashMap<ChannelId, Arc<dyn ChannelAdapter>>,
-    /// What platforms call.
+    /// What platforms call: merged with the other routes.
     pub(crate) routes: Router,
 }
 
@@ -322,6 +326,13 @@ pub(crate) fn channels(config: &Config) -> Result<Channels, ComposeError> {
             channels.routes = channels.routes.merge(dovvybuddy_telegram::router(Arc::clone(&telegram)));
         }
         channels.all.insert(telegram.id(), telegram);
+    }
+    if let Some(discord) = discord(config)? {
+        let discord = Arc::new(discord);
+        if discord.over_http() {
+            channels.routes = channels.routes.merge(dovvybuddy_discord::router(Arc::clone(&discord)));
+        }
+        channels.all.insert(discord.id(), discord);
     }
     Ok(channels)
 }
@@ -349,6 +360,22 @@ pub(crate) fn telegram(config: &Config) -> Result<Option<Telegram>, ComposeError
         settle: Duration::from_millis(config.lanes.settle_ms),
     };
     Telegram::new(telegram).map(Some).map_err(ComposeError::Telegram)
+}
+
+/// The bot on Discord, if its token is there.
+pub(crate) fn discord(config: &Config) -> Result<Option<DiscordAdapter>, ComposeError> {
+    let Some(token) = config.discord.token() else { return Ok(None) };
+    let discord = DiscordConfig {
+        token,
+        api_url: config.discord.api_url.clone(),
+        application_id: config.discord.application_id.clone(),
+        public_key: config.discord.public_key.clone(),
+        gateway: config.discord.gateway,
+        message_content: config.discord.message_content,
+        settle: Duration::from_millis(config.lanes.settle_ms),
+        bot: BotId::new(config.bot.clone()),
+    };
+    Ok(Some(DiscordAdapter::new(discord, Arc::new(SystemClock))?))
 }
 
 /// The outlets of the configured lead deliveries.

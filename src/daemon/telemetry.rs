@@ -121,7 +121,8 @@ fn secrets(config: &Config) -> Vec<String> {
     let mut secrets: Vec<String> =
         configured.into_iter().flatten().map(|secret| secret.expose_secret().to_owned()).collect();
     secrets.extend(config.telegram.token().map(|token| token.expose_secret().to_owned()));
-    let named = ["OPENAI_API_KEY", "GROQ_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY", "DISCORD_TOKEN"];
+    secrets.extend(config.discord.token().map(|token| token.expose_secret().to_owned()));
+    let named = ["OPENAI_API_KEY", "GROQ_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY"];
     secrets.extend(named.iter().filter_map(|name| std::env::var(name).ok()));
     secrets.extend(config.llm.models.iter().filter_map(|m| Some(m.api_key.as_ref()?.expose_secret().to_owned())));
     secrets.extend(config.llm.models.iter().filter_map(|m| std::env::var(m.api_key_env.as_deref()?).ok()));

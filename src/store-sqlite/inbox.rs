@@ -7,13 +7,15 @@ use async_trait::async_trait;
 use dovvybuddy_core::channel::Inbound;
 use dovvybuddy_core::limit::Charge;
 use dovvybuddy_core::store::{Accepted, Backlog, Claim, FinishedTurn, Inbox, StoreError};
-use dovvybuddy_core::{SessionId, Timestamp};
-use sqlx::sqlite::SqliteConnection;
+use dovvybuddy_core::{BotId, ChannelId, ConversationKey, SessionId, Timestamp};
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use crate::accept::{self, Bill, EventRow, Offer, Took};
 use crate::fault::{Fault, Outcome};
 use crate::finish::Finish;
 use crate::lanes::Tries;
+use crate::rows;
 use crate::store::SqliteStore;
 
 #[async_trait]
@@ -113,6 +115,14 @@ impl Inbox for SqliteStore {
         Ok(())
     }
 
+    async fn newest_events(
+        &self,
+        bot: &BotId,
+        channel: &ChannelId,
+    ) -> Result<Vec<(ConversationKey, String)>, StoreError> {
+        Ok(self.newest_of_each(bot, channel).await?)
+    }
+
     async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
         let (waiting, oldest) = self.lanes().backlog();
         let (outbox_pending, outbox_unknown, outbox_dead) = self.outbox_counts().await?;
@@ -126,7 +136,23 @@ impl Inbox for SqliteStore {
     }
 }
 
+/// The newest event of each conversation whose key begins with $1. The key goes on with the length of the
+/// next field, a digit, and the colon is the character after the digits.
+const NEWEST: &str = "
+SELECT conversation, event_key FROM inbox WHERE seq IN
+    (SELECT max(seq) FROM inbox WHERE conversation > $1 AND conversation < $1 || ':' GROUP BY conversation)";
+
 impl SqliteStore {
+    async fn newest_of_each(&self, bot: &BotId, channel: &ChannelId) -> Outcome<Vec<(ConversationKey, String)>> {
+        let found = sqlx::query(NEWEST).bind(ConversationKey::prefix(bot, channel)).fetch_all(self.readers()).await?;
+        let newest = |row: &SqliteRow| {
+            let conversation = rows::conversation(row.try_get(0)?)?;
+            // An event's key is a conversation's with the event's id in its place.
+            Ok((conversation, rows::conversation(row.try_get(1)?)?.conversation))
+        };
+        found.iter().map(newest).collect()
+    }
+
     fn next_offer(&self) -> i64 {
         self.inner.offers.fetch_add(1, Ordering::Relaxed)
     }

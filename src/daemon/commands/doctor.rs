@@ -82,6 +82,7 @@ pub(crate) async fn run(config: &Config, json: bool) -> Outcome {
     findings.extend(models(config).await);
     findings.push(leads(config));
     findings.push(telegram(config).await);
+    findings.push(discord(config).await);
     let failed = findings.iter().any(|finding| finding.state == State::Fail);
     if json {
         output::json(&findings);
@@ -251,26 +252,65 @@ async fn telegram(config: &Config) -> Finding {
     let telegram = match compose::telegram(config) {
         Ok(Some(telegram)) => telegram,
         Ok(None) => return Finding::ok(CHECK, "off; set TELEGRAM_BOT_TOKEN to switch it on"),
-        Err(error) => return Finding::fail(CHECK, error.to_string()),
+        Err(error) => return Finding::fail(CHECK, error.to_string(), "correct that key"),
     };
     let standing = match tokio::time::timeout(PLATFORM_PATIENCE, telegram.standing()).await {
         Ok(Ok(standing)) => standing,
-        Ok(Err(error)) => return Finding::fail(CHECK, format!("{error}; check telegram.token and telegram.api_url")),
-        Err(_) => return Finding::fail(CHECK, "no answer; check the network and telegram.api_url"),
+        Ok(Err(error)) => return Finding::fail(CHECK, error.to_string(), "check telegram.token and telegram.api_url"),
+        Err(_) => return Finding::fail(CHECK, "no answer", "check the network and telegram.api_url"),
     };
     let by_webhook = config.telegram.mode == TelegramMode::Webhook;
     let mode = if by_webhook { "webhook" } else { "polling" };
     let text = format!("@{}, by {mode}, {} updates wait", standing.username, standing.pending);
     match (by_webhook, &standing.webhook, &standing.last_error) {
         (true, _, None) if config.http.public_url.is_none() => {
-            Finding::warn(CHECK, format!("{text}; set http.public_url so that the webhook can be registered"))
+            Finding::warn(CHECK, text, "set http.public_url so that the webhook can be registered")
         }
-        (true, None, _) => Finding::warn(CHECK, format!("{text}; no webhook is registered yet, serve does it")),
-        (true, _, Some(error)) => Finding::warn(CHECK, format!("{text}; Telegram says: {error}")),
-        (false, Some(url), _) => {
-            Finding::warn(CHECK, format!("{text}; a webhook is registered at {url}, serve takes its place"))
-        }
+        (true, None, _) => Finding::warn(CHECK, format!("{text}; no webhook is registered yet"), "start serve, which does it"),
+        (true, _, Some(error)) => Finding::warn(
+            CHECK,
+            format!("{text}; Telegram says: {error}"),
+            "see that http.public_url can be reached from outside by https",
+        ),
+        (false, Some(url), _) => Finding::warn(
+            CHECK,
+            format!("{text}; a webhook is registered at {url}"),
+            "start serve, which takes its place, or set telegram.mode to webhook",
+        ),
         _ => Finding::ok(CHECK, text),
+    }
+}
+
+async fn discord(config: &Config) -> Finding {
+    const CHECK: &str = "discord";
+    let discord = match compose::discord(config) {
+        Ok(Some(discord)) => discord,
+        Ok(None) => return Finding::ok(CHECK, "off; set DISCORD_TOKEN to switch it on"),
+        Err(error) => return Finding::fail(CHECK, error.to_string(), "correct that key"),
+    };
+    let standing = match tokio::time::timeout(PLATFORM_PATIENCE, discord.standing()).await {
+        Ok(Ok(standing)) => standing,
+        Ok(Err(error)) => return Finding::fail(CHECK, error.to_string(), "check discord.token and discord.api_url"),
+        Err(_) => return Finding::fail(CHECK, "no answer", "check the network and discord.api_url"),
+    };
+    let name = &standing.name;
+    match (&standing.endpoint, &config.discord.public_key) {
+        (Some(url), None) => Finding::fail(
+            CHECK,
+            format!("{name}: Discord sends commands to {url}"),
+            "set discord.public_key, or empty that field in the portal",
+        ),
+        (None, Some(_)) if !config.discord.gateway => Finding::fail(
+            CHECK,
+            format!("{name}: Discord knows no interactions endpoint"),
+            "put http.public_url + /webhooks/discord into the portal",
+        ),
+        _ if config.discord.message_content && !standing.message_content => Finding::warn(
+            CHECK,
+            format!("{name}: messages that don't name the bot come empty"),
+            "switch Message Content on in the portal, or discord.message_content off",
+        ),
+        _ => Finding::ok(CHECK, format!("{name}, token accepted")),
     }
 }
 

@@ -30,6 +30,7 @@ pub(crate) struct Config {
     pub(crate) turn: Turn,
     pub(crate) router: Router,
     pub(crate) telegram: Telegram,
+    pub(crate) discord: Discord,
     pub(crate) operator: Operator,
     pub(crate) llm: Llm,
     pub(crate) embeddings: Embeddings,
@@ -138,6 +139,31 @@ pub(crate) enum TelegramMode {
 }
 
 impl Telegram {
+    /// The token, unless the channel is off. Its form is for the platform to judge.
+    pub(crate) fn token(&self) -> Option<SecretString> {
+        let token = self.token.as_ref()?.expose_secret().trim();
+        (!token.is_empty()).then(|| SecretString::from(token))
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Discord {
+    #[serde(default)]
+    token: Option<SecretString>,
+    #[serde(default)]
+    #[allow(dead_code, reason = "read in `sources`; it stands here to be a known key")]
+    token_file: Option<PathBuf>,
+    #[serde(default)]
+    pub(crate) application_id: Option<String>,
+    #[serde(default)]
+    pub(crate) public_key: Option<String>,
+    pub(crate) gateway: bool,
+    pub(crate) message_content: bool,
+    pub(crate) api_url: String,
+}
+
+impl Discord {
     /// The token, unless the channel is off. Its form is for the platform to judge.
     pub(crate) fn token(&self) -> Option<SecretString> {
         let token = self.token.as_ref()?.expose_secret().trim();
@@ -331,6 +357,7 @@ impl Config {
         self.validate_http()?;
         self.validate_leads()?;
         self.validate_telegram()?;
+        self.validate_discord()?;
         let positive = [
             ("http.most_connections", self.http.most_connections as u64),
             ("http.most_streams", self.http.most_streams as u64),
@@ -427,6 +454,25 @@ impl Config {
             }
             _ => Ok(()),
         }
+}
+
+    fn validate_discord(&self) -> Result<(), ConfigError> {
+        let discord = &self.discord;
+        http_url("discord.api_url", &discord.api_url)?;
+        if let Some(key) = &discord.public_key {
+            let wrong = |error: dovvybuddy_discord::PublicKeyError| {
+                ConfigError::invalid("discord.public_key", error.to_string())
+            };
+            dovvybuddy_discord::check_public_key(key).map_err(wrong)?;
+        }
+        let digits = |id: &String| !id.is_empty() && id.chars().all(|c| c.is_ascii_digit());
+        if discord.application_id.as_ref().is_some_and(|id| !digits(id)) {
+            return Err(ConfigError::invalid("discord.application_id", "expected the digits of the application's id"));
+        }
+        if !discord.gateway && discord.public_key.is_none() && discord.token().is_some() {
+            return Err(ConfigError::invalid("discord.public_key", "is needed when discord.gateway is false"));
+        }
+        Ok(())
     }
 
     fn validate_leads(&self) -> Result<(), ConfigError> {

@@ -10,7 +10,8 @@ use super::DEFAULTS;
 use super::error::ConfigError;
 
 /// Keys whose value is never shown and may come from a file (`<key>_file`).
-pub(crate) const SECRETS: [&str; 8] = [
+pub(crate) const SECRETS: [&str; 9] = [
+    "discord.token",
     "embeddings.api_key",
     "leads.smtp_url",
     "leads.webhook_secret",
@@ -22,7 +23,8 @@ pub(crate) const SECRETS: [&str; 8] = [
 ];
 
 /// Names people already use, and the keys they mean.
-const FAMILIAR: [(&str, &str); 5] = [
+const FAMILIAR: [(&str, &str); 6] = [
+    ("DISCORD_TOKEN", "discord.token"),
     ("DATABASE_URL", "database.url"),
     ("TELEGRAM_BOT_TOKEN", "telegram.token"),
     ("SENTRY_DSN", "telemetry.sentry_dsn"),

@@ -6,9 +6,10 @@ use futures::future::join_all;
 use serde_json::json;
 
 use super::make::{accept, answer, charged, chat, claim, diver, exchange, fresh, later, said, try_claim, turn};
-use super::{Lab, MOST_WAITING};
+use super::{Lab, MOST_WAITING, Stop};
 use crate::clock::Timestamp;
 use crate::guard::{EmergencyKind, StandingEmergency};
+use crate::ids::{BotId, ChannelId, ConversationKey};
 use crate::limit::{Charge, Quota, Verdict, gcra};
 use crate::session::{DiverProfile, Session};
 use crate::store::{Accepted, FinishedTurn, Outcome, StoreError};
@@ -332,4 +333,34 @@ pub async fn the_backlog_counts_what_waits(lab: &mut dyn Lab) {
     let backlog = store.backlog(later(1500)).await.unwrap();
     assert_eq!((backlog.waiting, backlog.outbox_pending, backlog.outbox_dead), (3, 2, 0));
     assert!(backlog.oldest >= Duration::from_secs(1), "{:?}", backlog.oldest);
+}
+
+/// Of each conversation of the channel the newest event is named, covered or not, after a crash too; other
+/// bots and channels stay out, also one whose name begins alike.
+pub async fn the_newest_event_of_each_conversation_is_known(lab: &mut dyn Lab) {
+    let store = lab.store();
+    let on = |channel: &str, bot: &str, conversation: &str| ConversationKey {
+        bot: BotId::new(bot),
+        channel: ChannelId::new(channel),
+        ..chat(conversation)
+    };
+    let covered = said(&on("telegram", "default", "e"), "ada", "hello", 0);
+    exchange(&*store, &covered, "hi", &[]).await;
+    let mut newest = vec![(covered.conversation, covered.event_id)];
+    for (at, ms) in [("c", 1), ("d", 2), ("c", 3)] {
+        let event = said(&on("telegram", "default", at), "ada", "hello", ms);
+        accept(&*store, &event).await;
+        newest.push((event.conversation, event.event_id));
+    }
+    for elsewhere in [on("telegram2", "default", "c"), on("discord", "default", "c"), on("telegram", "second", "c")] {
+        accept(&*store, &said(&elsewhere, "ada", "hello", 4)).await;
+    }
+    // The first event in "c" is not its newest.
+    newest.remove(1);
+    newest.sort();
+    drop(store);
+    lab.reopen(Stop::Crash).await;
+    let mut found = lab.store().newest_events(&BotId::default(), &ChannelId::new("telegram")).await.unwrap();
+    found.sort();
+    assert_eq!(found, newest);
 }

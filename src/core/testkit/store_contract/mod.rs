@@ -83,6 +83,7 @@ macro_rules! store_contract {
                 an_alarm_found_only_in_the_turn_stands,
                 standing_down_ends_an_alarm,
                 the_backlog_counts_what_waits,
+                the_newest_event_of_each_conversation_is_known,
             }
             lanes {
                 nothing_waits_nothing_is_claimed,

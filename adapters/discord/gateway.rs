@@ -1,0 +1,354 @@
+//! The gateway: shards as Discord recommends, each with its session, resumed where it can be.
+//!
+//! The protocol itself (HELLO, jittered heartbeats, zombies, IDENTIFY's limits, RESUME at the address
+//! that READY named) is `twilight-gateway`'s. It hands over one event after another and reads no further
+//! until asked: order is kept, and a full house pushes back to the socket. serenity, the better known
+//! library, starts a task per event, which keeps neither; its shard can't be driven from outside, knows
+//! no resume address, and its REST client sleeps through limits while a reply waits.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use dovvybuddy_core::channel::{BoxError, ChannelError};
+use dovvybuddy_core::supervise::Progress;
+use futures::StreamExt as _;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use twilight_gateway::queue::InMemoryQueue;
+use twilight_gateway::{CloseFrame, ConfigBuilder, Intents, Message, Session, Shard, ShardId, ShardState};
+
+use crate::api::{Api, ApiError};
+use crate::events::{ChannelEvent, GuildEvent, InteractionEvent, MessageEvent, ReadyEvent};
+use crate::interactions::Interactions;
+use crate::receiver::Receiver;
+
+/// Heartbeats are answered about every 41 s; a shard that was silent for longer than this is ill.
+const SILENCE: Duration = Duration::from_secs(50);
+/// How often the watermark is moved while all shards are well.
+const TICK: Duration = Duration::from_secs(5);
+/// After so many connections in a row that came to nothing, the session is dropped.
+const MOST_FAILURES: u32 = 3;
+/// The longest pause between two connections.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long closing may take.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What `GET /gateway/bot` tells.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Recommended {
+    url: String,
+    shards: u32,
+    session_start_limit: StartLimit,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+struct StartLimit {
+    total: u32,
+    remaining: u32,
+    reset_after: u64,
+    #[serde(default = "one")]
+    max_concurrency: u16,
+}
+
+const fn one() -> u16 {
+    1
+}
+
+/// A session that can be taken up again.
+#[derive(Debug, Clone)]
+struct Saved {
+    session: Session,
+    address: Option<String>,
+    shards: u32,
+}
+
+/// The sessions of this process, kept while the loop is started again.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions(Mutex<HashMap<u32, Saved>>);
+
+impl Sessions {
+    fn take(&self, shard: u32, shards: u32) -> Option<Saved> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.remove(&shard).filter(|saved| saved.shards == shards)
+    }
+
+    fn keep(&self, shard: u32, saved: Saved) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(shard, saved);
+    }
+}
+
+/// The gateway of one bot.
+pub(crate) struct Gateway {
+    pub(crate) receiver: Arc<Receiver>,
+    pub(crate) interactions: Arc<Interactions>,
+    pub(crate) sessions: Arc<Sessions>,
+    /// When each shard last gave a sign of life.
+    pub(crate) seen: Mutex<HashMap<u32, Instant>>,
+}
+
+/// Asks Discord where the gateway is, and with that whether the token is good.
+pub(crate) async fn look_up(api: &Api) -> Result<Recommended, ChannelError> {
+    api.get("/gateway/bot", Duration::from_secs(10)).await.map_err(failed)
+}
+
+/// Why a shard's connection ended.
+enum Ended {
+    /// It may be tried again, with the session if there is one.
+    Lost,
+    /// The daemon stops.
+    Stopped,
+    /// Trying again is of no use.
+    Fatal(Fatal),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fatal {
+    Unauthorized,
+    /// An intent that is not switched on in the developer portal.
+    Intents,
+    Other(u16),
+}
+
+impl Gateway {
+    /// Runs all shards until `stop`.
+    pub(crate) async fn run(
+        self: Arc<Self>,
+        recommended: Recommended,
+        progress: Arc<Progress>,
+        stop: CancellationToken,
+    ) -> Result<(), ChannelError> {
+        let clock = Arc::clone(self.receiver.intake.clock());
+        // Events that an earlier run of this loop still held went with it.
+        self.receiver.look_for_gaps().await;
+        let limit = recommended.session_start_limit;
+        let queue = InMemoryQueue::new(
+            limit.max_concurrency,
+            limit.remaining.min(limit.total),
+            Duration::from_millis(limit.reset_after),
+            limit.total,
+        );
+        let shards = recommended.shards.max(1);
+        let mut running = JoinSet::new();
+        for shard in 0..shards {
+            self.sign_of_life(shard);
+            let (gateway, queue, stop) = (Arc::clone(&self), queue.clone(), stop.clone());
+            let address = recommended.url.clone();
+            running.spawn(async move { gateway.keep_shard(shard, shards, address, queue, stop).await });
+        }
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            tokio::select! {
+                ended = running.join_next() => match ended {
+                    Some(Ok(Ok(()))) if stop.is_cancelled() => {}
+                    Some(Ok(Ok(()))) => return Err(ChannelError::Failed("a shard ended".into())),
+                    Some(Ok(Err(error))) => return Err(error),
+                    Some(Err(error)) => return Err(ChannelError::Failed(error.into())),
+                    None => return Ok(()),
+                },
+                _ = tick.tick() => {
+                    if self.all_well(Instant::now()) {
+                        progress.tick(clock.now());
+                    }
+                }
+            }
+        }
+    }
+
+    fn sign_of_life(&self, shard: u32) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(shard, Instant::now());
+    }
+
+    fn all_well(&self, now: Instant) -> bool {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).values().all(|at| now.duration_since(*at) < SILENCE)
+    }
+
+    async fn keep_shard(
+        &self,
+        number: u32,
+        shards: u32,
+        address: String,
+        queue: InMemoryQueue,
+        stop: CancellationToken,
+    ) -> Result<(), ChannelError> {
+        let mut failures = 0;
+        let mut content = self.receiver.desk.message_content;
+        loop {
+            let mut shard = self.connect(number, shards, &address, &queue, content);
+            let ended = self.listen(&mut shard, number, &mut failures, &stop).await;
+            match ended {
+                Ended::Stopped => {
+                    shard.close(CloseFrame::NORMAL);
+                    let _ = tokio::time::timeout(LAST_WORDS, async { while shard.next().await.is_some() {} }).await;
+                    return Ok(());
+                }
+                Ended::Fatal(Fatal::Unauthorized) => return Err(ChannelError::Unauthorized),
+                Ended::Fatal(Fatal::Intents) if content => {
+                    tracing::warn!(
+                        "Message Content is not switched on in the developer portal: messages that neither name \
+                         the bot nor reply to it with a ping stay unread"
+                    );
+                    content = false;
+                }
+                Ended::Fatal(why) => {
+                    return Err(ChannelError::Failed(format!("the gateway refused us: {why:?}").into()));
+                }
+                Ended::Lost => {
+                    if failures < MOST_FAILURES
+                        && let Some(session) = shard.session()
+                    {
+                        let address = shard.resume_url().map(str::to_owned);
+                        self.sessions.keep(number, Saved { session: session.clone(), address, shards });
+                    }
+                    let pause = LONGEST_PAUSE.min(Duration::from_millis(250) * 2u32.saturating_pow(failures.min(10)));
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        () = stop.cancelled() => return Ok(()),
+                    }
+                }
+            }
+        }
+    }
+
+    fn connect(&self, number: u32, shards: u32, address: &str, queue: &InMemoryQueue, content: bool) -> Shard {
+        let mut intents = Intents::GUILDS | Intents::GUILD_MESSAGES | Intents::DIRECT_MESSAGES;
+        intents.set(Intents::MESSAGE_CONTENT, content);
+        let mut config = ConfigBuilder::new(self.receiver.desk.api.token(), intents)
+            .proxy_url(address.trim_end_matches('/').to_owned())
+            .queue(queue.clone());
+        if let Some(saved) = self.sessions.take(number, shards) {
+            config = config.session(saved.session);
+            if let Some(address) = saved.address {
+                config = config.resume_url(address);
+            }
+        }
+        Shard::with_config(ShardId::new(number, shards), config.build())
+    }
+
+    /// Hands on what a shard hears.
+    async fn listen(&self, shard: &mut Shard, number: u32, failures: &mut u32, stop: &CancellationToken) -> Ended {
+        loop {
+            let heard = tokio::select! {
+                heard = shard.next() => heard,
+                () = stop.cancelled() => return Ended::Stopped,
+            };
+            match heard {
+                Some(Ok(Message::Text(text))) => {
+                    self.sign_of_life(number);
+                    if self.hand_on(&text).await {
+                        *failures = 0;
+                    }
+                }
+                Some(Ok(Message::Close(frame))) => {
+                    let code = frame.map(|frame| frame.code);
+                    tracing::info!(shard = number, ?code, "the gateway's connection ended");
+                    if let Some(fatal) = fatal(code, shard.state()) {
+                        return Ended::Fatal(fatal);
+                    }
+                    *failures += 1;
+                    if *failures >= MOST_FAILURES {
+                        return Ended::Lost;
+                    }
+                }
+                Some(Err(error)) => {
+                    tracing::warn!(shard = number, error = %error, "the gateway can't be used");
+                    if shard.state() != ShardState::Active {
+                        *failures += 1;
+                        return Ended::Lost;
+                    }
+                }
+                None => return Ended::Fatal(Fatal::Other(0)),
+            }
+        }
+    }
+
+    /// `true` when the session stands.
+    async fn hand_on(&self, text: &str) -> bool {
+        let frame: Frame<'_> = match serde_json::from_str(text) {
+            Ok(frame) => frame,
+            Err(error) => {
+                tracing::warn!(error = %error, "an event of the gateway can't be read");
+                return false;
+            }
+        };
+        let (Some(event), Some(data)) = (frame.t.as_deref(), frame.d) else { return false };
+        match event {
+            "READY" => {
+                if let Some(ready) = read::<ReadyEvent>(event, data) {
+                    let _ = self.receiver.desk.me.set(ready.user.id);
+                    // A session that is new knows nothing of what came before it.
+                    self.receiver.look_for_gaps().await;
+                }
+                tracing::info!(message_content = self.receiver.desk.message_content, "the gateway is ready");
+                return true;
+            }
+            "RESUMED" => {
+                tracing::info!("the gateway's session is resumed");
+                return true;
+            }
+            "MESSAGE_CREATE" => {
+                if let Some(message) = read::<MessageEvent>(event, data) {
+                    self.receiver.take(&message).await;
+                }
+            }
+            "INTERACTION_CREATE" => {
+                if let Some(interaction) = read::<InteractionEvent>(event, data)
+                    && let Some(permit) = self.receiver.room().await
+                {
+                    let interactions = Arc::clone(&self.interactions);
+                    self.receiver.tasks.spawn(async move {
+                        interactions.answer(&interaction).await;
+                        drop(permit);
+                    });
+                }
+            }
+            "GUILD_CREATE" => {
+                if let Some(guild) = read::<GuildEvent>(event, data) {
+                    self.receiver.enter_guild(&guild);
+                }
+            }
+            "THREAD_CREATE" | "CHANNEL_CREATE" => {
+                if let Some(channel) = read::<ChannelEvent>(event, data) {
+                    self.receiver.desk.learn_place(&channel);
+                }
+            }
+            _ => {}
+        }
+        false
+    }
+}
+
+/// A payload of the gateway.
+#[derive(Deserialize)]
+struct Frame<'a> {
+    #[serde(borrow, default)]
+    t: Option<std::borrow::Cow<'a, str>>,
+    #[serde(borrow, default)]
+    d: Option<&'a RawValue>,
+}
+
+fn read<'a, T: Deserialize<'a>>(event: &str, data: &'a RawValue) -> Option<T> {
+    serde_json::from_str(data.get())
+        .inspect_err(|error| tracing::warn!(event, error = %error, "an event of Discord can't be read"))
+        .ok()
+}
+
+/// Close codes after which trying again is of no use.
+fn fatal(code: Option<u16>, state: ShardState) -> Option<Fatal> {
+    match code {
+        Some(4004) => Some(Fatal::Unauthorized),
+        Some(4013 | 4014) => Some(Fatal::Intents),
+        Some(code) if state == ShardState::FatallyClosed => Some(Fatal::Other(code)),
+        _ => None,
+    }
+}
+
+fn failed(error: ApiError) -> ChannelError {
+    match error {
+        ApiError::Unauthorized => ChannelError::Unauthorized,
+        error => ChannelError::Failed(BoxError::from(error)),
+    }
+}

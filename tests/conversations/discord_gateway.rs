@@ -1,0 +1,164 @@
+//! Everything that may happen to the gateway, and the process in front of it: nothing is lost, nothing is
+//! said twice.
+
+use std::time::Duration;
+
+use dovvybuddy_fakes::discord::Settings;
+
+use crate::discord_support::{QUESTION, ask, connected, platform, quick, said, until};
+
+#[tokio::test]
+async fn a_dropped_socket_is_resumed_where_ready_said() {
+    let (platform, _setup, _daemon) = connected(quick()).await;
+    let ada = platform.user("ada", "en-US");
+    let chat = platform.direct(ada);
+    ask(&platform, ada, chat, QUESTION).await;
+    platform.drop_sockets();
+    let answer = ask(&platform, ada, chat, "What is a safety stop?").await;
+    assert!(answer.content.contains("stop"), "{}", answer.content);
+    let counts = platform.counts();
+    assert_eq!((counts.identified, counts.resumed, counts.resumed_elsewhere), (1, 1, 0));
+    assert_eq!(platform.said(chat).len(), 2);
+}
+
+#[tokio::test]
+async fn a_request_to_reconnect_is_followed() {
+    let (platform, _setup, _daemon) = connected(quick()).await;
+    platform.ask_to_reconnect();
+    until("it resumed", || platform.counts().resumed == 1).await;
+    let ada = platform.user("ada", "en-US");
+    ask(&platform, ada, platform.direct(ada), QUESTION).await;
+    assert_eq!(platform.counts().identified, 1);
+}
+
+#[tokio::test]
+async fn a_zombie_is_noticed_by_its_silence() {
+    let settings = Settings { heartbeat: Duration::from_millis(400), ..quick() };
+    let (platform, _setup, _daemon) = connected(settings).await;
+    let ada = platform.user("ada", "en-US");
+    let chat = platform.direct(ada);
+    until("it beats", || platform.counts().heartbeats > 0).await;
+    platform.zombie(true);
+    platform.say(ada, chat, QUESTION);
+    until("a new socket", || platform.counts().sockets >= 2).await;
+    platform.zombie(false);
+    said(&platform, chat, 1).await;
+    ask(&platform, ada, chat, "What is a safety stop?").await;
+    assert_eq!(platform.said(chat).len(), 2);
+    assert_eq!(platform.counts().identified, 1, "the session was kept");
+}
+
+#[tokio::test]
+async fn what_a_lost_session_missed_is_fetched() {
+    let (platform, _setup, _daemon) = connected(quick()).await;
+    let ada = platform.user("ada", "en-US");
+    let chat = platform.direct(ada);
+    ask(&platform, ada, chat, QUESTION).await;
+    platform.invalidate_sessions(false);
+    // No session hears this.
+    platform.say(ada, chat, "What is a safety stop?");
+    said(&platform, chat, 2).await;
+    ask(&platform, ada, chat, "How long should I wait before flying after diving?").await;
+    assert_eq!(platform.said(chat).len(), 3);
+    assert_eq!(platform.counts().identified, 2);
+}
+
+#[tokio::test]
+async fn sessions_that_can_not_be_resumed_are_given_up() {
+    let (platform, _setup, _daemon) = connected(quick()).await;
+    let ada = platform.user("ada", "en-US");
+    let chat = platform.direct(ada);
+    ask(&platform, ada, chat, QUESTION).await;
+    platform.refuse_resumes(true);
+    platform.drop_sockets();
+    until("a new session", || platform.counts().identified == 2).await;
+    ask(&platform, ada, chat, "What is a safety stop?").await;
+}
+
+#[tokio::test]
+async fn a_platform_that_was_down_is_taken_up_again() {
+    let (platform, _setup, daemon) = connected(quick()).await;
+    let ada = platform.user("ada", "en-US");
+    let chat = platform.direct(ada);
+    ask(&platform, ada, chat, QUESTION).await;
+    platform.down(true);
+    platform.say(ada, chat, "What is a safety stop?");
+    let answer = daemon.ask(None, QUESTION).await;
+    assert!(answer["message"].as_str().unwrap().contains("18"), "the web goes on");
+    platform.down(false);
+    said(&platform, chat, 2).await;
+    assert_eq!(platform.said(chat).len(), 2);
+}
+
+#[tokio::test]
+async fn what_was_said_while_the_daemon_was_away_is_answered_once() {
+    let (platform, setup) = platform(quick()).await;
+    let (guild, channel) = platform.guild("Reef Club");
+    let quiet = platform.channel(guild, "quiet");
+    let daemon = setup.start().await;
+    until("the gateway is connected", || platform.connected()).await;
+    let (ada, ben) = (platform.user("ada", "en-US"), platform.user("ben", "en-US"));
+    let chat = platform.direct(ada);
+    ask(&platform, ada, chat, QUESTION).await;
+    daemon.kill().await;
+    until("the socket is gone", || !platform.connected()).await;
+
+    platform.say(ada, chat, "What is a safety stop?");
+    platform.say(ben, channel, "nice weather");
+    platform.mention(ben, channel, QUESTION);
+    let daemon = setup.start().await;
+    assert_eq!(said(&platform, chat, 2).await.len(), 2);
+    assert_eq!(said(&platform, channel, 1).await.len(), 1);
+    ask(&platform, ada, chat, "How long should I wait before flying after diving?").await;
+    daemon.kill().await;
+
+    let _daemon = setup.start().await;
+    ask(&platform, ada, chat, "And how deep can a PADI Open Water Diver go?").await;
+    assert_eq!((platform.said(chat).len(), platform.said(channel).len()), (4, 1));
+    let listed = |channel: u64| platform.requests().iter().any(|r| r.path.contains(&format!("/{channel}/messages?")));
+    assert!(!listed(quiet), "nothing is asked for where nothing was said");
+}
+
+#[cfg(feature = "failpoints")]
+#[tokio::test]
+async fn killed_at_every_named_point_nothing_is_lost_and_nothing_said_twice() {
+    use dovvybuddy_fakes::discord::Discord;
+
+    use crate::support::Setup;
+
+    async fn killed_at(point: &str, platform: &Discord, setup: &mut Setup, ada: u64, text: &str, done: usize) {
+        let chat = platform.direct(ada);
+        setup.set("FAILPOINT", &format!("{point}:1"));
+        let mut child = setup.command().arg("serve").stderr(std::process::Stdio::piped()).spawn().unwrap();
+        until("the gateway is connected", || platform.connected()).await;
+        platform.say(ada, chat, text);
+        let status = tokio::time::timeout(crate::discord_support::PATIENCE, child.wait()).await;
+        assert!(!status.expect("the fault fires").unwrap().success(), "{point}");
+        until("the socket is gone", || !platform.connected()).await;
+
+        setup.set("FAILPOINT", "none");
+        let daemon = setup.start().await;
+        said(platform, chat, done + 1).await;
+        // What a second reply would come before.
+        ask(platform, ada, chat, &format!("What is a safety stop? ({point})")).await;
+        assert_eq!(platform.said(chat).len(), done + 2, "{point}: {:#?}", platform.said(chat));
+        daemon.kill().await;
+        until("the socket is gone", || !platform.connected()).await;
+    }
+
+    let (platform, mut setup) = platform(quick()).await;
+    let ada = platform.user("ada", "en-US");
+    let chat = platform.direct(ada);
+    let daemon = setup.start().await;
+    until("the gateway is connected", || platform.connected()).await;
+    ask(&platform, ada, chat, "hello").await;
+    daemon.kill().await;
+    until("the socket is gone", || !platform.connected()).await;
+    let mut done = 1;
+    for point in ["accepted", "claimed", "answered", "finished", "part_started", "part_sent"] {
+        killed_at(point, &platform, &mut setup, ada, QUESTION, done).await;
+        done += 2;
+    }
+    let emergency = "My buddy can't feel his legs after the dive";
+    killed_at("emergency_stored", &platform, &mut setup, ada, emergency, done).await;
+}
