@@ -126,6 +126,7 @@ fn compose(store: Arc<SqliteStore>, clock: Arc<dyn Clock>, echo: Echo) -> Result
         hearing,
         clock,
         bot: BotId::default(),
+        retriever: Arc::new(Echo { pause: Duration::ZERO, pieces: 1 }),
         lead_notices: Arc::new(|_| Vec::new()),
         config: WebConfig { diver_per_minute: 0, ip_per_minute: 0, reply_within_ms: 60_000, ..WebConfig::default() },
         closing,

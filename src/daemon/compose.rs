@@ -250,6 +250,7 @@ pub(crate) fn web(config: &Config, house: &House, lifecycle: &Lifecycle) -> Resu
         hearing: Arc::clone(&house.spine.hearing),
         clock: Arc::clone(&house.clock),
         bot: BotId::new(config.bot.clone()),
+        retriever: house.knowledge.clone(),
         lead_notices: Arc::new(move |lead| lead_notices(&for_notices, lead)),
         config: WebConfig {
             public_url: config.http.public_url.clone(),
@@ -260,6 +261,9 @@ pub(crate) fn web(config: &Config, house: &House, lifecycle: &Lifecycle) -> Resu
             leads_per_minute: config.limits.leads_per_minute,
             sessions_per_minute: config.limits.sessions_per_minute,
             feedback_per_minute: config.limits.feedback_per_minute,
+            operator_name: config.operator.name.clone(),
+            operator_contact: config.operator.contact.clone(),
+            sites: config.sites.clone(),
             ..WebConfig::default()
         },
         closing: lifecycle.stopping.clone(),
