@@ -45,7 +45,8 @@ export class PassageView {
     opener.setAttribute('aria-expanded', 'true');
     this.heading.textContent = citation.title;
     this.section.textContent = citation.section;
-    this.section.hidden = !citation.section;
+    // Several headings stand in the text itself.
+    this.section.hidden = !citation.section || citation.section.includes('; ');
     this.origin.textContent = origin(this.chat, citation);
     this.origin.hidden = !this.origin.textContent;
     this.node.hidden = false;

@@ -166,7 +166,8 @@ export class Reply {
   /** What could be asked next: more on what was cited. The newest reply alone makes suggestions. */
   suggestions() {
     this.chat.log.querySelectorAll('.suggestions').forEach((old) => old.remove());
-    const topics = new Set(this.citations.map((citation) => citation.section || citation.title).filter((topic) => topic.length < 60));
+    // A citation may name several headings of its document.
+    const topics = new Set(this.citations.flatMap((citation) => (citation.section || citation.title).split('; ')).filter((topic) => topic && topic.length < 60));
     const chips = [...topics].slice(0, MOST_SUGGESTIONS).map((topic) => {
       const words = this.chat.t('more', { topic });
       return button(topic, () => { this.chat.composer.focus(); this.chat.submit(words); }, 'chip', 'reply');
