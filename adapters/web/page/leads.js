@@ -118,7 +118,12 @@ export class LeadForm {
     const size = this.values.group_size?.trim();
     if (this.kind === 'trip' && size && !(Number.isInteger(+size) && +size >= 1 && +size <= 50)) this.errors.group_size = t('badSize');
     if (Object.keys(this.errors).length) return this.complain();
-    await this.fetchProfile();
+    try {
+      await this.fetchProfile();
+    } catch (error) {
+      // What is not known to be sent can't be shown, so nothing is.
+      return this.chat.notice(trouble(error, t), 'error');
+    }
     this.review();
   }
 
@@ -134,9 +139,9 @@ export class LeadForm {
     if (!this.chat.session) return;
     try {
       this.profile = (await this.chat.api.request(`/api/sessions/${this.chat.session}`)).diver_profile ?? {};
-    } catch {
-      // Without a session, or without an answer, nothing is shown; the daemon itself decides what it adds.
-      this.unsure = true;
+    } catch (error) {
+      // A session that is gone adds nothing.
+      if (error.status !== 404) throw error;
     }
   }
 
@@ -160,7 +165,10 @@ export class LeadForm {
     const contact = this.chat.about.operator.name && this.chat.about.operator.contact;
     const tick = h('input', { type: 'checkbox', change: () => { this.share = tick.checked; shared.hidden = !tick.checked; } });
     tick.checked = this.share;
-    const shared = h('dl', { class: 'pairs', hidden: !this.share }, pair(t('profile_concerns'), concerns.join(', ')));
+    // What a client told under names of its own may be private too; the daemon passes it on with the concerns only.
+    const other = Object.entries(this.profile).filter(([name, value]) => !PROFILE.includes(name) && name !== 'concerns' && value);
+    const shared = h('dl', { class: 'pairs', hidden: !this.share }, pair(t('profile_concerns'), concerns.join(', ')),
+      ...other.map(([name, value]) => pair(name, typeof value === 'string' ? value : JSON.stringify(value))));
     this.problem = h('p', { class: 'error', role: 'alert', hidden: true });
     this.body.replaceChildren(h('div', null,
       h('p', { class: 'goes-to' }, icon('send'), h('span', null, t('leadTo'), ' ', h('strong', { dir: 'auto' }, this.who()), contact && h('span', { class: 'optional' }, ` ${contact}`))),

@@ -30,7 +30,7 @@ function phones(parent, text) {
   parent.append(text.slice(last));
 }
 
-/** @param {Node} parent @param {string} text @param {Rendering} options */
+/** @param {Element} parent @param {string} text @param {Rendering} options */
 function inline(parent, text, options) {
   let last = 0;
   const plain = (piece) => {

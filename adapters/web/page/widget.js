@@ -5,9 +5,6 @@ import { Api } from './stream.js';
 import { Memory } from './memory.js';
 import { Chat } from './chat.js';
 
-/** @type {string} put before this file by the server */
-/* global STYLE */
-
 const script = /** @type {HTMLScriptElement} */ (document.currentScript);
 const base = new URL('.', script.src).href.replace(/\/$/, '');
 
@@ -32,6 +29,7 @@ class Widget {
     this.host = document.createElement('dovvybuddy-widget');
     this.root = this.host.attachShadow({ mode: 'open' });
     const sheet = new CSSStyleSheet();
+    // @ts-expect-error: the server puts the style's text before this file.
     sheet.replaceSync(STYLE);
     this.root.adoptedStyleSheets = [sheet];
     if (wishes.position === 'left') this.host.setAttribute('data-position', 'left');
