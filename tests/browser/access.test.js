@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startDaemon, startSite } from './support/daemon.js';
-import { answered, ask, focused, newPage, send, startBrowser, tooWide, violations } from './support/browser.js';
+import { answered, ask, focused, newPage, PHONE, send, startBrowser, tooWide, violations } from './support/browser.js';
 
 const FLYING = 'How long should I wait before flying?';
 
@@ -52,19 +52,18 @@ const STATES = {
 };
 
 for (const [state, reach] of Object.entries(STATES)) {
-  test(`axe finds nothing: ${state}`, async () => {
-    await Promise.all([['light', 1440], ['dark', 360]].map(async ([colorScheme, width]) => {
-      const page = await newPage(browser, { colorScheme, viewport: { width, height: 800 } });
-      await page.goto(daemon.url);
-      await page.locator('.dv').waitFor();
-      await reach(page);
-      await page.emulateMedia({ colorScheme: 'light' });
-      assert.deepEqual(await violations(page), [], `light at ${width}`);
-      await page.emulateMedia({ colorScheme: 'dark' });
-      assert.deepEqual(await violations(page), [], `dark at ${width}`);
-      assert.deepEqual(await tooWide(page), [], `at ${width}`);
-      await page.done();
-    }));
+  test(`axe finds nothing, light and dark, on a desk and on a phone: ${state}`, async () => {
+    const page = await newPage(browser, { colorScheme: 'light' });
+    await page.goto(daemon.url);
+    await page.locator('.dv').waitFor();
+    await reach(page);
+    assert.deepEqual(await violations(page), [], 'light, on a desk');
+    assert.deepEqual(await tooWide(page), [], 'on a desk');
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await page.setViewportSize(PHONE);
+    assert.deepEqual(await violations(page), [], 'dark, on a phone');
+    assert.deepEqual(await tooWide(page), [], 'on a phone');
+    await page.done();
   });
 }
 

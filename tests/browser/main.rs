@@ -10,7 +10,7 @@ fn passes(file: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/browser");
     assert!(folder.join("node_modules").exists(), "run scripts/setup-browser first");
     let mut node = Command::new("node");
-    node.args(["--test", "--test-reporter=spec", file]).current_dir(folder);
+    node.args(["--test", "--test-force-exit", "--test-reporter=spec", file]).current_dir(folder);
     let output = node.env("DOVVYBUDDY_BIN", env!("CARGO_BIN_EXE_dovvybuddy")).output().unwrap();
     assert!(
         output.status.success(),

@@ -154,7 +154,7 @@ fn absolute(style: &str) -> String {
         let (text, number) = before.split_at(digits);
         whole.push_str(text);
         match number.parse::<f64>() {
-            Ok(number) => whole.push_str(&format!("{}px", number * 16.0)),
+            Ok(number) => whole.extend([&*(number * 16.0).to_string(), "px"]),
             Err(_) => whole.push_str("rem"),
         }
         before = after;

@@ -7,6 +7,8 @@
  */
 
 const MOST_TRIES = 7;
+/** The daemon says something every 15 seconds; a line that is silent for longer is dead, whatever the browser thinks. */
+const LONGEST_SILENCE = 25_000;
 
 /** A failure with the server's own words. */
 export class Refused extends Error {
@@ -61,8 +63,14 @@ async function read(response, progress, handle) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let buffer = '';
   for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return false;
+    let timer;
+    const silence = new Promise((resolve) => { timer = setTimeout(() => resolve({ done: true }), LONGEST_SILENCE); });
+    const { value, done } = await Promise.race([reader.read(), silence]);
+    clearTimeout(timer);
+    if (done) {
+      void reader.cancel().catch(() => {});
+      return false;
+    }
     buffer += value;
     let end;
     while ((end = buffer.indexOf('\n\n')) >= 0) {

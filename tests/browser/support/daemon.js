@@ -73,25 +73,32 @@ export async function startDaemon({ toml = '', model, limits = {} } = {}) {
       const { stdout } = await promisify(execFile)(BINARY, [...words, '--json'], { cwd: home, env: environment });
       return JSON.parse(stdout);
     },
+    /** At once: what a daemon finishes before it ends is tested elsewhere. */
     async stop() {
       const ended = new Promise((done) => child.once('exit', done));
-      child.kill('SIGTERM');
+      child.kill('SIGKILL');
       await ended;
       rmSync(home, { recursive: true, force: true });
     },
   };
 }
 
-/** The sentences of the first passage in a prompt, each with its mark. */
+/** The first sentences of the first passages in a prompt, each with its mark. */
 function quoted(prompt) {
-  const passage = prompt.split('<passage n="1"').at(-1).split('>').slice(1).join('>').split('</passage>')[0];
-  const sentences = passage.replace(/\s+/g, ' ').match(/[^.]{20,}?\.(?= |$)/g) ?? [];
-  return sentences.slice(0, 6).map((sentence) => `${sentence.trim().slice(0, -1)} [1].`);
+  return [1, 2, 3].flatMap((n) => {
+    const [, passage] = prompt.split(`<passage n="${n}"`).slice(-2);
+    const words = passage?.slice(passage.indexOf('>') + 1).split('</passage>')[0].replace(/\s+/g, ' ') ?? '';
+    const sentences = words.match(/[A-Z][^.]{20,}?\.(?= |$)/g) ?? [];
+    return sentences.slice(0, 3).map((sentence) => `${sentence.slice(0, -1)} [${n}].`);
+  });
 }
 
 /** @typedef {Awaited<ReturnType<typeof startModel>>} Model */
 
-/** A model that says sentences of its passages, one by one, the second and further ones when it is let. */
+/** Sentences said before the gate. The daemon lets one out when it sees the next begin. */
+const BEFORE = 3;
+
+/** A model that says sentences of its passages, the last of them when it is let. */
 export async function startModel() {
   let open;
   let gate = Promise.resolve();
@@ -104,7 +111,7 @@ export async function startModel() {
       id: 'x', object: 'chat.completion.chunk', created: 0, model: 'paced', choices: [{ index: 0, delta, finish_reason: reason }],
     })}\n\n`);
     for (const [i, sentence] of quoted(prompt).entries()) {
-      if (i === 2) await gate;
+      if (i === BEFORE) await gate;
       event({ content: `${sentence} ` });
     }
     event({}, 'stop');
@@ -113,7 +120,7 @@ export async function startModel() {
   await new Promise((done) => server.listen(0, '127.0.0.1', done));
   return {
     url: `http://127.0.0.1:${server.address().port}/v1`,
-    /** From now on answers stand still after two sentences, until `open` is called. */
+    /** From now on answers stand still after some sentences, until `open` is called. */
     close() { gate = new Promise((done) => { open = done; }); },
     open() { open?.(); },
     stop: () => new Promise((done) => { open?.(); server.closeAllConnections(); server.close(done); }),
