@@ -26,7 +26,9 @@ pub(crate) struct Client {
     pub(crate) cookie: Option<SessionId>,
     /// The first language it asks for.
     pub(crate) locale: Option<String>,
-    /// Its address has reached its limit; only an emergency passes.
+    /// It is a widget on a configured site.
+    pub(crate) site: bool,
+    /// Its address or its site has reached its limit; only an emergency passes.
     pub(crate) limited: Option<RateLimited>,
     /// When the request came in.
     pub(crate) arrived: Instant,
@@ -42,6 +44,11 @@ pub(crate) async fn recognise(State(state): State<App>, mut request: Request, ne
     let ip = state.proxies.client(peer, headers);
     let path = request.uri().path();
     let limited = if path.starts_with("/api/") { state.limits.all.check(ip).err() } else { None };
+    let visit = match state.sites.visit(request.method(), headers, path) {
+        Ok(visit) => visit,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let limited = limited.or(visit.limited);
     if let Some(limited) = limited
         && !GUARDED.contains(&path)
     {
@@ -52,6 +59,7 @@ pub(crate) async fn recognise(State(state): State<App>, mut request: Request, ne
         tls: speaks_tls(&state, peer, headers),
         cookie: cookie(headers),
         locale: locale(headers),
+        site: visit.site,
         limited,
         arrived: Instant::now(),
     };

@@ -1,10 +1,13 @@
 //! What can be set about the web channel.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use url::Url;
+
+use crate::sites::SiteConfig;
 
 /// The web channel's settings. Their defaults stand with whoever puts the channel together.
 #[derive(Debug, Clone)]
@@ -25,6 +28,12 @@ pub struct WebConfig {
     pub sessions_per_minute: u32,
     /// Ratings a minute of one address; 0 switches the limit off.
     pub feedback_per_minute: u32,
+    /// Whose bot it is, as shown to divers; it also gets the leads.
+    pub operator_name: Option<String>,
+    /// Where the operator can be reached, as shown to divers.
+    pub operator_contact: Option<String>,
+    /// The sites that embed the widget, by their key.
+    pub sites: BTreeMap<String, SiteConfig>,
     /// From receipt to the whole reply.
     pub reply_within: Duration,
     /// How long a request's body may take to arrive.
@@ -82,12 +91,12 @@ impl WebConfig {
 }
 
 /// `scheme://host[:port]` as a browser writes it; `None` for anything that is no http(s) address.
-fn origin_of(value: &str) -> Option<String> {
+pub(crate) fn origin_of(value: &str) -> Option<String> {
     let url = Url::parse(value.trim()).ok()?;
     matches!(url.scheme(), "http" | "https").then(|| url.origin().ascii_serialization())
 }
 
-fn wrong_origin(key: &'static str, value: &str) -> ConfigError {
+pub(crate) fn wrong_origin(key: &'static str, value: &str) -> ConfigError {
     ConfigError { key, value: value.to_owned(), expected: "an http(s) address such as https://shop.example" }
 }
 

@@ -3,7 +3,7 @@
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 
-use crate::{chat, feedback, leads, sessions, stream, ws};
+use crate::{about, chat, feedback, leads, passages, sessions, stream, ws};
 
 /// Where the description is served.
 pub(crate) const DOCUMENT: &str = "/openapi.json";
@@ -19,6 +19,7 @@ pub(crate) const DOCUMENT: &str = "/openapi.json";
     paths(
         chat::chat, stream::chat_stream, stream::resume, ws::socket,
         sessions::open, sessions::read, sessions::remove, leads::leads, feedback::feedback,
+        passages::passages, about::about,
         operation::health, operation::ready, operation::status, operation::metrics,
     ),
     tags(
@@ -26,6 +27,7 @@ pub(crate) const DOCUMENT: &str = "/openapi.json";
         (name = "sessions", description = "Conversations"),
         (name = "leads", description = "Being put in touch with a professional"),
         (name = "feedback", description = "Whether an answer helped"),
+        (name = "page", description = "What a front end shows besides the conversation"),
         (name = "operation", description = "For those who run the daemon"),
     )
 )]
@@ -81,6 +83,8 @@ mod tests {
             ("/api/sessions/{id}", "delete"),
             ("/api/leads", "post"),
             ("/api/feedback", "post"),
+            ("/api/passages", "get"),
+            ("/api/about", "get"),
             ("/health", "get"),
             ("/ready", "get"),
             ("/status", "get"),

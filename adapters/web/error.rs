@@ -47,6 +47,9 @@ pub enum ApiError {
     /// A page of another site tried to open a WebSocket.
     #[error("Pages of this origin may not connect here.")]
     OriginNotAllowed,
+    /// A widget named a site that is not configured.
+    #[error("This site key is not known here.")]
+    SiteUnknown,
     /// The address speaks WebSocket only.
     #[error("This address speaks WebSocket only.")]
     UpgradeRequired,
@@ -56,6 +59,9 @@ pub enum ApiError {
     /// There is no such turn.
     #[error("There is no such turn.")]
     TurnNotFound,
+    /// The content has no such place (any more).
+    #[error("There is no such passage; the content may have changed.")]
+    PassageNotFound,
     /// The idempotency key was used with another body.
     #[error("This Idempotency-Key was already used with another request.")]
     Conflict,
@@ -152,10 +158,12 @@ impl ApiError {
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::NotFound | Self::SessionNotFound | Self::TurnNotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::SessionNotFound | Self::TurnNotFound | Self::PassageNotFound => {
+                StatusCode::NOT_FOUND
+            }
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::OriginNotAllowed => StatusCode::FORBIDDEN,
+            Self::OriginNotAllowed | Self::SiteUnknown => StatusCode::FORBIDDEN,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
             Self::Conflict => StatusCode::CONFLICT,
             Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -176,9 +184,11 @@ impl ApiError {
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::Unauthorized => "UNAUTHORIZED",
             Self::OriginNotAllowed => "ORIGIN_NOT_ALLOWED",
+            Self::SiteUnknown => "SITE_UNKNOWN",
             Self::UpgradeRequired => "UPGRADE_REQUIRED",
             Self::SessionNotFound => "SESSION_NOT_FOUND",
             Self::TurnNotFound => "TURN_NOT_FOUND",
+            Self::PassageNotFound => "PASSAGE_NOT_FOUND",
             Self::Conflict => "IDEMPOTENCY_CONFLICT",
             Self::RateLimited(_) => "RATE_LIMITED",
             Self::Overloaded => "OVERLOADED",

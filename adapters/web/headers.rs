@@ -13,6 +13,7 @@ use dovvybuddy_core::session::SESSION_IDLE;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::client::{Client, peer, speaks_tls};
+use crate::sites::SITE_HEADER;
 use crate::state::{App, Inner};
 
 /// The cookie in which the web channel keeps the session's id for its own page.
@@ -67,19 +68,30 @@ pub(crate) async fn secure(State(state): State<App>, request: Request, next: Nex
 
 /// Lets the configured origins read answers. It adds headers and refuses nobody.
 pub(crate) fn cors(state: &Inner) -> CorsLayer {
-    let origins = state.origins.iter().filter_map(|origin| HeaderValue::try_from(origin).ok());
+    let origins =
+        state.origins.iter().chain(state.sites.origins()).filter_map(|origin| HeaderValue::try_from(origin).ok());
     let name = HeaderName::from_static;
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST, Method::DELETE, Method::OPTIONS])
-        .allow_headers([CONTENT_TYPE, name("idempotency-key"), name("last-event-id"), name("x-requested-with")])
+        .allow_headers([
+            CONTENT_TYPE,
+            name("idempotency-key"),
+            name("last-event-id"),
+            name("x-requested-with"),
+            SITE_HEADER,
+        ])
         .expose_headers(["retry-after", "ratelimit", "ratelimit-policy"].map(name))
         .max_age(std::time::Duration::from_mins(10))
 }
 
 /// Sets the session's cookie for as long as a session lives.
 pub(crate) fn keep_session(headers: &mut HeaderMap, client: &Client, session: SessionId) {
+    // A widget's visitor gets no cookie: the host page keeps the id.
+    if client.site {
+        return;
+    }
     let cookie = cookie(client.tls, &session.to_string(), SESSION_IDLE.as_secs());
     if let Ok(value) = HeaderValue::try_from(cookie) {
         headers.append(SET_COOKIE, value);

@@ -4,6 +4,7 @@
 //! `request` read it, `admit` hands it to the intake, `chat`, `stream` and `ws` tell the answer.
 //! Everything that fails becomes HTTP in [`ApiError`].
 
+mod about;
 mod adapter;
 mod admit;
 mod body;
@@ -21,10 +22,12 @@ mod leads;
 mod limits;
 mod origin;
 mod page;
+mod passages;
 mod path;
 mod request;
 mod routes;
 mod sessions;
+mod sites;
 mod state;
 mod stream;
 mod wire;
@@ -36,5 +39,6 @@ pub use docs::openapi;
 pub use error::{ApiError, ErrorBody, FieldError};
 pub use limits::RateLimited;
 pub use routes::{guarded, router};
+pub use sites::SiteConfig;
 pub use state::{LeadNotices, WebParts, WebState};
 pub use wire::chat_response;

@@ -16,7 +16,7 @@ pub(crate) fn allowed(state: &Inner, headers: &HeaderMap) -> bool {
 
 /// Whether an origin and a `Host` header name the same place. A proxy may have ended TLS in between,
 /// so the scheme tells only the default port.
-fn same_host(origin: &str, host: &str) -> bool {
+pub(crate) fn same_host(origin: &str, host: &str) -> bool {
     let Some(origin) = Url::parse(origin).ok().filter(|url| matches!(url.scheme(), "http" | "https")) else {
         return false;
     };

@@ -15,7 +15,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::error::ApiError;
 use crate::state::WebState;
-use crate::{chat, client, docs, feedback, headers, leads, page, sessions, stream, ws};
+use crate::{about, chat, client, docs, feedback, headers, leads, page, passages, sessions, stream, ws};
 
 /// Everything the web channel answers, with JSON errors for unknown addresses and methods.
 ///
@@ -34,6 +34,8 @@ pub fn router(state: &WebState) -> Router {
         .route("/api/sessions/{id}", get(sessions::read).delete(sessions::remove))
         .route("/api/leads", post(leads::leads))
         .route("/api/feedback", post(feedback::feedback))
+        .route("/api/passages", get(passages::passages))
+        .route("/api/about", get(about::about))
         .merge(page::routes())
         .merge(swagger)
         .fallback(|| async { ApiError::NotFound })

@@ -6,6 +6,7 @@ use std::time::Duration;
 use dovvybuddy_core::guard::EmergencyGuard;
 use dovvybuddy_core::hearing::Hearing;
 use dovvybuddy_core::intake::Intake;
+use dovvybuddy_core::knowledge::Retriever;
 use dovvybuddy_core::lead::Lead;
 use dovvybuddy_core::store::{Notice, Store};
 use dovvybuddy_core::{BotId, ChannelId, Clock, ConversationKey, DiverKey, SessionId, TurnId};
@@ -17,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::client_ip::TrustedProxies;
 use crate::config::{ConfigError, WebConfig};
 use crate::limits::IpLimits;
+use crate::sites::Sites;
 
 /// Makes the deliveries of a lead; empty when none is configured.
 pub type LeadNotices = Arc<dyn Fn(&Lead) -> Vec<Notice> + Send + Sync>;
@@ -35,6 +37,8 @@ pub struct WebParts {
     pub clock: Arc<dyn Clock>,
     /// The bot that is spoken to.
     pub bot: BotId,
+    /// Shows the passages that replies cite.
+    pub retriever: Arc<dyn Retriever>,
     /// Makes the deliveries of a lead.
     pub lead_notices: LeadNotices,
     /// The settings.
@@ -58,11 +62,13 @@ pub(crate) struct Inner {
     pub(crate) hearing: Arc<Hearing>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) bot: BotId,
+    pub(crate) retriever: Arc<dyn Retriever>,
     pub(crate) lead_notices: LeadNotices,
     pub(crate) config: WebConfig,
     pub(crate) closing: CancellationToken,
     pub(crate) limits: IpLimits,
     pub(crate) proxies: TrustedProxies,
+    pub(crate) sites: Sites,
     /// The origins that may read answers and open `WebSocket`s.
     pub(crate) origins: Vec<String>,
     /// The origin people reach the daemon under.
@@ -91,7 +97,9 @@ impl WebState {
             hearing: parts.hearing,
             clock: parts.clock,
             bot: parts.bot,
+            retriever: parts.retriever,
             lead_notices: parts.lead_notices,
+            sites: Sites::new(&config)?,
             closing: parts.closing,
             limits: IpLimits::new(&config),
             proxies: TrustedProxies::new(config.proxies()?),

@@ -24,6 +24,7 @@ use crate::client::Client;
 use crate::error::{ApiError, ErrorBody};
 use crate::headers::keep_session;
 use crate::limits::tell_allowance;
+use crate::passages::parameter;
 use crate::path::Id;
 use crate::request::ChatRequest;
 use crate::state::App;
@@ -99,7 +100,7 @@ pub(crate) async fn resume(
 ) -> Result<Response, ApiError> {
     let turn = TurnId::parse(&turn).ok_or(ApiError::TurnNotFound)?;
     let header = headers.get("last-event-id").and_then(|value| value.to_str().ok());
-    let seen = header.map(str::to_owned).or_else(|| last_event_id(&query?)).and_then(|id| cursor(turn, &id));
+    let seen = header.map(str::to_owned).or_else(|| parameter(&query?, "lastEventId")).and_then(|id| cursor(turn, &id));
     if let Some(stored) = state.store.turn(turn).await.map_err(|error| ApiError::store(&*state.clock, &error))? {
         let fresh = |e: &NumberedEvent| seen.is_none_or(|seen| e.at.attempt != seen.attempt || e.at.n > seen.n);
         let rest: Vec<_> = events_of(&stored).into_iter().filter(fresh).collect();
@@ -121,12 +122,6 @@ pub(crate) async fn resume(
         }
         None => respond(Body::from_stream(live(state.clone(), turn, events, room))),
     })
-}
-
-/// `lastEventId` in the query, for clients that can't set headers.
-fn last_event_id(query: &str) -> Option<String> {
-    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
-    pairs.find_map(|(name, value)| (name == "lastEventId").then(|| value.into_owned()))
 }
 
 /// A place in this turn's stream.
@@ -217,7 +212,7 @@ mod tests {
             let turn = TurnId::parse("6f9619ff-8b86-4d01-b42d-00cf4fc964ff").unwrap();
             prop_assert_eq!(cursor(turn, &format!("{turn}/{attempt}/{n}")), Some(Cursor { attempt, n }));
             prop_assert_eq!(cursor(turn, &noise), None);
-            let _ = last_event_id(&noise);
+            let _ = parameter(&noise, "lastEventId");
         }
     }
 

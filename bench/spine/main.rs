@@ -128,6 +128,7 @@ fn compose(store: Arc<SqliteStore>, clock: Arc<dyn Clock>, echo: Echo) -> Result
         hearing,
         clock,
         bot: BotId::default(),
+        retriever: Arc::new(Echo { pause: Duration::ZERO, pieces: 1 }),
         lead_notices: Arc::new(|_| Vec::new()),
         config: WebConfig {
             public_url: None,

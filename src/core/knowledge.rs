@@ -11,6 +11,12 @@ pub trait Retriever: Send + Sync {
     /// The best passages for a query, or none when nothing is good enough.
     async fn search(&self, query: &Query) -> Found;
 
+    /// The passages under one heading of a document, in the document's order; none where there is no such
+    /// heading. `section` is empty for what stands before the first. Whoever keeps no documents has none.
+    fn section(&self, _source: &str, _section: &str) -> Vec<Passage> {
+        Vec::new()
+    }
+
     /// A digest of the content that is being searched.
     fn version(&self) -> String;
 }

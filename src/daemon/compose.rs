@@ -287,6 +287,7 @@ pub(crate) fn web(config: &Config, house: &House, lifecycle: &Lifecycle) -> Resu
         hearing: Arc::clone(&house.spine.hearing),
         clock: Arc::clone(&house.clock),
         bot: BotId::new(config.bot.clone()),
+        retriever: house.knowledge.clone(),
         lead_notices: notices(config),
         config: WebConfig {
             public_url: config.http.public_url.clone(),
@@ -297,6 +298,9 @@ pub(crate) fn web(config: &Config, house: &House, lifecycle: &Lifecycle) -> Resu
             leads_per_minute: config.limits.leads_per_minute,
             sessions_per_minute: config.limits.sessions_per_minute,
             feedback_per_minute: config.limits.feedback_per_minute,
+            operator_name: config.operator.name.clone(),
+            operator_contact: config.operator.contact.clone(),
+            sites: config.sites.clone(),
             reply_within: REPLY_WITHIN,
             body_within: Duration::from_secs(config.http.body_within_seconds),
             most_streams: config.http.most_streams,

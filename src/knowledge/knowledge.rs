@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dovvybuddy_core::clock::Clock;
-use dovvybuddy_core::knowledge::{Found, Query, Retriever};
+use dovvybuddy_core::knowledge::{Found, Passage, Query, Retriever};
 use dovvybuddy_core::store::KnowledgeBase;
 use moka::sync::Cache;
 use serde::Serialize;
@@ -440,6 +440,14 @@ impl Retriever for Knowledge {
         let found = search::search(&snapshot, query, vector.as_deref(), &self.config.fusion);
         self.results.insert(key, Arc::new(found.clone()));
         found
+    }
+
+    fn section(&self, source: &str, section: &str) -> Vec<Passage> {
+        let content = self.snapshot().content;
+        let here = content.passages.iter().filter(|one| &*one.document.path == source && &*one.section == section);
+        let mut found: Vec<_> = here.collect();
+        found.sort_by_key(|passage| passage.position);
+        found.into_iter().map(|passage| content.result(passage, passage.text.to_string(), 1.0)).collect()
     }
 
     fn version(&self) -> String {

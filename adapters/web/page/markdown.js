@@ -1,22 +1,20 @@
 // A safe subset of Markdown, built as DOM nodes: text stays text, whatever it looks like.
 
-const LINK = /^(https?:|mailto:|tel:)/i;
-const INLINE = /(`[^`\n]+`)|(\*\*[^*\n]+\*\*)|(\*[^*\s][^*\n]*\*|_[^_\s][^_\n]*_(?!\w))|\[([^\]\n]*)\]\(([^()\s]+)\)|\[(\d{1,3})\]|(https?:\/\/[^\s<>()]+[^\s<>().,;:!?'"])|(\\[\\`*_[\]()#+\-.!])/g;
+import { h } from './dom.js';
 
-function element(name, className) {
-  const node = document.createElement(name);
-  if (className) node.className = className;
-  return node;
-}
+/**
+ * @typedef {object} Rendering
+ * @property {(n: number) => Node | null} [mark]  what stands for `[n]`; `null` leaves the text
+ * @property {boolean} [phones]  telephone numbers become links
+ */
+
+const SAFE_TARGET = /^(https?:\/\/|mailto:|tel:)/i;
+const INLINE = /(`[^`\n]+`)|(\*\*[^*\n]+\*\*)|(\*[^*\s][^*\n]*\*|(?<!\w)_[^_\s][^_\n]*_(?!\w))|!?\[([^\]\n]*)\]\(([^()\s]+)\)|\[(\d{1,3})\]|(https?:\/\/[^\s<>()]+[^\s<>().,;:!?'"])|(\\[\\`*_[\]()#+\-.!])/g;
 
 function link(target, text) {
-  if (!LINK.test(target)) return document.createTextNode(text);
-  const node = element('a');
-  node.href = target;
-  node.rel = 'noopener noreferrer nofollow';
-  if (/^https?:/i.test(target)) node.target = '_blank';
-  node.textContent = text;
-  return node;
+  if (!SAFE_TARGET.test(target)) return document.createTextNode(text);
+  const web = /^https?:/i.test(target);
+  return h('a', { href: target, rel: 'noopener noreferrer nofollow', target: web && '_blank' }, text);
 }
 
 /** Telephone numbers in an emergency reply become links; depths, times and shares do not. */
@@ -25,16 +23,14 @@ const PHONE = /\+\d[\d\s().-]{5,18}\d|\b\d{3,4}[ -]\d{3}[ -]\d{3,4}\b|\b(?:000|1
 function phones(parent, text) {
   let last = 0;
   for (const match of text.matchAll(PHONE)) {
-    parent.append(text.slice(last, match.index));
-    const node = element('a', 'phone');
-    node.href = 'tel:' + match[0].replace(/[^\d+]/g, '');
-    node.textContent = match[0];
-    parent.append(node);
+    const number = match[0].replace(/[^\d+]/g, '');
+    parent.append(text.slice(last, match.index), h('a', { class: 'phone', href: 'tel:' + number }, match[0]));
     last = match.index + match[0].length;
   }
   parent.append(text.slice(last));
 }
 
+/** @param {Element} parent @param {string} text @param {Rendering} options */
 function inline(parent, text, options) {
   let last = 0;
   const plain = (piece) => {
@@ -46,38 +42,20 @@ function inline(parent, text, options) {
     plain(text.slice(last, match.index));
     last = match.index + match[0].length;
     const [whole, code, strong, emphasis, label, target, mark, url, escape] = match;
-    if (code) {
-      const node = element('code');
-      node.textContent = code.slice(1, -1);
-      parent.append(node);
-    } else if (strong) {
-      const node = element('strong');
-      inline(node, strong.slice(2, -2), options);
-      parent.append(node);
-    } else if (emphasis) {
-      const node = element('em');
-      inline(node, emphasis.slice(1, -1), options);
-      parent.append(node);
-    } else if (target !== undefined) {
-      parent.append(link(target, label || target));
-    } else if (mark) {
-      parent.append(citation(mark, whole, options));
-    } else if (url) {
-      parent.append(link(url, url));
-    } else if (escape) {
-      parent.append(escape.slice(1));
-    }
+    if (code) parent.append(h('code', null, code.slice(1, -1)));
+    else if (strong) parent.append(spanning('strong', strong.slice(2, -2), options));
+    else if (emphasis) parent.append(spanning('em', emphasis.slice(1, -1), options));
+    else if (target !== undefined) parent.append(link(target, label || target));
+    else if (mark) parent.append(options.mark?.(Number(mark)) ?? whole);
+    else if (url) parent.append(link(url, url));
+    else if (escape) parent.append(escape.slice(1));
   }
   plain(text.slice(last));
 }
 
-function citation(mark, whole, options) {
-  const target = options.citations && options.citations.get(Number(mark));
-  if (!target) return document.createTextNode(whole);
-  const node = element('a', 'mark');
-  node.href = '#' + target;
-  node.textContent = mark;
-  node.setAttribute('aria-label', 'Source ' + mark);
+function spanning(name, text, options) {
+  const node = h(name);
+  inline(node, text, options);
   return node;
 }
 
@@ -85,45 +63,33 @@ function isTable(lines, i) {
   return /^\s*\|.*\|\s*$/.test(lines[i]) && /^\s*\|[\s:|-]+\|\s*$/.test(lines[i + 1] || '');
 }
 
-function cells(line) {
-  return line.trim().replace(/^\||\|$/g, '').split('|').map((cell) => cell.trim());
+function row(line, kind, options) {
+  const cells = line.trim().replace(/^\||\|$/g, '').split('|').map((cell) => spanning(kind, cell.trim(), options));
+  return h('tr', null, ...cells);
 }
 
 function table(lines, start, parent, options) {
-  const scroll = element('div', 'table');
-  const node = element('table');
-  const row = (into, line, kind) => {
-    const tr = element('tr');
-    for (const cell of cells(line)) {
-      const td = element(kind);
-      inline(td, cell, options);
-      tr.append(td);
-    }
-    into.append(tr);
-  };
-  const head = element('thead');
-  row(head, lines[start], 'th');
-  const body = element('tbody');
+  const head = h('thead', null, row(lines[start], 'th', options));
+  const body = h('tbody');
   let i = start + 2;
-  for (; i < lines.length && /^\s*\|.*\|\s*$/.test(lines[i]); i++) row(body, lines[i], 'td');
-  node.append(head, body);
-  scroll.append(node);
-  parent.append(scroll);
+  for (; i < lines.length && /^\s*\|.*\|\s*$/.test(lines[i]); i++) body.append(row(lines[i], 'td', options));
+  // Wider than the screen it scrolls, also by keyboard.
+  parent.append(h('div', { class: 'table', tabindex: '0' }, h('table', null, head, body)));
   return i;
 }
 
+const ORDERED = /^\s*(\d+)[.)]\s+(.*)$/;
+const BULLET = /^\s*[-*+•]\s+(.*)$/;
+
 function list(lines, start, parent, options) {
-  const ordered = /^\s*\d+[.)]\s/.test(lines[start]);
-  const item = ordered ? /^\s*\d+[.)]\s+(.*)$/ : /^\s*[-*+•]\s+(.*)$/;
-  const node = element(ordered ? 'ol' : 'ul');
-  if (ordered) node.start = parseInt(lines[start], 10) || 1;
+  const ordered = ORDERED.exec(lines[start]);
+  const node = h(ordered ? 'ol' : 'ul');
+  if (ordered && ordered[1] !== '1') node.start = Number(ordered[1]);
   let i = start;
   for (; i < lines.length; i++) {
-    const match = lines[i].match(item);
+    const match = (ordered ? ORDERED : BULLET).exec(lines[i]);
     if (match) {
-      const li = element('li');
-      inline(li, match[1], options);
-      node.append(li);
+      node.append(spanning('li', match[ordered ? 2 : 1], options));
     } else if (/^\s{2,}\S/.test(lines[i]) && node.lastChild) {
       node.lastChild.append(' ');
       inline(node.lastChild, lines[i].trim(), options);
@@ -136,20 +102,39 @@ function list(lines, start, parent, options) {
 }
 
 function fence(lines, start, parent) {
-  const node = element('pre');
-  const code = element('code');
-  let i = start + 1;
   const kept = [];
+  let i = start + 1;
   for (; i < lines.length && !/^\s*```/.test(lines[i]); i++) kept.push(lines[i]);
-  code.textContent = kept.join('\n');
-  node.append(code);
-  parent.append(node);
+  parent.append(h('pre', { tabindex: '0' }, h('code', null, kept.join('\n'))));
   return i + 1;
+}
+
+function quote(lines, start, parent, options) {
+  const quoted = [];
+  let i = start;
+  for (; i < lines.length && /^\s*>/.test(lines[i]); i++) quoted.push(lines[i].replace(/^\s*>\s?/, ''));
+  parent.append(spanning('blockquote', quoted.join(' '), options));
+  return i;
 }
 
 const BLOCK = /^\s*(```|#{1,6}\s|[-*+•]\s|\d+[.)]\s|>\s?)/;
 
-/** Renders `text` into `parent`, replacing what is there. */
+function paragraph(lines, start, parent, options) {
+  const node = h('p');
+  let i = start;
+  do {
+    if (i > start) node.append(h('br'));
+    inline(node, lines[i].trim(), options);
+    i++;
+  } while (i < lines.length && lines[i].trim() && !BLOCK.test(lines[i]) && !isTable(lines, i));
+  parent.append(node);
+  return i;
+}
+
+/**
+ * Renders `text` into `parent`, replacing what is there.
+ * @param {Element} parent @param {string} text @param {Rendering} [options]
+ */
 export function render(parent, text, options = {}) {
   const into = document.createDocumentFragment();
   const lines = text.replace(/\r\n?/g, '\n').split('\n');
@@ -161,30 +146,19 @@ export function render(parent, text, options = {}) {
     } else if (/^\s*```/.test(line)) {
       i = fence(lines, i, into);
     } else if (/^\s*(\*\s*){3,}$|^\s*(-\s*){3,}$/.test(line)) {
-      into.append(element('hr'));
+      into.append(h('hr'));
       i++;
     } else if (/^\s*#{1,6}\s/.test(line)) {
-      const node = element('h3');
-      inline(node, line.replace(/^\s*#{1,6}\s+/, '').replace(/\s+#+\s*$/, ''), options);
-      into.append(node);
+      into.append(spanning('h3', line.replace(/^\s*#{1,6}\s+/, '').replace(/\s+#+\s*$/, ''), options));
       i++;
     } else if (isTable(lines, i)) {
       i = table(lines, i, into, options);
-    } else if (/^\s*([-*+•]|\d+[.)])\s/.test(line)) {
+    } else if (ORDERED.test(line) || BULLET.test(line)) {
       i = list(lines, i, into, options);
     } else if (/^\s*>/.test(line)) {
-      const node = element('blockquote');
-      const quoted = [];
-      for (; i < lines.length && /^\s*>/.test(lines[i]); i++) quoted.push(lines[i].replace(/^\s*>\s?/, ''));
-      inline(node, quoted.join(' '), options);
-      into.append(node);
+      i = quote(lines, i, into, options);
     } else {
-      const node = element('p');
-      for (let first = true; i < lines.length && lines[i].trim() && (first || !(BLOCK.test(lines[i]) || isTable(lines, i))); i++, first = false) {
-        if (!first) node.append(element('br'));
-        inline(node, lines[i].trim(), options);
-      }
-      into.append(node);
+      i = paragraph(lines, i, into, options);
     }
   }
   parent.replaceChildren(into);

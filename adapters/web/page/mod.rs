@@ -1,71 +1,111 @@
-//! The chat page: static files, built in.
+//! The chat page and the widget: static files, built in.
+
+mod assets;
+pub(crate) mod words;
 
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::extract::{Path, RawQuery, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, VARY};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
+use dovvybuddy_core::Lang;
+use dovvybuddy_core::SessionId;
+use serde::Serialize;
 
+use crate::about::About;
 use crate::client::Client;
-use crate::state::App;
+use crate::error::ApiError;
+use crate::passages::parameter;
+use crate::state::{App, Inner};
+use assets::{ICON, Keep, PAGE_SCRIPT, PAGE_STYLE, WIDGET};
 
 const PAGE: &str = include_str!("index.html");
-/// Where the page learns which session its cookie holds; script can't read the cookie.
-const SESSION_SLOT: &str = "data-session=\"\"";
-
-const SCRIPT: HeaderValue = HeaderValue::from_static("text/javascript; charset=utf-8");
-const STYLE: HeaderValue = HeaderValue::from_static("text/css; charset=utf-8");
-const IMAGE: HeaderValue = HeaderValue::from_static("image/svg+xml");
 
 /// The page and what it loads.
 pub(crate) fn routes() -> Router<App> {
-    let asset = |kind: HeaderValue, text: &'static str| {
-        let tag = etag(text);
-        get(move |headers: HeaderMap| {
-            let (kind, tag) = (kind.clone(), tag.clone());
-            async move { serve(&headers, kind, tag, text) }
-        })
-    };
     Router::new()
         .route("/", get(page))
-        .route("/assets/chat.js", asset(SCRIPT, include_str!("chat.js")))
-        .route("/assets/stream.js", asset(SCRIPT, include_str!("stream.js")))
-        .route("/assets/markdown.js", asset(SCRIPT, include_str!("markdown.js")))
-        .route("/assets/chat.css", asset(STYLE, include_str!("chat.css")))
-        .route("/favicon.svg", asset(IMAGE, include_str!("favicon.svg")))
+        .route("/widget.js", get(widget))
+        .route("/assets/{name}", get(asset))
+        .route("/favicon.svg", get(|headers: HeaderMap| async move { ICON.answer(&headers, Keep::AWhile) }))
 }
 
-async fn page(State(state): State<App>, Extension(client): Extension<Arc<Client>>) -> Response {
+/// What the page knows when it starts. Script can't read the cookie.
+#[derive(Serialize)]
+struct Start {
+    session: Option<SessionId>,
+    #[serde(flatten)]
+    about: About,
+}
+
+async fn page(
+    State(state): State<App>,
+    Extension(client): Extension<Arc<Client>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let wanted = query.and_then(|query| parameter(&query, "lang"));
+    let lang = words::negotiate(wanted.as_deref(), &headers);
+    let session = client.cookie.filter(|_| !state.closing.is_cancelled());
+    let nonce = state.clock.uuid().simple().to_string();
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (VARY, HeaderValue::from_static("accept-language, cookie")),
+        (CONTENT_SECURITY_POLICY, policy(&nonce)),
     ];
-    let known = client.cookie.filter(|_| !state.closing.is_cancelled());
-    let html = match known {
-        Some(session) => PAGE.replacen(SESSION_SLOT, &format!("data-session=\"{session}\""), 1),
-        None => PAGE.to_owned(),
-    };
-    (headers, html).into_response()
+    (headers, html(&state, lang, session, &nonce)).into_response()
 }
 
-fn serve(headers: &HeaderMap, kind: HeaderValue, tag: HeaderValue, text: &'static str) -> Response {
-    let fresh = headers.get(IF_NONE_MATCH).is_some_and(|known| *known == tag);
-    let caching = [(CACHE_CONTROL, HeaderValue::from_static("no-cache")), (ETAG, tag)];
-    if fresh {
-        return (StatusCode::NOT_MODIFIED, caching).into_response();
-    }
-    (caching, [(CONTENT_TYPE, kind)], text).into_response()
+/// What the page may load: the script and the style that carry its nonce, and answers of the API.
+fn policy(nonce: &str) -> HeaderValue {
+    let policy = format!(
+        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self' data:; \
+         connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+         require-trusted-types-for 'script'; trusted-types 'none'"
+    );
+    HeaderValue::try_from(policy).unwrap_or(crate::headers::PAGE_POLICY)
 }
 
-/// Weak, because compression changes the bytes and not what they mean.
-fn etag(text: &str) -> HeaderValue {
-    use sha2::{Digest as _, Sha256};
-    let digest = Sha256::digest(text.as_bytes());
-    let short = digest.iter().take(8).fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
-    HeaderValue::try_from(format!("W/\"{short:016x}\"")).unwrap_or(HeaderValue::from_static("W/\"0\""))
+fn html(state: &Inner, lang: Lang, session: Option<SessionId>, nonce: &str) -> String {
+    let start = Start { session, about: About::new(state, lang) };
+    // Inside a script element only `<` can end it or begin anything.
+    let start = serde_json::to_string(&start).unwrap_or_default().replace('<', "\\u003c");
+    let values = [
+        ("{{lang}}", lang.code()),
+        ("{{dir}}", words::direction(lang)),
+        ("{{nonce}}", nonce),
+        ("{{style}}", &*PAGE_STYLE.digest),
+        ("{{script}}", &*PAGE_SCRIPT.digest),
+        ("{{description}}", words::word(lang, "intro")),
+        ("{{loading}}", words::word(lang, "loading")),
+        ("{{noscript}}", words::word(lang, "noscript")),
+    ];
+    let page = values.iter().fold(PAGE.to_owned(), |page, (slot, value)| page.replace(slot, &escaped(value)));
+    // Last, so that nothing inside it is taken for a slot.
+    page.replacen("{{start}}", &start, 1)
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// The script a host page embeds. It may be loaded from anywhere, also by pages that are isolated.
+async fn widget(headers: HeaderMap) -> Response {
+    let mut response = WIDGET.answer(&headers, Keep::AWhile);
+    let anywhere = HeaderValue::from_static("cross-origin");
+    response.headers_mut().insert(HeaderName::from_static("cross-origin-resource-policy"), anywhere);
+    response
+}
+
+/// A file under an address that names its content.
+async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
+    let known = [(&PAGE_SCRIPT, "js"), (&PAGE_STYLE, "css")];
+    let found = known.into_iter().find(|(asset, ending)| name == format!("chat.{}.{ending}", asset.digest));
+    found.map_or_else(|| ApiError::NotFound.into_response(), |(asset, _)| asset.answer(&headers, Keep::Forever))
 }
 
 #[cfg(test)]
@@ -74,21 +114,18 @@ mod tests {
 
     #[test]
     fn nothing_on_the_page_is_inline_or_foreign() {
-        assert!(PAGE.contains(SESSION_SLOT));
         for forbidden in ["<style", "style=", "onclick", "onload", "javascript:", "//cdn", "https://"] {
             assert!(!PAGE.contains(forbidden), "{forbidden}");
         }
         for script in PAGE.split("<script").skip(1) {
-            assert!(script.contains("src=\"/assets/") && script.contains("></script>"), "{script}");
+            let tag = script.split('>').next().unwrap_or_default();
+            assert!(tag.contains("src=\"/assets/") || tag.contains("type=\"application/json\""), "{tag}");
+            assert!(tag.contains("nonce=\"{{nonce}}\""), "{tag}");
         }
     }
 
     #[test]
-    fn no_script_of_ours_writes_html() {
-        for script in [include_str!("chat.js"), include_str!("stream.js"), include_str!("markdown.js")] {
-            for forbidden in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("] {
-                assert!(!script.contains(forbidden), "{forbidden}");
-            }
-        }
+    fn text_put_into_the_page_stays_text() {
+        assert_eq!(escaped("<b a=\"&\">"), "&lt;b a=&quot;&amp;&quot;&gt;");
     }
 }

@@ -266,7 +266,9 @@ async fn telegram(config: &Config) -> Finding {
         (true, _, None) if config.http.public_url.is_none() => {
             Finding::warn(CHECK, text, "set http.public_url so that the webhook can be registered")
         }
-        (true, None, _) => Finding::warn(CHECK, format!("{text}; no webhook is registered yet"), "start serve, which does it"),
+        (true, None, _) => {
+            Finding::warn(CHECK, format!("{text}; no webhook is registered yet"), "start serve, which does it")
+        }
         (true, _, Some(error)) => Finding::warn(
             CHECK,
             format!("{text}; Telegram says: {error}"),

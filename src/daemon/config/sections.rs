@@ -1,5 +1,6 @@
 //! The sections, as the program uses them. Meanings and defaults stand in `config/dovvybuddy.toml`.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use dovvybuddy_core::limit::Quota;
 use dovvybuddy_core::store::Retention;
 use dovvybuddy_knowledge::embed::OpenAiEmbeddings;
 use dovvybuddy_outgoing::{Allowed, LeadWebhookConfig, MailConfig};
+use dovvybuddy_web::SiteConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
@@ -40,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) metrics: Metrics,
     pub(crate) log: Log,
     pub(crate) telemetry: Telemetry,
+    #[serde(default)]
+    pub(crate) sites: BTreeMap<String, SiteConfig>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -428,6 +432,18 @@ impl Config {
         for origin in &self.http.cors_origins {
             http_url("http.cors_origins", origin)?;
         }
+        for (key, site) in &self.sites {
+            if !site_key(key) {
+                let expected = "expected a site key of 1 to 64 letters a-z, digits, `-` or `_`";
+                return Err(ConfigError::invalid(&format!("sites.{key}"), expected));
+            }
+            if site.origins.is_empty() {
+                return Err(ConfigError::invalid(&format!("sites.{key}.origins"), "expected at least one origin"));
+            }
+            for origin in &site.origins {
+                http_url(&format!("sites.{key}.origins"), origin)?;
+            }
+        }
         for proxy in &self.http.trusted_proxies {
             let address = proxy.parse::<std::net::IpAddr>().is_ok() || proxy.parse::<ipnet::IpNet>().is_ok();
             if !address {
@@ -454,7 +470,7 @@ impl Config {
             }
             _ => Ok(()),
         }
-}
+    }
 
     fn validate_discord(&self) -> Result<(), ConfigError> {
         let discord = &self.discord;
@@ -499,6 +515,12 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Small letters only: a key can be set by the environment, whose names have no case.
+fn site_key(key: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+    (1..=64).contains(&key.len()) && key.chars().all(allowed)
 }
 
 fn http_url(key: &str, text: &str) -> Result<(), ConfigError> {

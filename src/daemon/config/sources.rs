@@ -108,7 +108,13 @@ fn from_environment(
 /// Gives an environment variable's text the type its key has by default.
 fn typed(key: &str, text: &str, defaults: &Figment) -> Result<Value, ConfigError> {
     let wrong = |expected: &str| ConfigError::invalid(key, format!("expected {expected}"));
-    match defaults.find_value(key) {
+    // Sites have no defaults to tell the type by.
+    let like = match (key.starts_with("sites."), key.rsplit('.').next()) {
+        (true, Some("origins")) => "http.cors_origins",
+        (true, Some("messages_per_minute" | "leads_per_minute")) => "limits.ip_per_minute",
+        _ => key,
+    };
+    match defaults.find_value(like) {
         Ok(Value::Array(..)) => Ok(text
             .split(',')
             .map(str::trim)

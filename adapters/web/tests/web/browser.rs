@@ -103,7 +103,8 @@ async fn every_answer_carries_the_security_headers() {
         server.get("/api/nothing").await,
         server.get("/").await,
         server.get("/docs/").await,
-        server.get("/assets/chat.js").await,
+        server.get("/widget.js").await,
+        server.get("/api/about").await,
         server.post("/api/chat/stream", json!({"message": "hi"})).await,
     ];
     for answer in answers {
@@ -120,22 +121,56 @@ async fn every_answer_carries_the_security_headers() {
     }
 }
 
+/// What a page loads: the values of its `src` and `href`.
+fn loads(page: &str) -> Vec<&str> {
+    let named = |part: &&str| part.starts_with("/assets/") || *part == "/favicon.svg";
+    page.split('"').filter(named).collect()
+}
+
 #[tokio::test]
-async fn the_page_and_everything_it_names_is_there() {
+async fn the_page_and_everything_it_names_is_there_and_kept() {
     let server = Server::start().await;
     let page = server.get("/").await;
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     assert_eq!(page.header("cache-control"), Some("no-store"));
-    for part in page.text.split(['"']).filter(|part| part.starts_with("/assets/") || *part == "/favicon.svg") {
+    assert_eq!(loads(&page.text).len(), 3);
+    for part in loads(&page.text) {
         let asset = server.get(part).await;
         assert_eq!(asset.status, 200, "{part}");
+        let kept = asset.header("cache-control").unwrap();
+        assert_eq!(kept.contains("immutable"), part.starts_with("/assets/"), "{part}: {kept}");
         let again = server.http.get(server.url(part)).header("If-None-Match", asset.header("etag").unwrap());
         assert_eq!(send(again).await.status, 304);
-        for import in asset.text.lines().filter(|line| line.starts_with("import ")) {
-            let name = import.split("'./").nth(1).unwrap().trim_end_matches("';");
-            assert_eq!(server.get(&format!("/assets/{name}")).await.status, 200, "{name}");
-        }
     }
+    // An address that names other content is no address of this one.
+    assert_eq!(server.get("/assets/chat.0000000000000000.js").await.status, 404);
+}
+
+#[tokio::test]
+async fn only_what_carries_the_pages_nonce_may_run() {
+    let server = Server::start().await;
+    let (one, two) = (server.get("/").await, server.get("/").await);
+    let nonce = |page: &Answered| {
+        let policy = page.header("content-security-policy").unwrap().to_owned();
+        assert!(policy.contains("require-trusted-types-for 'script'") && !policy.contains("unsafe"), "{policy}");
+        policy.split("script-src 'nonce-").nth(1).unwrap().split('\'').next().unwrap().to_owned()
+    };
+    assert_ne!(nonce(&one), nonce(&two));
+    let marked = format!("nonce=\"{}\"", nonce(&one));
+    for script in one.text.split("<script").skip(1) {
+        assert!(script.split('>').next().unwrap().contains(&marked), "{script}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_speaks_the_languages_of_its_reader() {
+    let server = Server::start().await;
+    let with = |path: &str, wanted: &str| send(server.http.get(server.url(path)).header("Accept-Language", wanted));
+    assert!(with("/", "de-AT,en;q=0.5").await.text.contains("<html lang=\"de\" dir=\"ltr\">"));
+    assert!(with("/?lang=ar", "de").await.text.contains("<html lang=\"ar\" dir=\"rtl\">"));
+    assert!(with("/?lang=%22%3E%3Cscript%3E", "nl").await.text.contains("<html lang=\"en\" dir=\"ltr\">"));
+    let about = with("/api/about?lang=th", "de").await.json;
+    assert_eq!((about["lang"].as_str(), about["languages"].as_array().unwrap().len()), (Some("th"), 11));
 }
 
 #[tokio::test]
@@ -144,9 +179,35 @@ async fn the_page_learns_its_session_from_the_cookie() {
     let session = server.chat("hi").await.session();
     let with = |cookie: String| send(server.http.get(server.url("/")).header("Cookie", cookie));
     let known = with(format!("a=b; dovvybuddy_session={session}")).await;
-    assert!(known.text.contains(&format!("data-session=\"{session}\"")));
+    assert!(known.text.contains(&format!("\"session\":\"{session}\"")));
     let forged = with("dovvybuddy_session=\"><script>alert(1)</script>".into()).await;
-    assert!(forged.text.contains("data-session=\"\"") && !forged.text.contains("alert(1)"));
+    assert!(forged.text.contains("\"session\":null") && !forged.text.contains("alert(1)"));
+}
+
+#[tokio::test]
+async fn an_operators_name_can_not_end_the_script_it_stands_in() {
+    let server = Server::with(|config| config.operator_name = Some("</script><script>alert(1)//{{lang}}".into())).await;
+    let page = server.get("/").await.text;
+    assert!(!page.contains("</script><script>alert"));
+    let start = page.split("id=\"start\">").nth(1).unwrap().split("</script>").next().unwrap();
+    let start: serde_json::Value = serde_json::from_str(start).unwrap();
+    assert_eq!(start["operator"]["name"], "</script><script>alert(1)//{{lang}}");
+}
+
+#[tokio::test]
+async fn a_citation_leads_to_its_passage() {
+    let server = Server::start().await;
+    let passage = server.get("/api/passages?source=certifications%2F1.md&section=Depth").await;
+    assert_eq!((passage.status, passage.json["title"].as_str()), (200, Some("Title 1")));
+    assert_eq!(passage.json["text"], "Depth: what a diver should know.");
+    // A document is cited once, with all its headings that were used.
+    let both = server.get("/api/passages?source=certifications/1.md&section=Depth%3B+Time").await;
+    assert!(both.json["text"].as_str().unwrap().contains("### Time\n\nTime: what"), "{}", both.text);
+    let gone = server.get("/api/passages?source=certifications/1.md&section=Gone").await;
+    assert_eq!((gone.status, gone.code()), (404, "PASSAGE_NOT_FOUND"));
+    assert_eq!(server.get("/api/passages?section=Depth").await.fields(), ["source"]);
+    let outside = server.get("/api/passages?source=../../etc/passwd").await;
+    assert_eq!(outside.status, 404);
 }
 
 #[tokio::test]

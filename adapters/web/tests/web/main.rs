@@ -14,5 +14,6 @@ mod errors;
 mod leads;
 mod server;
 mod sessions;
+mod sites;
 mod sockets;
 mod stream;

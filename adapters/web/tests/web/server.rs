@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use dovvybuddy_core::agent::{Answer, Answerer, Brief, Release};
 use dovvybuddy_core::channel::ChannelAdapter;
+use dovvybuddy_core::knowledge::{Found, Passage, Query, Retriever};
 use dovvybuddy_core::lead::Lead;
 use dovvybuddy_core::limit::Quota;
 use dovvybuddy_core::reply::Citation;
@@ -70,6 +71,29 @@ impl Answerer for Mind {
             return Answer { text, citations: vec![citation(1, 0.71), citation(2, 0.5)], ..plain() };
         }
         Echo.answer(brief, release).await
+    }
+}
+
+/// Knows what `cite …` cites.
+struct Shelf;
+
+#[async_trait]
+impl Retriever for Shelf {
+    async fn search(&self, _query: &Query) -> Found {
+        Found::default()
+    }
+
+    fn section(&self, source: &str, section: &str) -> Vec<Passage> {
+        if source != "certifications/1.md" || !["Depth", "Time"].contains(&section) {
+            return Vec::new();
+        }
+        let Citation { source, title, publisher, updated, .. } = citation(1, 1.0);
+        let text = format!("{section}: what a diver should know.");
+        vec![Passage { source, title, section: section.into(), publisher, updated, text, ..Passage::default() }]
+    }
+
+    fn version(&self) -> String {
+        "shelf".into()
     }
 }
 
@@ -189,6 +213,7 @@ impl Server {
             hearing,
             clock: shared,
             bot: BotId::default(),
+            retriever: Arc::new(Shelf),
             lead_notices: Arc::new(notices),
             config,
             closing: closing.clone(),

@@ -175,6 +175,6 @@ async fn a_stream_is_never_compressed() {
     let request = server.http.post(server.url("/api/chat/stream")).header("Accept-Encoding", "gzip, br");
     let response = request.json(&json!({"message": "hi"})).send().await.unwrap();
     assert!(response.headers().get("content-encoding").is_none());
-    let page = server.http.get(server.url("/assets/chat.css")).header("Accept-Encoding", "gzip").send().await.unwrap();
+    let page = server.http.get(server.url("/widget.js")).header("Accept-Encoding", "gzip").send().await.unwrap();
     assert_eq!(page.headers()["content-encoding"], "gzip");
 }
