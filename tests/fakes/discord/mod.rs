@@ -8,6 +8,7 @@
 //! the 3 seconds and 15 minutes of interactions, HELLO to RESUME, sessions that are invalidated, sockets
 //! that turn into zombies, and what an application without the Message Content intent does not see.
 
+mod faults;
 mod gateway;
 mod interactions;
 mod limits;
@@ -28,7 +29,7 @@ use tokio::time::Instant;
 
 use crate::served::{Served, serve};
 pub use world::{Counts, Fault, Request};
-use world::{Kind, Message, Out, Shared, User, World, lock, snowflake};
+use world::{Kind, Message, Shared, User, World, lock, snowflake};
 
 /// Figures of the platform; the defaults are Discord's.
 #[derive(Debug, Clone)]
@@ -398,85 +399,5 @@ impl Discord {
     /// Whether a session is open and its socket connected.
     pub fn connected(&self) -> bool {
         lock(&self.shared).sessions.values().any(|session| session.socket.is_some())
-    }
-
-    /// The next request whose `METHOD /path` contains `pattern` goes wrong like this.
-    pub fn fail_next(&self, pattern: &str, fault: Fault) {
-        lock(&self.shared).faults.push((pattern.to_owned(), fault));
-    }
-
-    /// Sockets break without a word.
-    pub fn drop_sockets(&self) {
-        lock(&self.shared).tell_sockets(&Out::Drop);
-    }
-
-    /// Sockets are closed with this code.
-    pub fn close_sockets(&self, code: u16) {
-        lock(&self.shared).tell_sockets(&Out::Close(code));
-    }
-
-    /// Asks clients to connect anew and resume.
-    pub fn ask_to_reconnect(&self) {
-        lock(&self.shared).tell_sockets(&Out::Payload(json!({ "op": 7, "d": null })));
-    }
-
-    /// Invalidates the sessions; `resumable` sessions may be taken up again.
-    pub fn invalidate_sessions(&self, resumable: bool) {
-        let mut world = lock(&self.shared);
-        world.tell_sockets(&Out::Payload(json!({ "op": 9, "d": resumable })));
-        if !resumable {
-            world.sessions.clear();
-        }
-    }
-
-    /// Forgets the sessions, so that every RESUME is refused.
-    pub fn forget_sessions(&self) {
-        lock(&self.shared).sessions.clear();
-    }
-
-    /// While set, sockets stay open but bring nothing, heartbeats included.
-    pub fn zombie(&self, zombie: bool) {
-        lock(&self.shared).zombie = zombie;
-    }
-
-    /// While set, every RESUME is answered with Invalid Session.
-    pub fn refuse_resumes(&self, refuse: bool) {
-        lock(&self.shared).refuse_resumes = refuse;
-    }
-
-    /// While set, the platform is out of order: 502 on every route, no socket.
-    pub fn down(&self, down: bool) {
-        let mut world = lock(&self.shared);
-        world.down = down;
-        if down {
-            world.tell_sockets(&Out::Drop);
-        }
-    }
-
-    /// The token is reset in the developer portal.
-    pub fn revoke_token(&self) {
-        let mut world = lock(&self.shared);
-        world.token = None;
-        world.tell_sockets(&Out::Close(4004));
-    }
-
-    /// The token is good again.
-    pub fn restore_token(&self) {
-        let mut world = lock(&self.shared);
-        world.token = Some(world.settings.token.clone());
-    }
-
-    /// The bot may no longer speak in a channel.
-    pub fn close_channel(&self, channel: u64) {
-        if let Some(channel) = lock(&self.shared).channels.get_mut(&channel) {
-            channel.closed = true;
-        }
-    }
-
-    /// A person takes no more messages from the bot.
-    pub fn block(&self, user: u64) {
-        if let Some(user) = lock(&self.shared).users.get_mut(&user) {
-            user.blocks_bot = true;
-        }
     }
 }
