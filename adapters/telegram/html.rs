@@ -10,6 +10,7 @@ use std::sync::Arc;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 /// How a stretch of text looks.
+#[expect(clippy::struct_excessive_bools, reason = "each is a mark-up of its own")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Style {
     bold: bool,

@@ -5,6 +5,9 @@
 //! Telegram's HTML. Types and requests are teloxide's; its listeners, which confirm before anything is
 //! stored, are not used.
 
+#![allow(clippy::similar_names, reason = "short names of what they hold look alike")]
+#![allow(clippy::indexing_slicing, reason = "only JSON values are indexed, which gives null where nothing is")]
+
 mod api;
 mod commands;
 mod html;
@@ -203,7 +206,7 @@ impl Telegram {
             tracing::warn!(error = %error, "the commands could not be registered with Telegram yet");
             tokio::time::sleep(REGISTER_AGAIN).await;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Forgets chats that have been calm, once a minute.

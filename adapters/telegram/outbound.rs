@@ -190,7 +190,7 @@ impl Telegram {
         for _ in 0..4 {
             let result = match replaces {
                 Some(message) => self.api.call(&edit(place, message, payload, form)).await,
-                None => self.api.call(&message(place, payload, context, form)).await,
+                None => self.api.call(&message(place, payload, *context, form)).await,
             };
             let error = match result {
                 Ok(sent) => {
@@ -260,7 +260,7 @@ fn says(why: &str, words: &str) -> bool {
     why.to_lowercase().contains(words)
 }
 
-fn message(place: Place, payload: &Payload, context: &Context, form: Form) -> SendMessage {
+fn message(place: Place, payload: &Payload, context: Context, form: Form) -> SendMessage {
     let text = if form == Form::Html { &payload.html } else { &payload.text };
     let mut message = SendMessage::new(ChatId(place.chat), text).link_preview_options(no_preview());
     if form == Form::Html {

@@ -42,7 +42,7 @@ pub fn router(telegram: Arc<Telegram>) -> Router {
 
 async fn receive(State(telegram): State<Arc<Telegram>>, headers: HeaderMap, body: Bytes) -> Response {
     let Mode::Webhook { secret, .. } = &telegram.config.mode else { return StatusCode::NOT_FOUND.into_response() };
-    let given = headers.get(SECRET_HEADER).map(|value| value.as_bytes()).unwrap_or_default();
+    let given = headers.get(SECRET_HEADER).map(axum::http::HeaderValue::as_bytes).unwrap_or_default();
     if !bool::from(given.ct_eq(secret.expose_secret().as_bytes())) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
