@@ -101,11 +101,11 @@ pub(crate) fn wrong_origin(key: &'static str, value: &str) -> ConfigError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// No limits and no places to name.
-    fn open() -> WebConfig {
+    pub(crate) fn open() -> WebConfig {
         WebConfig {
             public_url: None,
             cors_origins: Vec::new(),
@@ -115,6 +115,9 @@ mod tests {
             leads_per_minute: 0,
             sessions_per_minute: 0,
             feedback_per_minute: 0,
+            operator_name: None,
+            operator_contact: None,
+            sites: BTreeMap::new(),
             reply_within: Duration::from_secs(1),
             body_within: Duration::from_secs(1),
             most_streams: 1,

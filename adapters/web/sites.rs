@@ -136,7 +136,7 @@ mod tests {
         let club =
             SiteConfig { origins: vec!["https://club.example".into()], messages_per_minute: 0, leads_per_minute: 0 };
         let sites = BTreeMap::from([("shop".to_owned(), shop), ("club".to_owned(), club)]);
-        Sites::new(&WebConfig { sites, ..WebConfig::default() }).unwrap()
+        Sites::new(&WebConfig { sites, ..crate::config::tests::open() }).unwrap()
     }
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {

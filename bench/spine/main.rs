@@ -5,6 +5,7 @@
 
 mod echo;
 
+use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -139,11 +140,14 @@ fn compose(store: Arc<SqliteStore>, clock: Arc<dyn Clock>, echo: Echo) -> Result
             leads_per_minute: 0,
             sessions_per_minute: 0,
             feedback_per_minute: 0,
-            reply_within: Duration::from_secs(60),
+            operator_name: None,
+            operator_contact: None,
+            sites: BTreeMap::new(),
+            reply_within: Duration::from_mins(1),
             body_within: Duration::from_secs(15),
             most_streams: 20_000,
             most_sockets: 4_000,
-            socket_idle: Duration::from_secs(60),
+            socket_idle: Duration::from_mins(1),
             drain: Duration::from_secs(20),
         },
         closing,

@@ -28,10 +28,10 @@ pub(crate) struct Message {
 impl Message {
     /// Reads a message, or remembers it.
     pub(crate) fn read(raw: &str) -> Arc<Self> {
-        static READ: LazyLock<Cache<Box<str>, Arc<Message>>> = LazyLock::new(|| {
+        static READ: LazyLock<Cache<String, Arc<Message>>> = LazyLock::new(|| {
             Cache::builder()
                 .max_capacity(REMEMBERED)
-                .weigher(|raw: &Box<str>, _| u32::try_from(raw.len()).unwrap_or(u32::MAX).saturating_add(EACH))
+                .weigher(|raw: &String, _| u32::try_from(raw.len()).unwrap_or(u32::MAX).saturating_add(EACH))
                 .time_to_live(LIFE)
                 .build()
         });
@@ -41,7 +41,7 @@ impl Message {
         let text = Text::new(raw);
         let signs = Signs::of(raw, &text);
         let message = Arc::new(Self { text, signs, readings: [const { OnceLock::new() }; Lang::ALL.len()] });
-        READ.insert(raw.into(), Arc::clone(&message));
+        READ.insert(raw.to_owned(), Arc::clone(&message));
         message
     }
 

@@ -295,11 +295,10 @@ impl<C: Copy + PartialEq> Matcher<C> {
             && word.is_ascii()
             && word.len() >= SHORTEST_TYPO
             && let Some(first) = word.bytes().next()
+            && self.seen.insert(number)
         {
-            if self.seen.insert(number) {
-                let longer = Longer { number, letters: letters(word), text: word.into() };
-                self.longer.entry(first).or_default().push(longer);
-            }
+            let longer = Longer { number, letters: letters(word), text: word.into() };
+            self.longer.entry(first).or_default().push(longer);
         }
         number
     }

@@ -156,6 +156,8 @@ mod tests {
             lang: Lang::En,
             query: "q".into(),
             worry: None,
+            beyond_certificate: false,
+            forgets: Vec::new(),
             caution: false,
             learned: DiverProfile::default(),
             state_updates: serde_json::Map::new(),

@@ -155,7 +155,7 @@ mod tests {
                 }
             }
         });
-        ours.write_all(&[7; 100 * 1024]).await.unwrap();
+        ours.write_all(&vec![7; 100 * 1024]).await.unwrap();
         ours.shutdown().await.unwrap();
         assert_eq!(reader.await.unwrap(), 100 * 1024);
     }

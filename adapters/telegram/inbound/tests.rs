@@ -23,8 +23,9 @@ fn group() -> Value {
 }
 
 fn update(kind: &str, chat: &Value, fields: Value) -> Value {
+    let Value::Object(fields) = fields else { panic!("{fields} has no fields") };
     let mut message = json!({ "message_id": 9, "from": ada(), "chat": chat, "date": 1_790_000_000 });
-    message.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    message.as_object_mut().unwrap().extend(fields);
     json!({ "update_id": 1, kind: message })
 }
 

@@ -106,8 +106,7 @@ impl EmergencyGuard for RuleGuard {
         let found = match opinion {
             // What goes on about an alarm told before is the rules' matter: few words say it.
             Opinion::TakeBack if verdict.kind.is_some() || !alarmed(&earlier) => None,
-            Opinion::TakeBack => by_rules,
-            Opinion::Agree => by_rules,
+            Opinion::TakeBack | Opinion::Agree => by_rules,
             // The words alone may not tell the kind; what was said before may.
             Opinion::Raise => by_rules.or_else(|| {
                 let told = readings.iter().chain(earlier.iter().rev()).map(judge::kind);

@@ -256,7 +256,7 @@ async fn telegram(config: &Config) -> Finding {
     };
     let standing = match tokio::time::timeout(PLATFORM_PATIENCE, telegram.standing()).await {
         Ok(Ok(standing)) => standing,
-        Ok(Err(error)) => return Finding::fail(CHECK, error.to_string(), "check telegram.token and telegram.api_url"),
+        Ok(Err(error)) => return Finding::fail(CHECK, error, "check telegram.token and telegram.api_url"),
         Err(_) => return Finding::fail(CHECK, "no answer", "check the network and telegram.api_url"),
     };
     let by_webhook = config.telegram.mode == TelegramMode::Webhook;

@@ -11,7 +11,7 @@ use dovvybuddy_core::store::Retention;
 use dovvybuddy_knowledge::embed::OpenAiEmbeddings;
 use dovvybuddy_outgoing::{Allowed, LeadWebhookConfig, MailConfig};
 use dovvybuddy_web::SiteConfig;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::ConfigError;
@@ -461,7 +461,7 @@ impl Config {
         http_url("telegram.api_url", &telegram.api_url)?;
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         let well_formed = |secret: &str| (1..=256).contains(&secret.len()) && secret.chars().all(allowed);
-        match telegram.webhook_secret.as_ref().map(|secret| secret.expose_secret()) {
+        match telegram.webhook_secret.as_ref().map(ExposeSecret::expose_secret) {
             Some(secret) if !well_formed(secret) => {
                 Err(ConfigError::invalid("telegram.webhook_secret", "expected 1 to 256 of A-Z a-z 0-9 _ -"))
             }

@@ -54,8 +54,9 @@ async fn main() -> io::Result<()> {
     }
     println!("Bot API at {}; the bot is @{}", platform.url(), telegram::USERNAME);
     let you = Person::new(1001, "You", &arguments.language);
-    let places =
-        [platform.private(&you), platform.group(-2001, "Dive club"), platform.forum(-1_003_001, "Forum", &[5])[0]];
+    let forum = platform.forum(-1_003_001, "Forum", &[5]);
+    let topic = forum.first().copied().ok_or_else(|| io::Error::other("the forum has no topic"))?;
+    let places = [platform.private(&you), platform.group(-2001, "Dive club"), topic];
     let printing = tokio::spawn(print(Arc::clone(&platform), places));
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let mut last = 0;

@@ -1,5 +1,6 @@
 //! A daemon in small: the web channel over the real turn and the embedded store, behind a real socket.
 
+use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -133,6 +134,9 @@ fn settings() -> WebConfig {
         leads_per_minute: 20,
         sessions_per_minute: 60,
         feedback_per_minute: 60,
+        operator_name: None,
+        operator_contact: None,
+        sites: BTreeMap::new(),
         reply_within: Duration::from_millis(19_500),
         body_within: Duration::from_secs(15),
         most_streams: 1000,
