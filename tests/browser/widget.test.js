@@ -133,7 +133,7 @@ test('the host page hears of what happens, and of nothing that is private', asyn
   await page.getByLabel('Email').fill('ana@example.com');
   await page.getByRole('button', { name: 'Check and send' }).click();
   await page.getByRole('button', { name: 'Send now' }).click();
-  await page.getByRole('heading', { name: 'Sent' }).waitFor();
+  await page.getByRole('heading', { name: 'Sent', exact: true }).waitFor();
   assert.deepEqual(await page.evaluate(() => heard), [['open', ''], ['emergency', 'turnId'], ['lead', 'leadId,type']]);
   await page.done();
 });

@@ -72,8 +72,7 @@ fn policy(nonce: &str) -> HeaderValue {
 
 fn html(state: &Inner, lang: Lang, session: Option<SessionId>, nonce: &str) -> String {
     let start = Start { session, about: About::new(state, lang) };
-    // Inside a script element only `<` can end it or begin anything.
-    let start = serde_json::to_string(&start).unwrap_or_default().replace('<', "\\u003c");
+    let start = serde_json::to_string(&start).unwrap_or_default();
     let values = [
         ("{{lang}}", lang.code()),
         ("{{dir}}", words::direction(lang)),
@@ -86,7 +85,7 @@ fn html(state: &Inner, lang: Lang, session: Option<SessionId>, nonce: &str) -> S
     ];
     let page = values.iter().fold(PAGE.to_owned(), |page, (slot, value)| page.replace(slot, &escaped(value)));
     // Last, so that nothing inside it is taken for a slot.
-    page.replacen("{{start}}", &start, 1)
+    page.replacen("{{start}}", &escaped(&start), 1)
 }
 
 fn escaped(text: &str) -> String {

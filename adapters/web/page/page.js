@@ -4,7 +4,7 @@ import { Api } from './stream.js';
 import { Memory } from './memory.js';
 import { Chat } from './chat.js';
 
-const start = JSON.parse(document.getElementById('start').textContent);
+const start = JSON.parse(document.getElementById('start').content);
 const memory = new Memory('dovvybuddy');
 const address = new URL(location.href);
 

@@ -177,7 +177,8 @@ async fn doctor_says_how_the_bot_stands() {
     let setup = setup(&platform);
     let findings = |json: &Value| {
         let ours = json.as_array().unwrap().iter().find(|f| f["check"] == "telegram").unwrap().clone();
-        (ours["state"].as_str().unwrap().to_owned(), ours["text"].as_str().unwrap().to_owned())
+        let mend = ours["mend"].as_str().unwrap_or_default();
+        (ours["state"].as_str().unwrap().to_owned(), format!("{} {mend}", ours["text"].as_str().unwrap()))
     };
     platform.say(platform.private(&ada()), &ada(), "hello");
     let (_, out, _) = setup.run(&["doctor", "--json"]).await;
