@@ -1,6 +1,6 @@
 //! Telegram as a channel.
 //!
-//! Updates come by long polls of our own or by webhook, through the same [`Telegram::take`]; an update
+//! Updates come by long polls of our own or by webhook, through the same door; an update
 //! is confirmed to the platform only when the intake has stored it. Replies go out from the outbox in
 //! Telegram's HTML. Types and requests are teloxide's; its listeners, which confirm before anything is
 //! stored, are not used.

@@ -2,7 +2,7 @@
 //! can be edited, a placeholder that grows with the text and becomes the reply.
 //!
 //! All of it is best effort and belongs to the turn's own task. The work never waits for it; once the work
-//! is done nothing more is begun, and a call that is under way gets [`LAST_CALL`], so that an edit of an
+//! is done nothing more is begun, and a call that is under way gets `LAST_CALL`, so that an edit of an
 //! unfinished text can't arrive after the reply.
 //!
 //! The placeholder's receipt is durable. The outbox hands it out with the first part of the reply
