@@ -55,7 +55,6 @@ fn event(lead: &Lead) -> Value {
             "lead_id": lead.id,
             "type": lead.kind,
             "data": lead.data,
-            "session_id": lead.session,
             "diver_profile": lead.profile,
             "created_at": lead.created_at.to_rfc3339(),
         },

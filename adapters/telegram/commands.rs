@@ -31,7 +31,7 @@ pub(crate) fn called(text: &str, username: &str) -> Called {
     // Whoever writes a sentence after it wants to be heard, most of all in an emergency.
     let sentence = rest.split_whitespace().nth(1).is_some();
     match Command::spoken(&name, rest) {
-        Some(Command::Help) if sentence => Called::Us(Content::Text(rest.to_owned())),
+        Some(Command::Help | Command::New) if sentence => Called::Us(Content::Text(rest.to_owned())),
         Some(command) => Called::Us(Content::Command(command)),
         None if bot.is_some() || name == "ask" => Called::Us(unknown(text)),
         None => Called::Unknown,
@@ -104,6 +104,7 @@ mod tests {
     fn a_sentence_after_a_command_is_heard() {
         let words = Content::Text("my buddy is not breathing".into());
         assert_eq!(read("/help my buddy is not breathing"), Called::Us(words.clone()));
+        assert_eq!(read("/new my buddy is not breathing"), Called::Us(words.clone()));
         assert_eq!(read("/sos@dovvy_bot my buddy is not breathing"), Called::Us(words.clone()));
         assert_eq!(unknown("/sos my buddy is not breathing"), words);
         assert_eq!(unknown("/sos"), Content::Command(Command::Help));
