@@ -3,6 +3,7 @@
 //! The defaults are `config/dovvybuddy.toml`, compiled in. Over them go a file named on the command
 //! line, `./dovvybuddy.toml`, and the environment; see [`sources`].
 
+mod channels;
 pub(crate) mod error;
 mod sections;
 pub(crate) mod show;
@@ -11,8 +12,9 @@ pub(crate) mod sources;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+pub(crate) use channels::TelegramMode;
 pub(crate) use error::ConfigError;
-pub(crate) use sections::{Config, EmbeddingProvider, LogFormat, TelegramMode};
+pub(crate) use sections::{Config, EmbeddingProvider, LogFormat};
 
 /// The documented defaults.
 pub(crate) const DEFAULTS: &str = include_str!("../../config/dovvybuddy.toml");

@@ -15,6 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::ConfigError;
+use super::channels::{Discord, Telegram};
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Deserialize)]
@@ -116,63 +117,6 @@ pub(crate) struct Turn {
 pub(crate) struct Router {
     pub(crate) margin: f32,
     pub(crate) budget_ms: u64,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Telegram {
-    #[serde(default)]
-    token: Option<SecretString>,
-    #[serde(default)]
-    #[allow(dead_code, reason = "read in `sources`; it stands here to be a known key")]
-    token_file: Option<PathBuf>,
-    pub(crate) mode: TelegramMode,
-    #[serde(default)]
-    pub(crate) webhook_secret: Option<SecretString>,
-    #[serde(default)]
-    #[allow(dead_code, reason = "read in `sources`; it stands here to be a known key")]
-    webhook_secret_file: Option<PathBuf>,
-    pub(crate) api_url: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum TelegramMode {
-    Polling,
-    Webhook,
-}
-
-impl Telegram {
-    /// The token, unless the channel is off. Its form is for the platform to judge.
-    pub(crate) fn token(&self) -> Option<SecretString> {
-        let token = self.token.as_ref()?.expose_secret().trim();
-        (!token.is_empty()).then(|| SecretString::from(token))
-    }
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Discord {
-    #[serde(default)]
-    token: Option<SecretString>,
-    #[serde(default)]
-    #[allow(dead_code, reason = "read in `sources`; it stands here to be a known key")]
-    token_file: Option<PathBuf>,
-    #[serde(default)]
-    pub(crate) application_id: Option<String>,
-    #[serde(default)]
-    pub(crate) public_key: Option<String>,
-    pub(crate) gateway: bool,
-    pub(crate) message_content: bool,
-    pub(crate) api_url: String,
-}
-
-impl Discord {
-    /// The token, unless the channel is off. Its form is for the platform to judge.
-    pub(crate) fn token(&self) -> Option<SecretString> {
-        let token = self.token.as_ref()?.expose_secret().trim();
-        (!token.is_empty()).then(|| SecretString::from(token))
-    }
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -360,8 +304,8 @@ impl Config {
         self.validate_database()?;
         self.validate_http()?;
         self.validate_leads()?;
-        self.validate_telegram()?;
-        self.validate_discord()?;
+        self.telegram.validate()?;
+        self.discord.validate()?;
         let positive = [
             ("http.most_connections", self.http.most_connections as u64),
             ("http.most_streams", self.http.most_streams as u64),
@@ -456,41 +400,6 @@ impl Config {
         Ok(())
     }
 
-    fn validate_telegram(&self) -> Result<(), ConfigError> {
-        let telegram = &self.telegram;
-        http_url("telegram.api_url", &telegram.api_url)?;
-        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        let well_formed = |secret: &str| (1..=256).contains(&secret.len()) && secret.chars().all(allowed);
-        match telegram.webhook_secret.as_ref().map(ExposeSecret::expose_secret) {
-            Some(secret) if !well_formed(secret) => {
-                Err(ConfigError::invalid("telegram.webhook_secret", "expected 1 to 256 of A-Z a-z 0-9 _ -"))
-            }
-            None if telegram.mode == TelegramMode::Webhook && telegram.token().is_some() => {
-                Err(ConfigError::invalid("telegram.webhook_secret", "is needed when telegram.mode is webhook"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn validate_discord(&self) -> Result<(), ConfigError> {
-        let discord = &self.discord;
-        http_url("discord.api_url", &discord.api_url)?;
-        if let Some(key) = &discord.public_key {
-            let wrong = |error: dovvybuddy_discord::PublicKeyError| {
-                ConfigError::invalid("discord.public_key", error.to_string())
-            };
-            dovvybuddy_discord::check_public_key(key).map_err(wrong)?;
-        }
-        let digits = |id: &String| !id.is_empty() && id.chars().all(|c| c.is_ascii_digit());
-        if discord.application_id.as_ref().is_some_and(|id| !digits(id)) {
-            return Err(ConfigError::invalid("discord.application_id", "expected the digits of the application's id"));
-        }
-        if !discord.gateway && discord.public_key.is_none() && discord.token().is_some() {
-            return Err(ConfigError::invalid("discord.public_key", "is needed when discord.gateway is false"));
-        }
-        Ok(())
-    }
-
     fn validate_leads(&self) -> Result<(), ConfigError> {
         let leads = &self.leads;
         if leads.mail_to.is_some() != leads.smtp_url.is_some() {
@@ -523,7 +432,7 @@ fn site_key(key: &str) -> bool {
     (1..=64).contains(&key.len()) && key.chars().all(allowed)
 }
 
-fn http_url(key: &str, text: &str) -> Result<(), ConfigError> {
+pub(super) fn http_url(key: &str, text: &str) -> Result<(), ConfigError> {
     let wrong = || ConfigError::invalid(key, "expected an address that begins with http:// or https://");
     let url = url::Url::parse(text).map_err(|_| wrong())?;
     if matches!(url.scheme(), "http" | "https") && url.host().is_some() { Ok(()) } else { Err(wrong()) }
