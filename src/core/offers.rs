@@ -44,7 +44,12 @@ pub(crate) fn actions(voice: &dyn Voice, turn: TurnId, reply: &Reply, outcome: O
                 actions.push(Action::new("👎", Command::Rate { turn, up: false }));
             }
         }
-        Outcome::OutOfScope | Outcome::Fallback | Outcome::CutShort | Outcome::SetAside => {}
+        Outcome::OutOfScope
+        | Outcome::Fallback
+        | Outcome::CutShort
+        | Outcome::SetAside
+        | Outcome::WithPerson
+        | Outcome::Person => {}
     }
     actions
 }
@@ -106,7 +111,9 @@ mod tests {
     #[test]
     fn under_an_emergency_stands_only_that_it_is_none() {
         assert_eq!(offered("safety", "Get help.", Outcome::Emergency), [Command::NotAnEmergency]);
-        for outcome in [Outcome::Fallback, Outcome::CutShort, Outcome::SetAside, Outcome::OutOfScope] {
+        for outcome in
+            [Outcome::Fallback, Outcome::CutShort, Outcome::SetAside, Outcome::OutOfScope, Outcome::WithPerson]
+        {
             assert_eq!(offered("trip", "…", outcome), []);
         }
     }

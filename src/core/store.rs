@@ -15,6 +15,8 @@ mod knowledge_base;
 mod leads;
 mod ledger;
 mod outbox;
+mod overview;
+mod pauses;
 mod privacy;
 mod sessions;
 
@@ -26,6 +28,11 @@ pub use self::knowledge_base::{Document, DocumentState, KnowledgeBase, NewPassag
 pub use self::leads::Leads;
 pub use self::ledger::{Ledger, Spend, SpendCaps};
 pub use self::outbox::{DuePart, Notice, Outbox, PartResult};
+pub use self::overview::{
+    Audit, AuditEntry, AuditRecord, ConversationFilter, ConversationSummary, Figure, LatencyFigure, MOST_SESSIONS,
+    OpenQuestion, Overview, Place, QuestionGroup, RatingRecord, TurnRecord, grouped, percentile,
+};
+pub use self::pauses::{EndedPause, Intervention, InterventionKind, Left, Pause, Pauses, TakenUp, Unasked};
 pub use self::privacy::{Privacy, Retention, Subject};
 pub use self::sessions::Sessions;
 pub use crate::accompany::Placeholders;
@@ -42,10 +49,13 @@ pub trait Store:
     + Leads
     + Alerts
     + Identities
+    + Pauses
     + Ledger
     + KnowledgeBase
     + Privacy
     + Keys
+    + Overview
+    + Audit
     + Upkeep
 {
 }
@@ -58,10 +68,13 @@ impl<S> Store for S where
         + Leads
         + Alerts
         + Identities
+        + Pauses
         + Ledger
         + KnowledgeBase
         + Privacy
         + Keys
+        + Overview
+        + Audit
         + Upkeep
 {
 }

@@ -6,6 +6,7 @@
 
 mod accept;
 mod alerts;
+mod audit;
 mod backup;
 mod batch;
 mod checkpoint;
@@ -20,6 +21,8 @@ mod leads;
 mod ledger;
 mod open;
 mod outbox;
+mod overview;
+mod pauses;
 mod placeholders;
 mod privacy;
 mod recall;
