@@ -47,7 +47,7 @@ impl Platform for Polled {
 
     async fn acknowledged(&self, event: &str) -> bool {
         let waiting = self.0.waiting();
-        !waiting.iter().any(|update| update["update_id"].to_string() == event)
+        !waiting.iter().any(|update| update["update_id"].as_i64() == event.parse().ok())
     }
 
     async fn shown(&self, chat: &str) -> Vec<String> {
