@@ -33,7 +33,7 @@ mod store;
 mod upkeep;
 mod writer;
 
-pub use backup::restore;
+pub use backup::{backup, restore};
 pub use open::OpenOptions;
 pub use schema::{Standing, known_version};
 pub use store::SqliteStore;
