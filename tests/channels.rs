@@ -1,8 +1,22 @@
-//! The channel contract on a chat platform in memory: one whose messages stay as they are, and one whose
-//! messages can be edited.
+//! The channel contract on a chat platform in memory (one whose messages stay as they are, and one whose
+//! messages can be edited), and on the platforms that call: WhatsApp, Twilio, generic webhooks.
 
 #![allow(missing_docs, reason = "tests describe themselves by their names")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails, in its helpers too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails, in its helpers too"
+)]
+
+#[path = "channels/door.rs"]
+mod door;
+#[path = "channels/twilio.rs"]
+mod twilio;
+#[path = "channels/webhook.rs"]
+mod webhook;
+#[path = "channels/whatsapp.rs"]
+mod whatsapp;
 
 use std::sync::Arc;
 

@@ -44,6 +44,9 @@ pub enum ApiError {
     /// No key, or none that is valid here.
     #[error("A valid API key is needed here.")]
     Unauthorized,
+    /// A webhook's call without a signature that is right, or not in time.
+    #[error("The signature is missing or wrong, or the timestamp is more than five minutes off.")]
+    Unsigned,
     /// A page of another site tried to open a WebSocket.
     #[error("Pages of this origin may not connect here.")]
     OriginNotAllowed,
@@ -162,7 +165,7 @@ impl ApiError {
                 StatusCode::NOT_FOUND
             }
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Unauthorized | Self::Unsigned => StatusCode::UNAUTHORIZED,
             Self::OriginNotAllowed | Self::SiteUnknown => StatusCode::FORBIDDEN,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
             Self::Conflict => StatusCode::CONFLICT,
@@ -183,6 +186,7 @@ impl ApiError {
             Self::NotFound => "NOT_FOUND",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::Unauthorized => "UNAUTHORIZED",
+            Self::Unsigned => "SIGNATURE_REFUSED",
             Self::OriginNotAllowed => "ORIGIN_NOT_ALLOWED",
             Self::SiteUnknown => "SITE_UNKNOWN",
             Self::UpgradeRequired => "UPGRADE_REQUIRED",

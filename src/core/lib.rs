@@ -30,6 +30,7 @@ pub mod lead;
 mod lead_flow;
 pub mod limit;
 pub mod model;
+pub mod news;
 mod offers;
 mod opening;
 pub mod phrase;
@@ -38,7 +39,9 @@ pub mod reply;
 mod report;
 pub mod session;
 pub mod spine;
+pub mod split;
 pub mod store;
+pub mod styled;
 pub mod supervise;
 #[cfg(feature = "testkit")]
 pub mod testkit;

@@ -25,13 +25,14 @@ pub use self::keys::{ApiKey, Keys};
 pub use self::knowledge_base::{Document, DocumentState, KnowledgeBase, NewPassage, StoredPassage};
 pub use self::leads::Leads;
 pub use self::ledger::{Ledger, Spend, SpendCaps};
-pub use self::outbox::{DuePart, Notice, Outbox, PartResult};
+pub use self::outbox::{DeadLetter, DuePart, Notice, Outbox, PartResult};
 pub use self::privacy::{Privacy, Retention, Subject};
 pub use self::sessions::Sessions;
 pub use crate::accompany::Placeholders;
 pub use crate::alert::Alerts;
 use crate::channel::BoxError;
 pub use crate::identity::Identities;
+pub use crate::news::Chronicle;
 
 /// Everything the daemon keeps.
 pub trait Store:
@@ -41,6 +42,7 @@ pub trait Store:
     + Placeholders
     + Leads
     + Alerts
+    + Chronicle
     + Identities
     + Ledger
     + KnowledgeBase
@@ -57,6 +59,8 @@ impl<S> Store for S where
         + Placeholders
         + Leads
         + Alerts
+        + Chronicle
+        + Chronicle
         + Identities
         + Ledger
         + KnowledgeBase

@@ -18,6 +18,7 @@ mod knowledge;
 mod lanes;
 mod leads;
 mod ledger;
+mod news;
 mod open;
 mod outbox;
 mod placeholders;
