@@ -50,14 +50,7 @@ pub struct Payload {
 pub(crate) fn render(rendering: &Rendering<'_>) -> Vec<Payload> {
     let reply = rendering.reply;
     let mut markdown = reply.text.clone();
-    // A question that no button shows whole stands in the text.
-    let shown = |question: &str| {
-        rendering
-            .actions
-            .iter()
-            .any(|a| matches!(a.command, Command::FollowUp { .. }) && a.label == question && a.label == label(&a.label))
-    };
-    if let Some(question) = reply.follow_up.as_deref().filter(|question| !shown(question)) {
+    if let Some(question) = &reply.follow_up {
         markdown.push_str("\n\n");
         markdown.push_str(question);
     }
@@ -309,11 +302,11 @@ mod tests {
         TurnId::parse("6f9619ff-8b86-4d01-b42d-00cf4fc964ff").unwrap()
     }
 
-    fn rendered(question: &str) -> Vec<Payload> {
+    fn rendered(next: &str) -> Vec<Payload> {
         let mut reply = Reply::fixed("Up to **18 m** [1].", AgentId::new("certification"), Lang::En);
-        reply.follow_up = Some(question.to_owned());
+        reply.follow_up = Some("How many dives have you logged?".to_owned());
         let actions = [
-            Action::new(question, Command::FollowUp { turn: turn() }),
+            Action::new(next, Command::FollowUp { turn: turn() }),
             Action::new("👍", Command::Rate { turn: turn(), up: true }),
             Action::new("👎", Command::Rate { turn: turn(), up: false }),
             Action::new("Connect me", Command::Connect),
@@ -325,18 +318,17 @@ mod tests {
     fn buttons_stand_under_the_last_part() {
         let parts = rendered("And with AOW?");
         assert_eq!(parts.len(), 1);
-        assert_eq!(parts[0].html, "Up to <b>18 m</b> [1].");
+        assert_eq!(parts[0].html, "Up to <b>18 m</b> [1].\n\nHow many dives have you logged?");
         let labels: Vec<Vec<&str>> =
             parts[0].buttons.iter().map(|row| row.iter().map(|(label, _)| label.as_str()).collect()).collect();
         assert_eq!(labels, [vec!["And with AOW?"], vec!["👍", "👎"], vec!["Connect me"]]);
     }
 
     #[test]
-    fn a_question_too_long_for_a_button_stands_in_the_text() {
-        let question = "Would you like to hear how the deep adventure dive of the advanced course works?";
-        let parts = rendered(question);
-        assert_eq!(parts[0].text, format!("Up to 18 m [1].\n\n{question}"));
-        assert!(parts[0].buttons[0][0].0.ends_with(ELLIPSIS));
+    fn a_label_too_long_for_a_button_is_cut() {
+        let parts = rendered("How does the deep adventure dive of the advanced course work?");
+        let label = &parts[0].buttons[0][0].0;
+        assert!(label.ends_with(ELLIPSIS) && label.chars().count() <= LONGEST_LABEL, "{label}");
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub enum Command {
     Choose(String),
     /// The button under an emergency reply.
     NotAnEmergency,
-    /// Asks the question that the reply of that turn ended with. Becomes a turn of words.
+    /// Asks what the reply of that turn offered to ask next. Becomes a turn of the diver's words.
     FollowUp {
         /// The turn whose reply offered it.
         turn: TurnId,
@@ -163,8 +163,7 @@ impl Command {
 /// A button under a reply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Action {
-    /// What stands on it, in the diver's language. Longer than some platforms allow only for a
-    /// [`Command::FollowUp`]: the adapter shortens it there and shows the question in the text.
+    /// What stands on it, in the diver's language. An adapter whose platform allows less cuts it short.
     pub label: String,
     /// What pressing it does.
     pub command: Command,

@@ -19,6 +19,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::events::{Follower, Streams};
 use crate::failpoint;
 use crate::guard::{Alarm, Assessment, EmergencyGuard, Heard};
+use crate::handover::Handover;
 use crate::hearing::{Hearing, WINDOW};
 use crate::ids::{AgentId, BotId, ChannelId, ConversationKey, DiverKey, SessionId, TurnId};
 use crate::lanes::Running;
@@ -79,6 +80,8 @@ pub struct Parts {
     pub channels: HashMap<ChannelId, Arc<dyn ChannelAdapter>>,
     /// Where the operator is told of leads and emergencies, and acknowledges them.
     pub operator: Option<OperatorChat>,
+    /// Gives conversations to people.
+    pub handover: Arc<Handover>,
     /// Fired when the daemon stops taking in.
     pub closing: CancellationToken,
 }
@@ -235,6 +238,12 @@ impl Intake {
     /// Follows a turn from after `seen`.
     pub fn follow(&self, turn: TurnId, seen: Option<crate::events::Cursor>) -> Follower {
         self.0.streams.follow(turn, seen)
+    }
+
+    /// A person wrote to the diver by the platform's own means, such as the operator's telephone: the words are
+    /// kept, and the bot falls silent there for a while. See [`Handover::overheard`].
+    pub async fn overheard(&self, conversation: &ConversationKey, text: &str, by: &str) -> Result<(), StoreError> {
+        self.0.handover.overheard(conversation, text, by).await
     }
 
     /// A fixed sentence in the language of a platform's `locale`, for what an adapter says by itself.

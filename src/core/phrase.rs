@@ -41,6 +41,8 @@ phrases! {
     Fallback = "fallback",
     /// An answer was cut short by an emergency in the same conversation.
     CutShort = "cut_short",
+    /// A person has taken over the conversation and answers there; emergencies are still answered at once.
+    WithPerson = "with_person",
     /// Too many messages; answering goes on soon.
     SlowDown = "slow_down",
     /// A voice message, photo or file can't be read; what to do if it is an emergency.

@@ -15,6 +15,8 @@ mod knowledge_base;
 mod leads;
 mod ledger;
 mod outbox;
+mod overview;
+mod pauses;
 mod privacy;
 mod sessions;
 
@@ -26,6 +28,11 @@ pub use self::knowledge_base::{Document, DocumentState, KnowledgeBase, NewPassag
 pub use self::leads::Leads;
 pub use self::ledger::{Ledger, Spend, SpendCaps};
 pub use self::outbox::{DeadLetter, DuePart, Notice, Outbox, PartResult};
+pub use self::overview::{
+    Audit, AuditEntry, AuditRecord, ConversationFilter, ConversationSummary, Figure, LatencyFigure, MOST_SESSIONS,
+    OpenQuestion, Overview, Place, QuestionGroup, RatingRecord, TurnRecord, grouped, percentile,
+};
+pub use self::pauses::{EndedPause, Intervention, InterventionKind, Left, Pause, Pauses, TakenUp, Unasked};
 pub use self::privacy::{Privacy, Retention, Subject};
 pub use self::sessions::Sessions;
 pub use crate::accompany::Placeholders;
@@ -44,10 +51,13 @@ pub trait Store:
     + Alerts
     + Chronicle
     + Identities
+    + Pauses
     + Ledger
     + KnowledgeBase
     + Privacy
     + Keys
+    + Overview
+    + Audit
     + Upkeep
 {
 }
@@ -60,12 +70,14 @@ impl<S> Store for S where
         + Leads
         + Alerts
         + Chronicle
-        + Chronicle
         + Identities
+        + Pauses
         + Ledger
         + KnowledgeBase
         + Privacy
         + Keys
+        + Overview
+        + Audit
         + Upkeep
 {
 }

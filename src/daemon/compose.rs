@@ -14,7 +14,7 @@ use dovvybuddy_core::store::{KnowledgeBase, Ledger, SpendCaps, StoreError};
 use dovvybuddy_core::turn::TurnSettings;
 use dovvybuddy_core::{BotId, ChannelId, Clock, SystemClock};
 use dovvybuddy_knowledge::{Embeddings, Knowledge, KnowledgeConfig, Root};
-use dovvybuddy_llm::{Chain, Extractive, Member, Spending};
+use dovvybuddy_llm::{Chain, Extractive, Member, ModelConfig, Spending};
 use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore};
 use dovvybuddy_web::{WebConfig, WebParts, WebState};
 
@@ -185,6 +185,11 @@ pub(crate) fn models(config: &Config) -> Result<Vec<Member>, ComposeError> {
     } else {
         config.llm.models.clone()
     };
+    // A mistake is told before anything that takes time, and without models no certificates are loaded.
+    configured.iter().try_for_each(ModelConfig::check)?;
+    if configured.is_empty() {
+        return Ok(Vec::new());
+    }
     let client = dovvybuddy_llm::http_client()?;
     configured.iter().map(|model| Ok(model.build(&client, variable)?)).collect()
 }

@@ -31,6 +31,7 @@ impl Platform for Account {
             auth_token: "token".into(),
             api_url: self.twilio.url(),
             url: None,
+            from: None,
             settle: Duration::ZERO,
         };
         let adapter = Arc::new(Twilio::new(config).unwrap());

@@ -225,6 +225,24 @@ async fn a_message_that_came_a_day_late_asks_no_model_and_gets_the_template() {
 }
 
 #[tokio::test]
+async fn when_staff_answer_by_telephone_the_bot_is_silent_but_for_an_emergency() {
+    let platform = platform().await;
+    let setup = setup(&platform);
+    let daemon = start(&platform, &setup).await;
+    ask(&platform, ADA, "/privacy").await;
+    for _ in 0..2 {
+        assert_eq!(platform.echo(ADA, "Hi Ada, this is Rosa from the shop.").await, 200);
+    }
+    let event = platform.say(ADA, DEPTH);
+    platform.until(SOON, |p| p.acknowledged(&event).then_some(())).await.expect("it is stored");
+    ask(&platform, "4915112345678", "/privacy").await;
+    assert_eq!(platform.shown(ADA).len(), 1, "{:#?}", platform.shown(ADA));
+    let alarm = ask(&platform, ADA, ALARM).await;
+    assert!(alarm.text.contains("oxygen"), "{}", alarm.text);
+    daemon.kill().await;
+}
+
+#[tokio::test]
 async fn a_store_that_takes_nothing_leaves_the_batch_with_the_platform() {
     let platform = platform().await;
     let setup = setup(&platform);

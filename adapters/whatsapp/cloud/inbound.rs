@@ -15,6 +15,19 @@ pub(super) enum News {
     Said(Box<Event>),
     /// One of our messages got further, or failed.
     Status(Status),
+    /// Somebody of the shop answered by telephone.
+    Echo(Echo),
+}
+
+/// What staff wrote to a diver with the WhatsApp Business app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Echo {
+    /// The platform's id of the message.
+    pub(super) id: String,
+    /// The diver.
+    pub(super) person: String,
+    /// The words; empty for pictures and the like.
+    pub(super) text: String,
 }
 
 /// Something a diver said or pressed.
@@ -55,8 +68,16 @@ pub(super) fn read(batch: &Value, phone_number_id: &str) -> Vec<News> {
     for change in each(&batch["entry"]).flat_map(|entry| each(&entry["changes"])) {
         let value = &change["value"];
         let ours = value["metadata"]["phone_number_id"].as_str().is_none_or(|id| id == phone_number_id);
-        if change["field"].as_str() != Some("messages") || !ours {
+        if !ours {
             continue;
+        }
+        match change["field"].as_str() {
+            Some("messages") => {}
+            Some("smb_message_echoes") => {
+                news.extend(each(&value["message_echoes"]).filter_map(echo));
+                continue;
+            }
+            _ => continue,
         }
         news.extend(each(&value["messages"]).filter_map(|message| said(message, &value["contacts"])));
         news.extend(each(&value["statuses"]).filter_map(status));
@@ -132,6 +153,13 @@ fn pressed_button(id: Option<&str>, label: Option<&str>) -> Option<Content> {
     command.or_else(|| label.map(str::trim).filter(|label| !label.is_empty()).map(Content::written))
 }
 
+fn echo(message: &Value) -> Option<News> {
+    let person = key(text(message, "to"), text(message, "to_user_id"))?;
+    let words = message[message["type"].as_str().unwrap_or_default()].clone();
+    let words = text(&words, "body").or_else(|| text(&words, "caption")).unwrap_or_default().to_owned();
+    Some(News::Echo(Echo { id: text(message, "id")?.to_owned(), person, text: words }))
+}
+
 fn status(status: &Value) -> Option<News> {
     let reached = match status["status"].as_str()? {
         "sent" => MessageStatus::Sent,
@@ -170,7 +198,7 @@ mod tests {
     fn event(message: &Value) -> Event {
         match read(&batch(message), "77").remove(0) {
             News::Said(event) => *event,
-            News::Status(_) => panic!("no message"),
+            News::Status(_) | News::Echo(_) => panic!("no message"),
         }
     }
 
@@ -232,6 +260,17 @@ mod tests {
         let mut other = batch(&message);
         other["entry"][0]["changes"][0]["field"] = json!("account_update");
         assert!(read(&other, "77").is_empty());
+    }
+
+    #[test]
+    fn what_staff_answered_by_telephone_is_heard() {
+        let echo = json!({ "from": "15550100", "to": "551187654321", "id": "wamid.E", "timestamp": "1790000000",
+            "type": "text", "text": { "body": "Hi, this is Rosa." } });
+        let value = json!({ "metadata": { "phone_number_id": "77" }, "message_echoes": [echo] });
+        let news =
+            read(&json!({ "entry": [{ "changes": [{ "field": "smb_message_echoes", "value": value }] }] }), "77");
+        let echo = Echo { id: "wamid.E".into(), person: "5511987654321".into(), text: "Hi, this is Rosa.".into() };
+        assert_eq!(news, [News::Echo(echo)]);
     }
 
     #[test]

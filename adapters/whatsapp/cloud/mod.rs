@@ -94,6 +94,8 @@ pub struct WhatsApp {
     again: Cache<String, TurnId>,
     /// Messages under which typing was shown lately.
     typed: Cache<String, ()>,
+    /// Answers of staff that were heard lately.
+    overheard: Cache<String, ()>,
     /// Small calls beside the conversation, and messages being taken in.
     beside: TaskTracker,
     hands: Arc<Semaphore>,
@@ -128,6 +130,7 @@ impl WhatsApp {
             urgent: recent(MEMORY),
             again: recent(MEMORY),
             typed: recent(TYPING * 4 / 5),
+            overheard: recent(MEMORY),
             beside: TaskTracker::new(),
             hands: Arc::new(Semaphore::new(MOST_BESIDE)),
         })

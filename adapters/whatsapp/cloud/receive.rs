@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use subtle::ConstantTimeEq as _;
 
-use super::inbound::{Event, News, Status, read};
+use super::inbound::{Echo, Event, News, Status, read};
 use super::number::is_number;
 use super::outbound::Context;
 use super::signature::is_signed;
@@ -31,6 +31,10 @@ pub const PATH: &str = "/webhooks/whatsapp";
 const LARGEST: usize = 4 * 1024 * 1024;
 /// When a batch that can't be stored shall come again, in seconds.
 const COME_AGAIN: &str = "2";
+/// Under whose name staff who answer by telephone take a conversation over.
+const STAFF: &str = "whatsapp";
+/// Stands for what they sent where it has no words.
+const NO_WORDS: &str = "…";
 /// How long storing a batch may take before the platform is told to come again.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -96,6 +100,7 @@ impl WhatsApp {
             all &= match news {
                 News::Said(event) => self.hand_in(*event, intake).await,
                 News::Status(status) => self.note(&status, intake).await,
+                News::Echo(echo) => self.overhear(&echo, intake).await,
             };
         }
         all
@@ -157,6 +162,23 @@ impl WhatsApp {
             state: None,
             context: stored(&context),
         }
+    }
+
+    /// Somebody of the shop answered: the bot leaves the conversation to them for a while.
+    async fn overhear(&self, echo: &Echo, intake: &Intake) -> bool {
+        if self.overheard.contains_key(&echo.id) {
+            return true;
+        }
+        let words = if echo.text.is_empty() { NO_WORDS } else { &echo.text };
+        let heard = intake.overheard(&self.conversation(&echo.person), words, STAFF).await;
+        match heard {
+            Ok(()) => self.overheard.insert(echo.id.clone(), ()),
+            Err(error) => {
+                tracing::warn!(error = %error, "a person's answer stays with WhatsApp for now");
+                return false;
+            }
+        }
+        true
     }
 
     async fn note(&self, status: &Status, intake: &Intake) -> bool {

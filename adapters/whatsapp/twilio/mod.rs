@@ -69,6 +69,8 @@ pub struct TwilioConfig {
     /// The public address of [`PATH`], exactly as it stands in Twilio's console. `None`: as the call's `Host`
     /// says, without TLS.
     pub url: Option<Url>,
+    /// The number to write from where nobody wrote first, `+…`.
+    pub from: Option<String>,
     /// How long a burst of messages may settle.
     pub settle: Duration,
 }
@@ -85,6 +87,8 @@ pub struct Twilio {
     urgent: Cache<DeliveryKey, Receipt>,
     /// The turns of messages that could not be stored and will come again.
     again: Cache<String, TurnId>,
+    /// Which of our addresses people wrote to lately, for words that answer no message in particular.
+    ours: Cache<String, String>,
     tasks: TaskTracker,
 }
 
@@ -123,6 +127,7 @@ impl Twilio {
             seat: Seat::default(),
             urgent: Cache::builder().max_capacity(REMEMBERED).time_to_live(MEMORY).build(),
             again: Cache::builder().max_capacity(REMEMBERED).time_to_live(MEMORY).build(),
+            ours: Cache::builder().max_capacity(REMEMBERED).build(),
             tasks: TaskTracker::new(),
         })
     }
@@ -145,6 +150,14 @@ impl Twilio {
             account: self.config.account_sid.clone(),
             conversation: person.to_owned(),
         }
+    }
+
+    /// The address an answer comes from.
+    fn sender(&self, person: &str, context: &Context) -> Option<String> {
+        let over = if person.starts_with(OVER_WHATSAPP) { OVER_WHATSAPP } else { "" };
+        let configured = || self.config.from.as_ref().map(|number| format!("{over}{number}"));
+        let answered = Some(context.us.clone()).filter(|us| !us.is_empty());
+        answered.or_else(|| self.ours.get(person)).or_else(configured)
     }
 
     /// Only WhatsApp closes a conversation.
@@ -187,8 +200,11 @@ impl Outlet for Twilio {
         if self.intake().is_some_and(|intake| !self.is_open(person, &context, intake.clock().now())) {
             return Err(SendError::Rejected("more than 24 hours have passed since the diver wrote".to_owned()));
         }
+        let from = self.sender(person, &context).ok_or_else(|| {
+            SendError::Rejected("it is not known which number to write from; set twilio.from".to_owned())
+        })?;
         let text = if person.starts_with(OVER_WHATSAPP) { &payload.marked } else { &payload.plain };
-        let sent = self.api.send(&context.us, person, text).await.inspect_err(|error| {
+        let sent = self.api.send(&from, person, text).await.inspect_err(|error| {
             if let SendError::RetryAfter(wait) = error {
                 self.pace.quiet(person, *wait);
             }
@@ -253,6 +269,7 @@ mod tests {
             auth_token: SecretString::from("token"),
             api_url: API_URL.to_owned(),
             url: None,
+            from: None,
             settle: Duration::ZERO,
         })
         .unwrap();

@@ -90,6 +90,9 @@ impl Twilio {
         let turn = self.again.get(id).unwrap_or_else(|| TurnId(intake.clock().uuid()));
         let inbound = self.inbound(turn, id, from, content, form, intake);
         self.window.heard(from, inbound.received_at);
+        if let Some(us) = form.get("To") {
+            self.ours.insert(from.to_owned(), us.to_owned());
+        }
         match intake.accept(inbound).await {
             Ok(_) | Err(Refusal::Limited { .. } | Refusal::Conflict) => true,
             Err(refusal @ (Refusal::Overloaded | Refusal::Unavailable(_))) => {

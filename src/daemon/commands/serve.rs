@@ -63,6 +63,7 @@ pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
     let herald = compose::herald(config, &house);
     let deliveries = compose::deliveries(&house, &lifecycle, channels.clone(), outlets);
     let mut loops = vec![Arc::clone(&house.spine.lanes.progress), Arc::clone(&deliveries.progress)];
+    loops.push(Arc::clone(&house.spine.handover.progress));
     loops.extend(desk.iter().map(|desk| Arc::clone(&desk.progress)));
     loops.extend(herald.iter().map(|herald| Arc::clone(&herald.progress)));
     let receiving: Vec<_> = channels
@@ -90,6 +91,8 @@ pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
     supervised(&lifecycle, &house, Arc::clone(&lanes.progress), move |stop| Arc::clone(&lanes).run(stop));
     let progress = Arc::clone(&deliveries.progress);
     supervised(&lifecycle, &house, progress, move |stop| Arc::clone(&deliveries).run(stop));
+    let handover = Arc::clone(&house.spine.handover);
+    supervised(&lifecycle, &house, Arc::clone(&handover.progress), move |stop| Arc::clone(&handover).run(stop));
     if let Some(desk) = desk {
         supervised(&lifecycle, &house, Arc::clone(&desk.progress), move |stop| Arc::clone(&desk).run(stop));
     }

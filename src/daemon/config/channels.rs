@@ -178,6 +178,8 @@ pub(crate) struct Twilio {
     #[serde(default)]
     #[allow(dead_code, reason = "read in `sources`; it stands here to be a known key")]
     auth_token_file: Option<PathBuf>,
+    #[serde(default)]
+    from: Option<String>,
     api_url: String,
 }
 
@@ -191,6 +193,10 @@ impl Twilio {
             let expected = "is needed when twilio.auth_token is set: the account's id, AC…";
             return Err(ConfigError::invalid("twilio.account_sid", expected));
         }
+        let number = |from: &String| from.strip_prefix('+').is_some_and(|d| d.bytes().all(|b| b.is_ascii_digit()));
+        if !self.from.as_ref().is_none_or(number) {
+            return Err(ConfigError::invalid("twilio.from", "expected a number such as +15550100"));
+        }
         Ok(())
     }
 
@@ -202,6 +208,7 @@ impl Twilio {
             auth_token: trimmed(self.auth_token.as_ref())?,
             api_url: self.api_url.clone(),
             url: public,
+            from: self.from.clone(),
             settle,
         })
     }

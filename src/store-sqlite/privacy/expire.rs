@@ -25,6 +25,8 @@ const SESSIONS: &[&str] = &[
         JOIN feedback f ON f.turn = t.id WHERE s.updated_at < $1 LIMIT $2)",
     "DELETE FROM turns WHERE number IN (SELECT t.number FROM sessions s JOIN turns t USING (conversation)
         WHERE s.updated_at < $1 LIMIT $2)",
+    "DELETE FROM interventions WHERE number IN (SELECT i.number FROM sessions s JOIN interventions i USING (conversation)
+        WHERE s.updated_at < $1 LIMIT $2)",
     "DELETE FROM participants WHERE conversation IN (SELECT s.conversation FROM sessions s
         JOIN participants USING (conversation) WHERE s.updated_at < $1 LIMIT $2)",
     "DELETE FROM divers WHERE key IN (SELECT d.key FROM sessions s JOIN divers d ON d.user = s.id
@@ -56,6 +58,7 @@ const LEADS: &[&str] = &[
 ];
 const USAGE: &[&str] = &[
     "DELETE FROM usage WHERE number IN (SELECT number FROM usage WHERE at < $1 ORDER BY number LIMIT $2)",
+    "DELETE FROM audit WHERE number IN (SELECT number FROM audit WHERE at < $1 ORDER BY number LIMIT $2)",
     "DELETE FROM reservations WHERE id IN (SELECT id FROM reservations
         WHERE day < date($1 / 1000, 'unixepoch') LIMIT $2)",
     "DELETE FROM spend WHERE (day, diver) IN (SELECT day, diver FROM spend

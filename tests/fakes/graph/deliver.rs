@@ -53,14 +53,22 @@ impl FakeGraph {
             world.heard.insert((*person).to_owned(), Instant::now());
             world.closed.remove(*person);
         }
-        envelope(&json!({ "contacts": contacts, "messages": told }))
+        envelope("messages", &json!({ "contacts": contacts, "messages": told }))
     }
 
     /// Tells what became of a message of the bot.
     pub async fn tell_status(&self, receipt: &str, person: &str, status: &str) -> u16 {
         let status = json!({ "id": receipt, "status": status, "timestamp": now().to_string(), "recipient_id": person,
             "errors": if status == "failed" { json!([{ "code": 131_026, "title": "Message undeliverable" }]) } else { Value::Null } });
-        self.post(&envelope(&json!({ "statuses": [status] }))).await
+        self.post(&envelope("messages", &json!({ "statuses": [status] }))).await
+    }
+
+    /// Staff answer a diver with the WhatsApp Business app.
+    pub async fn echo(&self, person: &str, text: &str) -> u16 {
+        let id = self.next_id();
+        let echo = json!({ "from": "15550100", "to": person, "id": id, "timestamp": now().to_string(), "type": "text",
+            "text": { "body": text } });
+        self.post(&envelope("smb_message_echoes", &json!({ "message_echoes": [echo] }))).await
     }
 
     /// Brings a message once more.
@@ -138,13 +146,13 @@ impl Shared {
     }
 }
 
-fn envelope(of: &Value) -> String {
+fn envelope(field: &str, of: &Value) -> String {
     let mut value = json!({ "messaging_product": "whatsapp",
         "metadata": { "display_phone_number": "15550100", "phone_number_id": PHONE_NUMBER_ID } });
     for (name, field) in of.as_object().into_iter().flatten() {
         value[name.as_str()] = field.clone();
     }
-    let entry = json!([{ "id": "1", "changes": [{ "field": "messages", "value": value }] }]);
+    let entry = json!([{ "id": "1", "changes": [{ "field": field, "value": value }] }]);
     let body = json!({ "object": "whatsapp_business_account", "entry": entry }).to_string();
     // The platform escapes what is not ASCII.
     let mut escaped = String::with_capacity(body.len());
