@@ -47,6 +47,9 @@ pub enum ApiError {
     /// The key is valid and allows less.
     #[error("This key does not allow that.")]
     NotAllowed,
+    /// A webhook's call without a signature that is right, or not in time.
+    #[error("The signature is missing or wrong, or the timestamp is more than five minutes off.")]
+    Unsigned,
     /// A page of another site tried to open a WebSocket.
     #[error("Pages of this origin may not connect here.")]
     OriginNotAllowed,
@@ -170,7 +173,7 @@ impl ApiError {
             | Self::PassageNotFound
             | Self::EntryNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Unauthorized | Self::Unsigned => StatusCode::UNAUTHORIZED,
             Self::OriginNotAllowed | Self::SiteUnknown | Self::NotAllowed => StatusCode::FORBIDDEN,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
             Self::Conflict => StatusCode::CONFLICT,
@@ -192,6 +195,7 @@ impl ApiError {
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::Unauthorized => "UNAUTHORIZED",
             Self::NotAllowed => "FORBIDDEN",
+            Self::Unsigned => "SIGNATURE_REFUSED",
             Self::OriginNotAllowed => "ORIGIN_NOT_ALLOWED",
             Self::SiteUnknown => "SITE_UNKNOWN",
             Self::UpgradeRequired => "UPGRADE_REQUIRED",

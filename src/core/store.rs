@@ -27,7 +27,7 @@ pub use self::keys::{ApiKey, Keys};
 pub use self::knowledge_base::{Document, DocumentState, KnowledgeBase, NewPassage, StoredPassage};
 pub use self::leads::Leads;
 pub use self::ledger::{Ledger, Spend, SpendCaps};
-pub use self::outbox::{DuePart, Notice, Outbox, PartResult};
+pub use self::outbox::{DeadLetter, DuePart, Notice, Outbox, PartResult};
 pub use self::overview::{
     Audit, AuditEntry, AuditRecord, ConversationFilter, ConversationSummary, Figure, LatencyFigure, MOST_SESSIONS,
     OpenQuestion, Overview, Place, QuestionGroup, RatingRecord, TurnRecord, grouped, percentile,
@@ -39,6 +39,7 @@ pub use crate::accompany::Placeholders;
 pub use crate::alert::Alerts;
 use crate::channel::BoxError;
 pub use crate::identity::Identities;
+pub use crate::news::Chronicle;
 
 /// Everything the daemon keeps.
 pub trait Store:
@@ -48,6 +49,7 @@ pub trait Store:
     + Placeholders
     + Leads
     + Alerts
+    + Chronicle
     + Identities
     + Pauses
     + Ledger
@@ -67,6 +69,7 @@ impl<S> Store for S where
         + Placeholders
         + Leads
         + Alerts
+        + Chronicle
         + Identities
         + Pauses
         + Ledger

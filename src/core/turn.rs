@@ -147,11 +147,24 @@ impl Turns {
             session.state.remove(lead_flow::KEY);
         }
         let lang = language(event.sender.locale.as_deref(), session);
+        if !self.reaches(claim) {
+            tracing::warn!(conversation = %claim.conversation.channel, "the conversation is closed; no model is asked");
+            return self.fallback(composer, lang);
+        }
         match &event.content {
             Content::Command(command) => self.obey(command, event, session, composer, lang).await,
             Content::Unsupported { .. } if claim.text().is_empty() => self.say(composer, Phrase::Unsupported, lang),
             Content::Unsupported { .. } | Content::Text(_) => self.answer(claim, session, composer).await,
         }
+    }
+
+    /// Whether an answer would reach the diver at all.
+    fn reaches(&self, claim: &Claim) -> bool {
+        let Some((event, channel)) = claim.events.last().zip(self.ports.channels.get(&claim.conversation.channel))
+        else {
+            return true;
+        };
+        channel.reaches(&claim.conversation, &event.context, self.ports.clock.now())
     }
 
     /// Words: guard once more, route, retrieve, answer.

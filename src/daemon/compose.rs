@@ -20,7 +20,10 @@ use dovvybuddy_llm::{Chain, Extractive, Member, ModelConfig, Spending};
 use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore};
 use dovvybuddy_web::{WebConfig, WebParts, WebState};
 
-pub(crate) use self::channels::{Channels, alert_desk, channels, deliveries, discord, lead_notices, outlets, telegram};
+pub(crate) use self::channels::{
+    Channels, alert_desk, channels, deliveries, discord, herald, hooks, lead_notices, outlets, telegram, twilio,
+    whatsapp,
+};
 use crate::config::{Config, EmbeddingProvider};
 use crate::lifecycle::{Lifecycle, SOFT_STOP};
 use crate::second_opinion::{Doubt, SecondOpinion};
@@ -60,6 +63,15 @@ pub(crate) enum ComposeError {
     /// The Discord channel.
     #[error("discord.{0}")]
     Discord(#[from] dovvybuddy_discord::ConfigError),
+    /// A webhook, in or out.
+    #[error("{0}")]
+    Webhook(#[from] dovvybuddy_webhook::ConfigError),
+    /// The WhatsApp channel.
+    #[error("whatsapp: {0}")]
+    WhatsApp(#[source] BoxError),
+    /// The Twilio channel.
+    #[error("twilio: {0}")]
+    Twilio(#[source] BoxError),
     /// An outlet for leads.
     #[error("leads: {0}")]
     Outlet(#[from] dovvybuddy_outgoing::ConfigError),

@@ -19,6 +19,7 @@ mod knowledge;
 mod lanes;
 mod leads;
 mod ledger;
+mod news;
 mod open;
 mod outbox;
 mod overview;

@@ -1,11 +1,21 @@
 //! The channel contract: on a chat platform in memory, one whose messages stay as they are and one whose
-//! messages can be edited; and on Telegram and Discord, over real sockets against fakes of them.
+//! messages can be edited; and on Telegram, Discord, WhatsApp, Twilio and generic webhooks, over real sockets
+//! against fakes of them.
 
 #![allow(missing_docs, reason = "tests describe themselves by their names")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails, in its helpers too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails, in its helpers too"
+)]
 
 mod discord;
+mod door;
 mod telegram;
+mod twilio;
+mod webhook;
+mod whatsapp;
 
 use std::sync::Arc;
 

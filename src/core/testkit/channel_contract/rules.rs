@@ -91,7 +91,7 @@ pub async fn a_long_reply_is_split_and_whole(lab: &mut dyn Lab, platform: &dyn P
     platform.say("one", "long 2500").await;
     wait_for(platform, "one", "w2499").await;
     let shown = platform.shown("one").await;
-    assert!(shown.len() > 1, "it is too long for one message");
+    assert!(shown.len() > 1 || limit.most == usize::MAX, "it is too long for one message");
     for message in &shown {
         assert!(limit.unit.measure(message) <= limit.most, "{} are too many", limit.unit.measure(message));
     }

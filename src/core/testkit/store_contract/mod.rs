@@ -137,6 +137,8 @@ macro_rules! store_contract {
                 outlets_and_conversations_do_not_wait_for_each_other,
                 a_retry_waits_and_holds_back_the_next,
                 a_dead_part_lets_the_next_pass,
+                a_dead_part_is_revived_once_and_comes_last,
+                a_status_only_moves_forward_and_goes_with_its_diver,
                 an_uncertain_part_comes_again_marked,
                 a_crash_makes_a_started_part_uncertain,
                 a_sent_part_stays_sent_after_a_crash,
