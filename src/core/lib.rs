@@ -39,6 +39,7 @@ mod report;
 pub mod session;
 pub mod spine;
 pub mod store;
+pub mod summary;
 pub mod supervise;
 #[cfg(feature = "testkit")]
 pub mod testkit;

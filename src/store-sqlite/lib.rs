@@ -9,6 +9,7 @@ mod alerts;
 mod backup;
 mod batch;
 mod checkpoint;
+mod editions;
 mod fault;
 mod finish;
 mod identities;
