@@ -53,7 +53,8 @@ fn in_latin(text: &str) -> String {
         return text.to_owned();
     }
     let words = text.split(|c: char| other(c) || c.is_whitespace()).filter(|word| word.contains(char::is_alphanumeric));
-    words.collect::<Vec<_>>().join(" ")
+    let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_owned();
+    words.map(bare).collect::<Vec<_>>().join(" ")
 }
 
 /// The text without sentences that only greet or thank: "thanks in advance" is no question about an
