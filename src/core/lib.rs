@@ -44,6 +44,7 @@ pub mod spine;
 pub mod split;
 pub mod store;
 pub mod styled;
+pub mod summary;
 pub mod supervise;
 #[cfg(feature = "testkit")]
 pub mod testkit;

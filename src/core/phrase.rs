@@ -127,6 +127,24 @@ phrases! {
     FieldContact = "field_contact",
     /// A field of the lead: the diver's own words.
     FieldMessage = "field_message",
+    /// A field of the profile: the agency.
+    FieldAgency = "field_agency",
+    /// A field of the profile: the certification.
+    FieldLevel = "field_level",
+    /// A field of the profile: logged dives.
+    FieldDives = "field_dives",
+    /// A field of the profile: when the last dive was.
+    FieldLastDive = "field_last_dive",
+    /// A field of the profile: worries and conditions.
+    FieldConcerns = "field_concerns",
+    /// A field of the profile: where the diver is.
+    FieldRegion = "field_region",
+    /// A field of the profile: where the diver wants to go.
+    FieldTravelPlans = "field_travel_plans",
+    /// A field of the profile: metric or imperial.
+    FieldUnits = "field_units",
+    /// A field of the profile: the language.
+    FieldLanguage = "field_language",
     /// A button: a course.
     ButtonTraining = "button_training",
     /// A button: a trip.

@@ -24,7 +24,9 @@ use async_trait::async_trait;
 
 pub use self::inbox::{Accepted, Backlog, Claim, FinishedTurn, Inbox, MOST_CRASHES, Outcome, Usage};
 pub use self::keys::{ApiKey, Keys};
-pub use self::knowledge_base::{Document, DocumentState, KnowledgeBase, NewPassage, StoredPassage};
+pub use self::knowledge_base::{
+    ContentVersion, Document, DocumentState, Edition, KnowledgeBase, NewPassage, StoredPassage, VERSIONS_KEPT,
+};
 pub use self::leads::Leads;
 pub use self::ledger::{Ledger, Spend, SpendCaps};
 pub use self::outbox::{DeadLetter, DuePart, Notice, Outbox, PartResult};

@@ -120,8 +120,13 @@ pub(crate) enum Content {
         #[arg(long)]
         full: bool,
     },
-    /// Show documents, passages, the embedding model, and what is stale.
+    /// Show documents, passages, the embedding model, the versions, and what is stale.
     Status,
+    /// Return to the content's version before the live one.
+    ///
+    /// The files are not touched. A daemon that runs takes the earlier version over within seconds; neither it
+    /// nor its next start publishes the withdrawn one again before a file changes, or `content ingest` is run.
+    Rollback,
 }
 
 /// What to measure.

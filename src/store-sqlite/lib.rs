@@ -10,6 +10,7 @@ mod audit;
 mod backup;
 mod batch;
 mod checkpoint;
+mod editions;
 mod fault;
 mod finish;
 mod identities;

@@ -9,6 +9,7 @@ use dovvybuddy_core::channel::ChannelAdapter;
 use dovvybuddy_core::store::{Sessions as _, Upkeep as _};
 use dovvybuddy_core::supervise::Progress;
 use dovvybuddy_core::{BotId, ChannelId, Clock as _, SessionId, SystemClock};
+use dovvybuddy_knowledge::Mode;
 use dovvybuddy_terminal::{CHANNEL, Screen, Terminal};
 use tokio::io::{BufReader, Stdin};
 
@@ -85,7 +86,7 @@ impl Desk {
         {
             return Err(no_session(&wanted.to_string()));
         }
-        content::bring_up_to_date(&house.knowledge, false).await?;
+        content::bring_up_to_date(&house.knowledge, Mode::Changed).await?;
         house.dispatch(&lifecycle);
         Ok(Self { house, terminal, lifecycle })
     }

@@ -11,7 +11,7 @@ use dovvybuddy_core::channel::{BoxError, ChannelAdapter, Delivery};
 use dovvybuddy_core::store::{Retention, Store, Upkeep as _};
 use dovvybuddy_core::supervise::{CHANNEL_PATIENCE, Progress, supervise};
 use dovvybuddy_core::{Clock, Timestamp};
-use dovvybuddy_knowledge::Silent;
+use dovvybuddy_knowledge::{Mode, Silent};
 use metrics_exporter_prometheus::PrometheusHandle;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
@@ -150,10 +150,13 @@ fn serve_http(
 
 /// Brings the knowledge up to date. A corpus that can't be read leaves yesterday's in place.
 async fn ingest(house: &House) {
-    match house.knowledge.ingest(false, &Silent, &CancellationToken::new()).await {
+    match house.knowledge.ingest(Mode::Changed, &Silent, &CancellationToken::new()).await {
         Ok(report) => {
             for (path, reason) in &report.skipped {
                 tracing::warn!(path, reason, "a document was left out");
+            }
+            if !report.withdrawn.is_empty() {
+                tracing::warn!("the content's files are a version that was rolled back; the one before stays live");
             }
             tracing::info!(
                 added = report.added.len(),

@@ -224,6 +224,10 @@ macro_rules! store_contract {
                 equal_words_are_embedded_once,
                 unknown_passages_are_skipped,
                 many_passages_come_in_order,
+                versions_are_told_newest_first,
+                a_rollback_restores_the_version_before,
+                a_withdrawn_version_is_not_returned_to,
+                only_the_newest_versions_are_kept,
             }
             privacy {
                 an_export_holds_everything,
