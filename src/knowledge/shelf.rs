@@ -159,7 +159,7 @@ impl FileShelf {
     }
 
     async fn take_over(&self) -> Result<(), ShelfError> {
-        let report = self.knowledge.ingest(false, &Silent, &CancellationToken::new()).await;
+        let report = self.knowledge.ingest(Mode::Changed, &Silent, &CancellationToken::new()).await;
         report.map(drop).map_err(unavailable)
     }
 }
