@@ -83,6 +83,8 @@ pub struct Round {
     pub degraded: usize,
     /// The first error, for a person to read.
     pub first_error: Option<String>,
+    /// The first answer that counts as degraded, cut.
+    pub first_degraded: Option<String>,
     /// The server's CPU milliseconds per turn.
     pub cpu_ms: Option<f64>,
     /// The CPU milliseconds per turn of server, helpers and generator together.
@@ -96,6 +98,7 @@ struct Tally {
     errors: usize,
     degraded: usize,
     first_error: Option<String>,
+    first_degraded: Option<String>,
 }
 
 impl Tally {
@@ -109,6 +112,7 @@ impl Tally {
         self.errors += other.errors;
         self.degraded += other.degraded;
         self.first_error = self.first_error.take().or(other.first_error);
+        self.first_degraded = self.first_degraded.take().or(other.first_degraded);
     }
 }
 
@@ -143,6 +147,7 @@ pub async fn run(plan: &Plan) -> Round {
         errors: all.errors,
         degraded: all.degraded,
         first_error: all.first_error,
+        first_degraded: all.first_degraded,
         cpu_ms: each(before.server, after.server),
         cpu_in_all_ms: each(before.all, after.all),
     }
@@ -177,7 +182,10 @@ async fn converse(plan: Plan, number: usize, begin: Instant, end: Instant) -> Ta
         let asked_at = Instant::now();
         match timeout(PATIENCE, asker.turn(&plan, question, level)).await {
             Ok(Ok(stopped)) => {
-                tally.degraded += usize::from(asker.degraded(plan.expects));
+                if asker.degraded(plan.expects) {
+                    tally.degraded += 1;
+                    tally.first_degraded.get_or_insert_with(|| asker.shown());
+                }
                 if stopped >= begin && stopped <= end {
                     tally.latencies.add(stopped - asked_at);
                 }

@@ -16,11 +16,13 @@ use std::time::Duration;
 use dovvybuddy_core::alert::{AlertDesk, OperatorChat};
 use dovvybuddy_core::channel::{ChannelAdapter, Command, Content, Inbound, Outlet, Sender};
 use dovvybuddy_core::delivery::Deliveries;
+use dovvybuddy_core::handover::Handover;
 use dovvybuddy_core::intake::{Admitted, Intake};
 use dovvybuddy_core::limit::Quota;
 use dovvybuddy_core::session::DiverProfile;
+use dovvybuddy_core::session::Session;
 use dovvybuddy_core::spine::{Ports, Spine, SpineSettings, Stops};
-use dovvybuddy_core::store::{Leads as _, Privacy as _, Subject};
+use dovvybuddy_core::store::{Leads as _, Pauses as _, Privacy as _, Sessions as _, Subject};
 use dovvybuddy_core::supervise::Progress;
 use dovvybuddy_core::testkit::chat::{CHANNEL, FakeChat};
 use dovvybuddy_core::testkit::minds::{Echo, KeysAloud, KnowsNothing, OneAgent, ScriptedGuard, ScriptedRouter};
@@ -35,6 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 struct House {
     store: Arc<SqliteStore>,
     intake: Intake,
+    handover: Arc<Handover>,
     chat: Arc<FakeChat>,
     _tasks: JoinSet<()>,
 }
@@ -73,7 +76,7 @@ impl House {
             remembered: 100,
         };
         let stop = CancellationToken::new();
-        let Spine { intake, lanes, .. } = Spine::new(ports, settings, Stops::default());
+        let Spine { intake, lanes, handover, .. } = Spine::new(ports, settings, Stops::default());
         let outlet: Arc<dyn Outlet> = chat.clone();
         let deliveries = Arc::new(Deliveries {
             store: store.clone(),
@@ -101,8 +104,10 @@ impl House {
         tasks.spawn(async move { lanes.run(token).await.unwrap() });
         let token = stop.clone();
         tasks.spawn(async move { deliveries.run(token).await.unwrap() });
+        let (token, hands) = (stop.clone(), Arc::clone(&handover));
+        tasks.spawn(async move { hands.run(token).await.unwrap() });
         tasks.spawn(async move { desk.run(stop).await.unwrap() });
-        Self { store, intake, chat, _tasks: tasks }
+        Self { store, intake, handover, chat, _tasks: tasks }
     }
 
     async fn hand_in(&self, user: &str, content: Content) -> Admitted {
@@ -291,4 +296,101 @@ async fn the_operator_is_told_and_says_that_it_was_seen() {
     assert!(matches!(by_the_diver, Admitted::Noted { say } if say == "<button_expired>"));
     let by_the_operator = house.hand_in("desk", seen(first)).await;
     assert!(matches!(by_the_operator, Admitted::Noted { say } if say == "<alert_seen>"));
+}
+
+impl House {
+    async fn session(&self, user: &str) -> Session {
+        let (bot, channel) = (BotId::default(), ChannelId::new(CHANNEL));
+        let key = DiverKey { bot: bot.clone(), channel: channel.clone(), account: String::new(), user: user.into() };
+        let at = ConversationKey { bot, channel, account: String::new(), conversation: user.into() };
+        self.store.session(&at, &key, 20).await.unwrap().expect("a session")
+    }
+
+    /// Ana writes to the diver; the bot is silent for so long.
+    async fn ana_writes(&self, user: &str, words: &str, pause: Duration) {
+        let until = SystemClock.now().plus(pause);
+        self.handover.reply(&self.session(user).await, words, until, "Ana").await.unwrap().expect("said");
+    }
+
+    /// The words of the reply that covers a message.
+    async fn covered_by(&self, user: &str, words: &str) -> String {
+        let Admitted::Queued { mut events, .. } = self.hand_in(user, Content::Text(words.into())).await else {
+            panic!("not queued")
+        };
+        events.reply(tokio::time::Instant::now() + PATIENCE).await.expect("a reply in time").0.text.clone()
+    }
+}
+
+const LONG: Duration = Duration::from_mins(30);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_takes_over_and_the_bot_is_silent() {
+    let house = House::open().await;
+    house.says("ana", "how deep?").await;
+    let before = house.said_to("ana").len();
+    house.ana_writes("ana", "Tuesday works.", LONG).await;
+    assert_eq!(house.after("ana", before, 2).await, "<with_person>\nTuesday works.");
+    assert_eq!(house.covered_by("ana", "and Wednesday?").await, "<passed_on>");
+    house.ana_writes("ana", "That too.", LONG).await;
+    assert_eq!(house.after("ana", before + 2, 1).await, "That too.", "told once, and no word of the bot between");
+    let history: Vec<_> = house.session("ana").await.history.into_iter().map(|message| message.content).collect();
+    assert!(history.contains(&"That too.".to_owned()), "{history:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emergency_is_answered_whoever_has_the_conversation() {
+    let house = House::open().await;
+    house.says("ana", "how deep?").await;
+    let before = house.said_to("ana").len();
+    house.handover.take_over(&house.session("ana").await, SystemClock.now().plus(LONG), "Ana").await.unwrap();
+    assert_eq!(house.after("ana", before, 1).await, "<with_person>");
+    assert_eq!(house.says("ana", "mayday").await, "Get help now. (1)");
+    assert_eq!(house.says("ana", "all clear").await, "Good to hear.");
+    assert_eq!(house.covered_by("ana", "how deep now?").await, "<passed_on>", "the person still has it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_left_open_the_bot_takes_up() {
+    let house = House::open().await;
+    house.says("ana", "how deep?").await;
+    house.ana_writes("ana", "One moment.", LONG).await;
+    house.covered_by("ana", "are you there?").await;
+    house.covered_by("ana", "how cold?").await;
+    let before = house.said_to("ana").len();
+    assert!(house.handover.hand_back(&house.session("ana").await.conversation, "Ana").await.unwrap());
+    assert_eq!(house.after("ana", before, 1).await, "are you there?\nhow cold?", "both, in one answer");
+    assert_eq!(house.says("ana", "how far?").await, "how far?", "and goes on as always");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_ends_by_itself_and_what_was_answered_stays_answered() {
+    let house = House::open().await;
+    house.says("ana", "how deep?").await;
+    house.handover.take_over(&house.session("ana").await, SystemClock.now().plus(LONG), "Ana").await.unwrap();
+    assert_eq!(house.covered_by("ana", "are you there?").await, "<passed_on>");
+    house.ana_writes("ana", "Yes.", Duration::from_millis(300)).await;
+    let conversation = house.session("ana").await.conversation;
+    let over = async {
+        while house.store.paused(&conversation, SystemClock.now()).await.unwrap().is_some()
+            || !house.store.ended_pauses(SystemClock.now(), 9).await.unwrap().is_empty()
+        {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, over).await.expect("the pause ends");
+    let before = house.said_to("ana").len();
+    assert_eq!(house.says("ana", "how cold?").await, "how cold?", "nothing of before is answered again");
+    assert_eq!(house.said_to("ana").len(), before + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn staff_who_write_on_their_own_telephone_are_heard() {
+    let house = House::open().await;
+    house.says("ana", "how deep?").await;
+    let sent = house.said_to("ana").len();
+    house.intake.overheard(&house.session("ana").await.conversation, "18 m, says Ben", "staff").await.unwrap();
+    assert_eq!(house.covered_by("ana", "thanks").await, "<passed_on>");
+    let history: Vec<_> = house.session("ana").await.history.into_iter().map(|message| message.content).collect();
+    assert!(history.contains(&"18 m, says Ben".to_owned()), "{history:?}");
+    assert_eq!(house.said_to("ana").len(), sent, "their words stand there already, and ours would be too many");
 }

@@ -39,9 +39,9 @@ mod code {
 /// The payloads of a reply: words in parts that fit, buttons under the last.
 pub(crate) fn render(rendering: &Rendering<'_>) -> Vec<Value> {
     let mut text = to_discord(&rendering.reply.text);
-    for action in rendering.actions.iter().filter(|action| is_question(action) && !fits_label(&action.label)) {
+    if let Some(question) = &rendering.reply.follow_up {
         text.push_str("\n\n");
-        text.push_str(&to_discord(&action.label));
+        text.push_str(&to_discord(question));
     }
     let mut parts: Vec<Value> = split(&text, LONGEST).into_iter().map(|part| json!({ "content": part })).collect();
     if let Some(last) = parts.last_mut() {

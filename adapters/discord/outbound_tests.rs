@@ -27,10 +27,13 @@ fn buttons_stand_under_the_last_part_and_give_their_commands() {
 }
 
 #[test]
-fn a_question_too_long_for_a_button_stands_in_the_text() {
-    let question = "Would you like to know which of the two courses is the quicker way to the deep reefs of Komodo?";
-    let parts = rendered("Both are fine.", &[Action::new(question, Command::FollowUp { turn: TURN })]);
-    assert_eq!(parts[0]["content"], format!("Both are fine.\n\n{question}"));
+fn the_question_back_is_text_and_a_long_label_is_cut() {
+    let mut reply = Reply::fixed("Both are fine.", AgentId::new("retrieval"), Lang::En);
+    reply.follow_up = Some("When would you like to travel?".to_owned());
+    let next = "Which of the two courses is the quicker way to the deep reefs of Komodo and of Raja Ampat?";
+    let actions = [Action::new(next, Command::FollowUp { turn: TURN })];
+    let parts = render(&Rendering { turn: TURN, reply: &reply, actions: &actions });
+    assert_eq!(parts[0]["content"], "Both are fine.\n\nWhen would you like to travel?");
     let label = parts[0]["components"][0]["components"][0]["label"].as_str().unwrap();
     assert!(label.ends_with('…') && label.encode_utf16().count() <= LONGEST_LABEL, "{label}");
 }
@@ -43,6 +46,7 @@ fn a_reply_without_buttons_takes_those_of_its_placeholder_away() {
 #[test]
 fn no_part_may_call_anybody_or_show_a_preview() {
     let part = OutboundPart {
+        written_at: dovvybuddy_core::testkit::clock::START,
         conversation: dovvybuddy_core::ConversationKey {
             bot: dovvybuddy_core::BotId::default(),
             channel: dovvybuddy_core::ChannelId::new(crate::CHANNEL),

@@ -16,7 +16,6 @@ mod outbound;
 mod pace;
 mod place;
 mod poll;
-mod split;
 mod take;
 mod webhook;
 
@@ -26,7 +25,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use dovvybuddy_core::channel::{
     BoxError, Capabilities, ChannelAdapter, ChannelError, Delivery, DeliveryKey, OutboundPart, Outlet, Receipt,
-    Rendering, SendError, TextLimit, TextUnit,
+    Rendering, SendError,
 };
 use dovvybuddy_core::intake::Intake;
 use dovvybuddy_core::supervise::Progress;
@@ -265,7 +264,7 @@ impl ChannelAdapter for Telegram {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             delivery: Delivery::Sent,
-            longest_text: TextLimit { most: outbound::LONGEST, unit: TextUnit::Utf16 },
+            longest_text: outbound::limit(outbound::LONGEST),
             edits: Some(EDIT_SPACING),
             typing: Some(TYPING),
             idempotent_sends: false,

@@ -1,7 +1,11 @@
 //! On the way out: a reply becomes messages, a message is sent or takes a placeholder's place.
 
-use dovvybuddy_core::channel::{Action, Command, DeliveryKey, Origin, OutboundPart, Receipt, Rendering, SendError};
+use dovvybuddy_core::channel::{
+    Action, Command, DeliveryKey, Origin, OutboundPart, Receipt, Rendering, SendError, TextLimit, TextUnit,
+};
 use dovvybuddy_core::reply::Safety;
+use dovvybuddy_core::split::{prefix, split};
+use dovvybuddy_core::styled::Styled;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use teloxide::payloads::{EditMessageText, EditMessageTextSetters as _, SendMessage, SendMessageSetters as _};
@@ -12,9 +16,8 @@ use teloxide::types::{
 
 use crate::Telegram;
 use crate::api::CallError;
-use crate::html::{Styled, escaped};
+use crate::html::{escaped, html};
 use crate::place::{Context, Place};
-use crate::split::{prefix, split};
 
 /// The longest text of one message, in UTF-16 units, after its markup was taken out.
 pub(crate) const LONGEST: usize = 4096;
@@ -22,6 +25,11 @@ pub(crate) const LONGEST: usize = 4096;
 const LONGEST_LABEL: usize = 40;
 /// Stands where there is nothing to say, and where more is to come.
 const ELLIPSIS: &str = "…";
+
+/// So many units as Telegram counts.
+pub(crate) const fn limit(most: usize) -> TextLimit {
+    TextLimit { most, unit: TextUnit::Utf16 }
+}
 
 /// One message, as it is kept in the outbox.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,22 +50,15 @@ pub struct Payload {
 pub(crate) fn render(rendering: &Rendering<'_>) -> Vec<Payload> {
     let reply = rendering.reply;
     let mut markdown = reply.text.clone();
-    // A question that no button shows whole stands in the text.
-    let shown = |question: &str| {
-        rendering
-            .actions
-            .iter()
-            .any(|a| matches!(a.command, Command::FollowUp { .. }) && a.label == question && a.label == label(&a.label))
-    };
-    if let Some(question) = reply.follow_up.as_deref().filter(|question| !shown(question)) {
+    if let Some(question) = &reply.follow_up {
         markdown.push_str("\n\n");
         markdown.push_str(question);
     }
     let styled = Styled::read(&markdown);
-    let mut parts: Vec<Payload> = split(styled.text(), LONGEST)
+    let mut parts: Vec<Payload> = split(styled.text(), limit(LONGEST))
         .into_iter()
         .map(|piece| Payload {
-            html: styled.html(&piece),
+            html: html(&styled, &piece),
             text: styled.text().get(piece).unwrap_or_default().to_owned(),
             buttons: Vec::new(),
             urgent: reply.safety == Safety::Emergency,
@@ -76,12 +77,12 @@ pub(crate) fn render(rendering: &Rendering<'_>) -> Vec<Payload> {
 pub(crate) fn render_progress(text: &str) -> Payload {
     let styled = Styled::read(text);
     let room = LONGEST - 2;
-    let end = prefix(styled.text(), room);
+    let end = prefix(styled.text(), limit(room));
     let piece = 0..end;
     let shown = styled.text().get(..end).unwrap_or_default();
     let open = if shown.ends_with(ELLIPSIS) { "" } else { " …" };
     Payload {
-        html: format!("{}{open}", styled.html(&piece)),
+        html: format!("{}{open}", html(&styled, &piece)),
         text: format!("{shown}{open}"),
         buttons: Vec::new(),
         urgent: false,
@@ -301,11 +302,11 @@ mod tests {
         TurnId::parse("6f9619ff-8b86-4d01-b42d-00cf4fc964ff").unwrap()
     }
 
-    fn rendered(question: &str) -> Vec<Payload> {
+    fn rendered(next: &str) -> Vec<Payload> {
         let mut reply = Reply::fixed("Up to **18 m** [1].", AgentId::new("certification"), Lang::En);
-        reply.follow_up = Some(question.to_owned());
+        reply.follow_up = Some("How many dives have you logged?".to_owned());
         let actions = [
-            Action::new(question, Command::FollowUp { turn: turn() }),
+            Action::new(next, Command::FollowUp { turn: turn() }),
             Action::new("👍", Command::Rate { turn: turn(), up: true }),
             Action::new("👎", Command::Rate { turn: turn(), up: false }),
             Action::new("Connect me", Command::Connect),
@@ -317,18 +318,17 @@ mod tests {
     fn buttons_stand_under_the_last_part() {
         let parts = rendered("And with AOW?");
         assert_eq!(parts.len(), 1);
-        assert_eq!(parts[0].html, "Up to <b>18 m</b> [1].");
+        assert_eq!(parts[0].html, "Up to <b>18 m</b> [1].\n\nHow many dives have you logged?");
         let labels: Vec<Vec<&str>> =
             parts[0].buttons.iter().map(|row| row.iter().map(|(label, _)| label.as_str()).collect()).collect();
         assert_eq!(labels, [vec!["And with AOW?"], vec!["👍", "👎"], vec!["Connect me"]]);
     }
 
     #[test]
-    fn a_question_too_long_for_a_button_stands_in_the_text() {
-        let question = "Would you like to hear how the deep adventure dive of the advanced course works?";
-        let parts = rendered(question);
-        assert_eq!(parts[0].text, format!("Up to 18 m [1].\n\n{question}"));
-        assert!(parts[0].buttons[0][0].0.ends_with(ELLIPSIS));
+    fn a_label_too_long_for_a_button_is_cut() {
+        let parts = rendered("How does the deep adventure dive of the advanced course work?");
+        let label = &parts[0].buttons[0][0].0;
+        assert!(label.ends_with(ELLIPSIS) && label.chars().count() <= LONGEST_LABEL, "{label}");
     }
 
     #[test]

@@ -78,9 +78,7 @@ impl Report {
         round: &Round,
     ) -> Result<(), BoxError> {
         if round.errors > 0 || round.degraded > 0 {
-            let why = round.first_error.as_deref().unwrap_or(
-                "an answer was not what it should be: model or embeddings missing, or refused as out of scope",
-            );
+            let why = round.first_error.as_deref().or(round.first_degraded.as_deref()).unwrap_or_default();
             self.note(format!(
                 "{server} at {conversations}, round {number}: {} errors, {} degraded ({why})",
                 round.errors, round.degraded

@@ -43,6 +43,7 @@ impl Default for OneAgent {
             doc_types: Vec::new(),
             temperature: 0.0,
             follow_ups: Map::new(),
+            next_questions: Map::new(),
         }))
     }
 }

@@ -38,7 +38,7 @@ pub enum Command {
     Choose(String),
     /// The button under an emergency reply.
     NotAnEmergency,
-    /// Asks the question that the reply of that turn ended with. Becomes a turn of words.
+    /// Asks what the reply of that turn offered to ask next. Becomes a turn of the diver's words.
     FollowUp {
         /// The turn whose reply offered it.
         turn: TurnId,
@@ -163,8 +163,7 @@ impl Command {
 /// A button under a reply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Action {
-    /// What stands on it, in the diver's language. Longer than some platforms allow only for a
-    /// [`Command::FollowUp`]: the adapter shortens it there and shows the question in the text.
+    /// What stands on it, in the diver's language. An adapter whose platform allows less cuts it short.
     pub label: String,
     /// What pressing it does.
     pub command: Command,
@@ -175,6 +174,14 @@ impl Action {
     pub fn new(label: impl Into<String>, command: Command) -> Self {
         Self { label: label.into(), command }
     }
+}
+
+/// The steps of the lead flow as a numbered list, for a platform without buttons: the flow understands the
+/// numbers and the labels as words. Empty where there is nothing to choose.
+pub fn numbered_choices(actions: &[Action]) -> String {
+    let choice = |action: &&Action| matches!(action.command, Command::Choose(_) | Command::Cancel);
+    let lines = actions.iter().filter(choice).enumerate();
+    lines.map(|(n, action)| format!("{}. {}", n + 1, action.label)).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -213,6 +220,18 @@ mod tests {
         assert_eq!(Command::Link(Some("CODE".into())).token(), None);
         assert_eq!(Command::Choose("x".repeat(60)).token(), None);
         assert_eq!(Command::Choose("é".into()).token(), None);
+    }
+
+    #[test]
+    fn choices_are_numbered_as_the_flow_counts_them() {
+        let turn = TurnId(Uuid::from_u128(7));
+        let actions = [
+            Action::new("A course", Command::Choose("training".into())),
+            Action::new("A trip", Command::Choose("trip".into())),
+            Action::new("Cancel", Command::Cancel),
+        ];
+        assert_eq!(numbered_choices(&actions), "1. A course\n2. A trip\n3. Cancel");
+        assert_eq!(numbered_choices(&[Action::new("👍", Command::Rate { turn, up: true })]), "");
     }
 
     #[test]

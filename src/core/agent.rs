@@ -102,6 +102,8 @@ pub struct AgentSpec {
     pub temperature: f32,
     /// The questions it may ask back, by language code; one fits most answers.
     pub follow_ups: Map<String, Value>,
+    /// What a diver may want to ask next, in the diver's own words, by language code; offered as buttons.
+    pub next_questions: Map<String, Value>,
 }
 
 /// The agents that are configured. Replacing a prompt file changes [`Agents::version`].

@@ -8,6 +8,7 @@ use crate::agent::{Answer, Brief, Phrase, Release, Voice};
 use crate::events::{TurnEvent, TurnLog};
 use crate::ids::{AgentId, SessionId};
 use crate::lang::Lang;
+use crate::offers;
 use crate::reply::{Citation, Degraded, Grounding, Reply, Safety, Versions};
 
 /// Puts a turn's reply together while its pieces are released.
@@ -106,6 +107,7 @@ impl<'a> Composer<'a> {
             lang,
             safety,
             follow_up: answer.follow_up,
+            next_question: answer.covered.then(|| offers::next_question(brief)).flatten(),
             model: answer.model,
             tokens_used: answer.tokens_used,
             context_chunks: brief.passages.len(),

@@ -18,8 +18,8 @@ use crate::supervise::Progress;
 
 /// The longest a single send may take.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
-/// A part that could not be sent for this long is given up.
-const GIVE_UP_AFTER: Duration = Duration::from_hours(28);
+/// A part that could not be sent for this long is given up, unless its outlet knows better.
+pub const GIVE_UP_AFTER: Duration = Duration::from_hours(28);
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_hours(3);
 /// How many parts are sent at once.
@@ -84,9 +84,11 @@ impl Deliveries {
 
     async fn deliver(&self, part: DuePart) {
         failpoint::reached("part_started");
-        let result = match self.outlets.get(&part.outlet) {
-            Some(outlet) => self.send(&**outlet, &part).await,
-            None => self.retry(&part, "no such outlet is configured".into(), Some(Duration::from_mins(5)), false),
+        let result = if let Some(outlet) = self.outlets.get(&part.outlet) {
+            self.send(&**outlet, &part).await
+        } else {
+            let again = Retry { pause: Some(Duration::from_mins(5)), uncertain: false, most: GIVE_UP_AFTER };
+            self.retry(&part, "no such outlet is configured".into(), again)
         };
         failpoint::reached("part_sent");
         let outcome = match &result {
@@ -127,6 +129,7 @@ impl Deliveries {
             conversation: part.conversation.clone(),
             payload: part.payload.clone(),
             context: part.context.clone(),
+            written_at: part.created_at,
             replaces: part.replaces.clone(),
             progress: false,
         };
@@ -141,24 +144,37 @@ impl Deliveries {
             Err(error) => error,
         };
         tracing::warn!(outlet = %part.outlet, part = part.id, attempts = part.attempts + 1, error = %error, "a part was not delivered");
-        let text = error.to_string();
-        match error {
-            SendError::RetryAfter(pause) => self.retry(part, text, Some(pause), false),
-            SendError::Gone | SendError::Rejected(_) => PartResult::Dead { error: text },
-            SendError::Unauthorized => self.retry(part, text, Some(Duration::from_mins(1)), false),
-            SendError::Uncertain(_) => self.retry(part, text, None, true),
-            SendError::Transport(_) => self.retry(part, text, None, false),
-        }
+        let (text, most) = (error.to_string(), outlet.gives_up_after());
+        let (pause, uncertain) = match error {
+            SendError::RetryAfter(pause) => (Some(pause), false),
+            SendError::Gone | SendError::Rejected(_) => return PartResult::Dead { error: text },
+            SendError::Unauthorized => (Some(Duration::from_mins(1)), false),
+            SendError::Uncertain(_) => (None, true),
+            SendError::Transport(_) => (None, false),
+        };
+        self.retry(part, text, Retry { pause, uncertain, most })
     }
 
-    fn retry(&self, part: &DuePart, error: String, pause: Option<Duration>, uncertain: bool) -> PartResult {
+    fn retry(&self, part: &DuePart, error: String, again: Retry) -> PartResult {
+        let Retry { pause, uncertain, most } = again;
         let now = self.clock.now();
-        if now.since(part.created_at) > GIVE_UP_AFTER {
+        if now.since(part.created_at) > most {
             return PartResult::Dead { error };
         }
         let pause = pause.unwrap_or_else(|| backoff(part.attempts, self.clock.uuid().as_u128()));
         PartResult::Retry { at: now.plus(pause), error, uncertain }
     }
+}
+
+/// How a part is tried again.
+#[derive(Clone, Copy)]
+struct Retry {
+    /// After how long; `None` leaves it to the backoff.
+    pause: Option<Duration>,
+    /// It may have arrived.
+    uncertain: bool,
+    /// How long in all.
+    most: Duration,
 }
 
 /// Doubles from one second, with up to half of it as jitter drawn from `random`.

@@ -148,6 +148,11 @@ impl ConversationKey {
         encode([bot.as_str(), channel.as_str()])
     }
 
+    /// What the encoded keys of a bot begin with, and no others.
+    pub fn of_bot(bot: &BotId) -> String {
+        encode([bot.as_str()])
+    }
+
     /// The inverse of [`Self::encode`]; `None` for anything it did not write.
     pub fn decode(text: &str) -> Option<Self> {
         let [bot, channel, account, conversation] = decode(text)?;

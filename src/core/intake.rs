@@ -12,11 +12,14 @@ use tokio_util::sync::CancellationToken;
 use crate::action::MENU;
 use crate::agent::{Phrase, Voice};
 use crate::alert::OperatorChat;
-use crate::channel::{Action, ChannelAdapter, Delivery, DeliveryKey, Inbound, Origin, OutboundPart, Rendering};
+use crate::channel::{
+    Action, ChannelAdapter, Delivery, DeliveryKey, Inbound, MessageStatus, Origin, OutboundPart, Rendering,
+};
 use crate::clock::{Clock, Timestamp};
 use crate::events::{Follower, Streams};
 use crate::failpoint;
 use crate::guard::{Alarm, Assessment, EmergencyGuard, Heard};
+use crate::handover::Handover;
 use crate::hearing::{Hearing, WINDOW};
 use crate::ids::{AgentId, BotId, ChannelId, ConversationKey, DiverKey, SessionId, TurnId};
 use crate::lanes::Running;
@@ -77,6 +80,8 @@ pub struct Parts {
     pub channels: HashMap<ChannelId, Arc<dyn ChannelAdapter>>,
     /// Where the operator is told of leads and emergencies, and acknowledges them.
     pub operator: Option<OperatorChat>,
+    /// Gives conversations to people.
+    pub handover: Arc<Handover>,
     /// Fired when the daemon stops taking in.
     pub closing: CancellationToken,
 }
@@ -235,6 +240,12 @@ impl Intake {
         self.0.streams.follow(turn, seen)
     }
 
+    /// A person wrote to the diver by the platform's own means, such as the operator's telephone: the words are
+    /// kept, and the bot falls silent there for a while. See [`Handover::overheard`].
+    pub async fn overheard(&self, conversation: &ConversationKey, text: &str, by: &str) -> Result<(), StoreError> {
+        self.0.handover.overheard(conversation, text, by).await
+    }
+
     /// A fixed sentence in the language of a platform's `locale`, for what an adapter says by itself.
     pub fn say(&self, phrase: Phrase, locale: Option<&str>) -> String {
         self.0.voice.say(phrase, locale.and_then(Lang::from_locale).unwrap_or_default())
@@ -258,9 +269,63 @@ impl Intake {
         self.0.store.newest_events(bot, channel).await
     }
 
+    /// Whether the guard hears an emergency in an event: an adapter with a limit of its own lets that pass.
+    pub async fn alarming(&self, event: &Inbound) -> bool {
+        let text = event.content.text();
+        if text.is_empty() {
+            return false;
+        }
+        let known = self.0.heard(event).await;
+        matches!(self.0.guard.assess(text, &known.heard), Assessment::Emergency(_))
+    }
+
+    /// Keeps how far a message got, as its platform tells; `false` if more was known of it already.
+    pub async fn note_status(
+        &self,
+        conversation: &ConversationKey,
+        receipt: &str,
+        status: MessageStatus,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let moved = self.0.store.note_status(conversation, receipt, status, at).await?;
+        if moved {
+            let channel = conversation.channel.to_string();
+            metrics::counter!("dovvybuddy_message_statuses_total", "channel" => channel, "status" => status.as_str())
+                .increment(1);
+        }
+        Ok(moved)
+    }
+
     /// Time and ids, for adapters.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.0.clock
+    }
+}
+
+/// Where calls from outside find the intake while their channel runs.
+#[derive(Default)]
+pub struct Seat(Mutex<Option<Intake>>);
+
+/// A channel that runs; dropped, calls find nobody.
+pub struct Seated<'a>(&'a Seat);
+
+impl Seat {
+    /// The intake, if the channel runs.
+    pub fn intake(&self) -> Option<Intake> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The channel runs from now on.
+    #[must_use]
+    pub fn take(&self, intake: Intake) -> Seated<'_> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(intake);
+        Seated(self)
+    }
+}
+
+impl Drop for Seated<'_> {
+    fn drop(&mut self) {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -448,6 +513,7 @@ impl Inner {
                 conversation: event.conversation.clone(),
                 payload: payload.clone(),
                 context: event.context.clone(),
+                written_at: event.received_at,
                 replaces: None,
                 progress: false,
             };

@@ -1,9 +1,12 @@
 //! Which buttons stand under a reply.
 
-use crate::agent::{Phrase, Voice};
+use serde_json::Value;
+
+use crate::agent::{Brief, Phrase, Voice};
 use crate::channel::{Action, Command};
 use crate::ids::TurnId;
 use crate::reply::Reply;
+use crate::session::Role;
 use crate::store::Outcome;
 
 /// The agents whose subjects end at a professional: a course, a trip.
@@ -11,7 +14,19 @@ const LEADING: [&str; 2] = ["certification", "trip"];
 /// Fixed sentences that offer a hand-over or send the diver to the operator.
 const OFFERING: [Phrase; 2] = [Phrase::WorryNextStep, Phrase::AskOperator];
 
-/// What to offer under a reply: after an answer its follow-up question, a professional where the subject
+/// What the diver may want to ask next, in their language: the first of the agent's questions that they
+/// did not ask yet. The question the reply itself ends with is the bot's, and for the diver to answer.
+pub(crate) fn next_question(brief: &Brief) -> Option<String> {
+    let asked = &brief.asked;
+    let questions = brief.agent.next_questions.get(brief.route.lang.code())?.as_array()?;
+    let said = |question: &str| {
+        let earlier = asked.session.history.iter().filter(|message| message.role == Role::User);
+        asked.text.contains(question) || earlier.into_iter().any(|message| message.content.contains(question))
+    };
+    questions.iter().filter_map(Value::as_str).find(|question| !said(question)).map(str::to_owned)
+}
+
+/// What to offer under a reply: after an answer what may be asked next, a professional where the subject
 /// or the words lead to one, and a rating; under an emergency that it is none; otherwise nothing.
 pub(crate) fn actions(voice: &dyn Voice, turn: TurnId, reply: &Reply, outcome: Outcome) -> Vec<Action> {
     let label = |phrase| voice.say(phrase, reply.lang);
@@ -19,7 +34,8 @@ pub(crate) fn actions(voice: &dyn Voice, turn: TurnId, reply: &Reply, outcome: O
     match outcome {
         Outcome::Emergency => actions.push(Action::new(label(Phrase::ButtonNotAnEmergency), Command::NotAnEmergency)),
         Outcome::Answered | Outcome::NotCovered | Outcome::Fixed => {
-            actions.extend(reply.follow_up.clone().map(|question| Action::new(question, Command::FollowUp { turn })));
+            let next = reply.next_question.clone();
+            actions.extend(next.map(|question| Action::new(question, Command::FollowUp { turn })));
             if leads_to_a_professional(voice, reply, outcome) {
                 actions.push(Action::new(label(Phrase::ButtonConnect), Command::Connect));
             }
@@ -28,7 +44,12 @@ pub(crate) fn actions(voice: &dyn Voice, turn: TurnId, reply: &Reply, outcome: O
                 actions.push(Action::new("👎", Command::Rate { turn, up: false }));
             }
         }
-        Outcome::OutOfScope | Outcome::Fallback | Outcome::CutShort | Outcome::SetAside => {}
+        Outcome::OutOfScope
+        | Outcome::Fallback
+        | Outcome::CutShort
+        | Outcome::SetAside
+        | Outcome::WithPerson
+        | Outcome::Person => {}
     }
     actions
 }
@@ -62,7 +83,8 @@ mod tests {
     fn offered(agent: &str, text: &str, outcome: Outcome) -> Vec<Command> {
         let mut reply = Reply::fixed(text, AgentId::new(agent), Lang::En);
         if outcome == Outcome::Answered {
-            reply.follow_up = Some("And in winter?".into());
+            reply.follow_up = Some("When would you like to travel?".into());
+            reply.next_question = Some("And in winter?".into());
         }
         actions(&Words, TurnId(Uuid::from_u128(1)), &reply, outcome).into_iter().map(|a| a.command).collect()
     }
@@ -81,6 +103,7 @@ mod tests {
     fn an_answer_can_be_rated_and_followed_up() {
         let turn = TurnId(Uuid::from_u128(1));
         let offered = offered("retrieval", "A manta is a ray.", Outcome::Answered);
+        // The question back is not the diver's, so it is no button.
         let rates = [Command::Rate { turn, up: true }, Command::Rate { turn, up: false }];
         assert_eq!(offered, [vec![Command::FollowUp { turn }], rates.to_vec()].concat());
     }
@@ -88,7 +111,9 @@ mod tests {
     #[test]
     fn under_an_emergency_stands_only_that_it_is_none() {
         assert_eq!(offered("safety", "Get help.", Outcome::Emergency), [Command::NotAnEmergency]);
-        for outcome in [Outcome::Fallback, Outcome::CutShort, Outcome::SetAside, Outcome::OutOfScope] {
+        for outcome in
+            [Outcome::Fallback, Outcome::CutShort, Outcome::SetAside, Outcome::OutOfScope, Outcome::WithPerson]
+        {
             assert_eq!(offered("trip", "…", outcome), []);
         }
     }

@@ -1,5 +1,5 @@
 //! Buttons that are no message: a rating, an acknowledgement. And one that becomes a message: a
-//! follow-up question.
+//! question the diver may ask next.
 
 use crate::agent::Phrase;
 use crate::channel::{Command, Content, Inbound};
@@ -32,7 +32,7 @@ impl Intake {
             Command::FollowUp { turn } => {
                 let found = self.parts().store.turn(turn).await.map_err(Refusal::Unavailable)?;
                 // Without its question it stays a command, which answers that it came too late.
-                if let Some(question) = found.and_then(|turn| turn.reply.follow_up) {
+                if let Some(question) = found.and_then(|turn| turn.reply.next_question) {
                     event.content = Content::Text(question);
                 }
                 return Ok(Pressed::Event(Box::new(event)));

@@ -26,6 +26,9 @@ pub struct Reply {
     pub safety: Safety,
     /// At most one question back.
     pub follow_up: Option<String>,
+    /// What the diver may want to ask next, in the diver's words: a button where there are buttons.
+    #[serde(default)]
+    pub next_question: Option<String>,
     /// `extractive`, `fixed`, or the provider's model name.
     pub model: String,
     /// Prompt and completion tokens together.
@@ -61,6 +64,7 @@ impl Reply {
             lang,
             safety: Safety::None,
             follow_up: None,
+            next_question: None,
             model: "fixed".to_owned(),
             tokens_used: 0,
             context_chunks: 0,

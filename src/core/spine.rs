@@ -12,6 +12,7 @@ use crate::channel::ChannelAdapter;
 use crate::clock::Clock;
 use crate::events::Streams;
 use crate::guard::EmergencyGuard;
+use crate::handover::Handover;
 use crate::hearing::Hearing;
 use crate::ids::ChannelId;
 use crate::intake::{Intake, Parts};
@@ -83,6 +84,8 @@ pub struct Spine {
     pub running: Arc<Running>,
     /// What was said lately.
     pub hearing: Arc<Hearing>,
+    /// Gives conversations to people and takes them back.
+    pub handover: Arc<Handover>,
 }
 
 impl Spine {
@@ -91,6 +94,14 @@ impl Spine {
         let streams = Arc::new(Streams::new(ports.store.clone()));
         let hearing = Arc::new(Hearing::new(settings.remembered));
         let running = Arc::new(Running::default());
+        let handover = Arc::new(Handover {
+            store: Arc::clone(&ports.store),
+            channels: ports.channels.clone(),
+            hearing: Arc::clone(&hearing),
+            voice: Arc::clone(&ports.voice),
+            clock: Arc::clone(&ports.clock),
+            progress: Progress::new("handover", ports.clock.now()),
+        });
         let intake = Intake::new(Parts {
             guard: Arc::clone(&ports.guard),
             store: Arc::clone(&ports.store),
@@ -102,6 +113,7 @@ impl Spine {
             running: Arc::clone(&running),
             channels: ports.channels.clone(),
             operator: ports.operator.clone(),
+            handover: Arc::clone(&handover),
             closing: stops.closing,
         });
         let lanes = Lanes {
@@ -113,6 +125,6 @@ impl Spine {
             park: stops.park,
             turns: Turns { ports, streams, hearing: Arc::clone(&hearing), settings: settings.turn },
         };
-        Self { intake, lanes: Arc::new(lanes), running, hearing }
+        Self { intake, lanes: Arc::new(lanes), running, hearing, handover }
     }
 }

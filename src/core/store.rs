@@ -15,6 +15,8 @@ mod knowledge_base;
 mod leads;
 mod ledger;
 mod outbox;
+mod overview;
+mod pauses;
 mod privacy;
 mod sessions;
 
@@ -27,13 +29,19 @@ pub use self::knowledge_base::{
 };
 pub use self::leads::Leads;
 pub use self::ledger::{Ledger, Spend, SpendCaps};
-pub use self::outbox::{DuePart, Notice, Outbox, PartResult};
+pub use self::outbox::{DeadLetter, DuePart, Notice, Outbox, PartResult};
+pub use self::overview::{
+    Audit, AuditEntry, AuditRecord, ConversationFilter, ConversationSummary, Figure, LatencyFigure, MOST_SESSIONS,
+    OpenQuestion, Overview, Place, QuestionGroup, RatingRecord, TurnRecord, grouped, percentile,
+};
+pub use self::pauses::{EndedPause, Intervention, InterventionKind, Left, Pause, Pauses, TakenUp, Unasked};
 pub use self::privacy::{Privacy, Retention, Subject};
 pub use self::sessions::Sessions;
 pub use crate::accompany::Placeholders;
 pub use crate::alert::Alerts;
 use crate::channel::BoxError;
 pub use crate::identity::Identities;
+pub use crate::news::Chronicle;
 
 /// Everything the daemon keeps.
 pub trait Store:
@@ -43,11 +51,15 @@ pub trait Store:
     + Placeholders
     + Leads
     + Alerts
+    + Chronicle
     + Identities
+    + Pauses
     + Ledger
     + KnowledgeBase
     + Privacy
     + Keys
+    + Overview
+    + Audit
     + Upkeep
 {
 }
@@ -59,11 +71,15 @@ impl<S> Store for S where
         + Placeholders
         + Leads
         + Alerts
+        + Chronicle
         + Identities
+        + Pauses
         + Ledger
         + KnowledgeBase
         + Privacy
         + Keys
+        + Overview
+        + Audit
         + Upkeep
 {
 }

@@ -150,11 +150,24 @@ impl Turns {
             session.state.remove(lead_flow::KEY);
         }
         let lang = language(event.sender.locale.as_deref(), session);
+        if !self.reaches(claim) {
+            tracing::warn!(conversation = %claim.conversation.channel, "the conversation is closed; no model is asked");
+            return self.fallback(composer, lang);
+        }
         match &event.content {
             Content::Command(command) => self.obey(command, event, session, composer, lang).await,
             Content::Unsupported { .. } if claim.text().is_empty() => self.say(composer, Phrase::Unsupported, lang),
             Content::Unsupported { .. } | Content::Text(_) => self.answer(claim, session, composer).await,
         }
+    }
+
+    /// Whether an answer would reach the diver at all.
+    fn reaches(&self, claim: &Claim) -> bool {
+        let Some((event, channel)) = claim.events.last().zip(self.ports.channels.get(&claim.conversation.channel))
+        else {
+            return true;
+        };
+        channel.reaches(&claim.conversation, &event.context, self.ports.clock.now())
     }
 
     /// Words: guard once more, route, retrieve, answer.
@@ -172,6 +185,11 @@ impl Turns {
                     return Spoken { stands_down, ..Spoken::new(reply, Outcome::Fixed) };
                 }
             }
+        }
+        if self.with_person(claim).await {
+            let lang = language(asked.locale.as_deref(), session);
+            let spoken = self.say(composer, Phrase::PassedOn, lang);
+            return Spoken { outcome: Outcome::WithPerson, stands_down, ..spoken };
         }
 
         if let Some(event) = claim.events.last()
@@ -213,6 +231,17 @@ impl Turns {
         spoken.usage.route_ms = route_ms;
         spoken.stands_down = stands_down;
         spoken
+    }
+
+    /// Whether a person has taken over the conversation. Where that can't be told the bot answers.
+    async fn with_person(&self, claim: &Claim) -> bool {
+        match self.ports.store.paused(&claim.conversation, self.ports.clock.now()).await {
+            Ok(pause) => pause.is_some(),
+            Err(error) => {
+                tracing::warn!(error = %error, turn = ?claim.turn(), "it can't be told whether a person has taken over");
+                false
+            }
+        }
     }
 
     async fn answer_as(&self, agent: &AgentId, asked: Asked, route: Route, composer: &Composer<'_>) -> Spoken {
@@ -297,18 +326,19 @@ impl Turns {
     }
 
     /// The payloads of a reply. An emergency reply stands in the conversation already when a turn was cut
-    /// short: a second text would bury it, but a placeholder from before it is told to end.
+    /// short: a second text would bury it, but a placeholder from before it is told to end. So it is with
+    /// what is left to a person: the diver was told when the person took over.
     async fn parts(&self, claim: &Claim, spoken: &Spoken) -> Vec<serde_json::Value> {
         let channel = self.ports.channels.get(&claim.conversation.channel);
         let Some((channel, turn)) = channel.zip(claim.turn()) else { return Vec::new() };
-        let cut = spoken.outcome == Outcome::CutShort;
-        if cut && !self.left_placeholder(turn).await {
+        let silent = matches!(spoken.outcome, Outcome::CutShort | Outcome::WithPerson);
+        if silent && !self.left_placeholder(turn).await {
             return Vec::new();
         }
         let offered = offers::actions(&*self.ports.voice, turn, &spoken.reply, spoken.outcome);
         let actions = if spoken.actions.is_empty() { &offered } else { &spoken.actions };
         let mut parts = channel.render(&Rendering { turn, reply: &spoken.reply, actions });
-        if cut {
+        if silent {
             parts.truncate(1);
         }
         parts

@@ -53,6 +53,9 @@ pub(crate) enum Command {
     /// List, export or resend what divers asked for.
     #[command(subcommand)]
     Leads(Leads),
+    /// List and resend what webhooks could not deliver.
+    #[command(subcommand)]
+    Webhooks(Webhooks),
     /// Write a consistent copy of the embedded database, while it is being served.
     Backup {
         /// Where to write; must not exist yet.
@@ -246,6 +249,22 @@ pub(crate) enum Leads {
     Resend {
         /// The lead's id.
         id: String,
+    },
+}
+
+/// What to do with undelivered messages.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Webhooks {
+    /// List what was given up: refused for good, or not delivered for 28 hours.
+    List,
+    /// Send some of it again.
+    Replay {
+        /// Their ids, as `list` shows them.
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        ids: Vec<i64>,
+        /// All of it.
+        #[arg(long)]
+        all: bool,
     },
 }
 

@@ -183,7 +183,8 @@ async fn rank_documents(knowledge: &Knowledge, text: &str) -> (Vec<String>, bool
     let vector = knowledge.query_vector(&snapshot, text).await;
     let vectors = vector.as_deref().map(|vector| (&*snapshot.vectors, vector));
     let fusion = rank::Fusion { depth: knowledge.fusion().depth.max(DEPTH * 2), ..*knowledge.fusion() };
-    let candidates = rank::rank(&snapshot.content, vectors, &Analyzer::default(), text, &|_| true, &[], &fusion);
+    let content = &snapshot.content;
+    let candidates = rank::rank(content, vectors, &Analyzer::default(), text, &content.allowed(&[]), &[], &fusion);
     let mut ranked: Vec<String> = Vec::with_capacity(DEPTH);
     let mut seen = HashSet::new();
     for candidate in candidates {

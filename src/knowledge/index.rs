@@ -31,6 +31,8 @@ pub(crate) struct Content {
     pub(crate) sites: Sites,
     /// The types that occur; passages name theirs by its place here.
     pub(crate) types: Vec<String>,
+    /// Each passage's type, side by side: a search asks for all of them.
+    type_of: Vec<u32>,
 }
 
 /// A passage, with its document's part shared among the document's passages.
@@ -52,7 +54,7 @@ pub(crate) struct About {
     pub(crate) path: Box<str>,
     pub(crate) title: Box<str>,
     /// The place of its type in [`Content::types`].
-    pub(crate) doc_type: usize,
+    pub(crate) doc_type: u32,
     publisher: Box<str>,
     updated: Box<str>,
 }
@@ -108,7 +110,8 @@ impl Content {
         titles.sort_by_key(|document| document.number);
         titles.dedup_by_key(|document| document.number);
         let names = Names::of(titles.into_iter().map(|document| &*document.title));
-        Self { version, documents, updated, passages, lexical, names, sites, types: reader.types }
+        let type_of = passages.iter().map(|passage| passage.document.doc_type).collect();
+        Self { version, documents, updated, passages, lexical, names, sites, types: reader.types, type_of }
     }
 
     /// The passage as a result with these words and score.
@@ -118,7 +121,7 @@ impl Content {
             source: document.path.to_string(),
             title: document.title.to_string(),
             section: passage.section.to_string(),
-            doc_type: self.types.get(document.doc_type).cloned().unwrap_or_default(),
+            doc_type: self.types.get(document.doc_type as usize).cloned().unwrap_or_default(),
             publisher: document.publisher.to_string(),
             updated: document.updated.to_string(),
             text,
@@ -126,12 +129,13 @@ impl Content {
         }
     }
 
-    /// Which passages a filter by type prefixes lets through.
-    pub(crate) fn type_filter(&self, wanted: &[String]) -> Vec<bool> {
+    /// Which passages a filter by type prefixes lets through, by their numbers.
+    pub(crate) fn allowed(&self, wanted: &[String]) -> Vec<bool> {
         let fits = |doc_type: &String| {
             wanted.is_empty() || wanted.iter().any(|prefix| crate::doc_type::matches(doc_type, prefix))
         };
-        self.types.iter().map(fits).collect()
+        let types: Vec<bool> = self.types.iter().map(fits).collect();
+        self.type_of.iter().map(|doc_type| types.get(*doc_type as usize).copied().unwrap_or(false)).collect()
     }
 }
 
@@ -155,6 +159,7 @@ impl Reader {
             self.types.push(passage.doc_type.clone());
             self.types.len() - 1
         });
+        let doc_type = u32::try_from(doc_type).unwrap_or(u32::MAX);
         let front = &passage.front_matter;
         let words = ["keywords", "tags"].map(|key| front_matter::list_of(front, key).join(" . "));
         let updated = front_matter::text_of(front, "last_updated").and_then(|date| front_matter::calendar_day(&date));

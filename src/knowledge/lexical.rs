@@ -55,6 +55,8 @@ pub struct LexicalIndex {
     starts: Vec<u32>,
     postings: Vec<Posting>,
     idf: Vec<f32>,
+    /// See [`LexicalIndex::named_share`].
+    named_shares: Vec<f32>,
     /// The terms of each passage's title and heading.
     headers: Headings,
     /// The terms of its heading alone.
@@ -145,11 +147,8 @@ impl LexicalIndex {
     }
 
     /// The share of a term's passages that have it in their title, heading or keywords.
-    #[allow(clippy::cast_precision_loss, reason = "counts far below the precision of f32")]
     fn named_share(&self, term: u32) -> f32 {
-        let postings = self.postings_of(term);
-        let named = postings.iter().filter(|posting| posting.is_named()).count();
-        named as f32 / postings.len().max(1) as f32
+        self.named_shares.get(term as usize).copied().unwrap_or(0.0)
     }
 
     fn postings_of(&self, term: u32) -> &[Posting] {

@@ -58,21 +58,22 @@ pub(crate) fn rank(
     vectors: Option<(&Vectors, &[f32])>,
     analyzer: &Analyzer,
     text: &str,
-    allowed: &dyn Fn(u32) -> bool,
+    allowed: &[bool],
     wanted: &[u32],
     fusion: &Fusion,
 ) -> Vec<Candidate> {
     let message = Message::read(text);
     let query = content.lexical.read(analyzer, &message);
+    let allows = |number: u32| allowed.get(number as usize).copied().unwrap_or(false);
     let mut scores = vec![0.0; content.passages.len()];
     content.lexical.score_into(&query, &mut scores);
 
     let mut numbers = best_by_words(&scores, allowed, fusion.depth);
     if let Some((vectors, vector)) = vectors {
-        let nearest = vectors.index.nearest(vector, fusion.depth, allowed);
+        let nearest = vectors.index.nearest(vector, fusion.depth, allows);
         numbers.extend(nearest.into_iter().map(|(number, _)| number));
     }
-    numbers.extend(wanted.iter().copied().filter(|number| allowed(*number)));
+    numbers.extend(wanted.iter().copied().filter(|number| allows(*number)));
     numbers.sort_unstable();
     numbers.dedup();
 
@@ -97,9 +98,10 @@ pub(crate) fn rank(
     candidates
 }
 
-fn best_by_words(scores: &[f32], allowed: &dyn Fn(u32) -> bool, depth: usize) -> Vec<u32> {
-    let numbered = (0_u32..).zip(scores.iter().copied());
-    let mut found: Vec<(u32, f32)> = numbered.filter(|(number, score)| *score > 0.0 && allowed(*number)).collect();
+fn best_by_words(scores: &[f32], allowed: &[bool], depth: usize) -> Vec<u32> {
+    let numbered = (0_u32..).zip(scores.iter().copied()).zip(allowed);
+    let mut found: Vec<(u32, f32)> =
+        numbered.filter(|((_, score), allowed)| *score > 0.0 && **allowed).map(|(scored, _)| scored).collect();
     keep_largest(&mut found, depth);
     found.into_iter().map(|(number, _)| number).collect()
 }

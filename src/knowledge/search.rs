@@ -37,11 +37,7 @@ fn search_types(
     let content = &snapshot.content;
     let vectors = vector.filter(|_| snapshot.vectors.suffice()).map(|vector| (&*snapshot.vectors, vector));
     let lexical_only = vectors.is_none();
-    let allowed_types = content.type_filter(doc_types);
-    let allowed = |number: u32| {
-        let passage = content.passages.get(number as usize);
-        passage.is_some_and(|passage| allowed_types.get(passage.document.doc_type).copied().unwrap_or(false))
-    };
+    let allowed = content.allowed(doc_types);
     let selection = content.sites.select(&query.text, &query.profile);
     let analyzer = Analyzer::default();
     let mut candidates = rank::rank(content, vectors, &analyzer, &query.text, &allowed, &selection.passages, fusion);
@@ -136,17 +132,19 @@ fn fingerprint(text: &str) -> Vec<u64> {
     use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
     let mut words = Vec::new();
-    text::words(text, |word| words.push(word.to_owned()));
-    let size = words.len().clamp(1, 3);
-    let hash = |run: &[String]| {
+    text::words(text, |word| {
         let mut hasher = DefaultHasher::new();
-        run.hash(&mut hasher);
-        hasher.finish()
-    };
-    let mut hashes: Vec<u64> = words.windows(size).map(hash).collect();
-    hashes.sort_unstable();
-    hashes.dedup();
-    hashes
+        word.hash(&mut hasher);
+        words.push(hasher.finish());
+    });
+    let size = words.len().clamp(1, 3);
+    // Odd factors keep the order of the words in the sum.
+    let run =
+        |run: &[u64]| run.iter().fold(0_u64, |sum, word| sum.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(*word));
+    let mut runs: Vec<u64> = words.windows(size).map(run).collect();
+    runs.sort_unstable();
+    runs.dedup();
+    runs
 }
 
 /// The share of the smaller one's runs that both have.

@@ -115,12 +115,8 @@ pub enum ConfigError {
 }
 
 impl ModelConfig {
-    /// Checks the values and makes the model, with `variable` looking up the environment.
-    pub fn build(
-        &self,
-        client: &reqwest::Client,
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<Member, ConfigError> {
+    /// Refuses what no model could be made of.
+    pub fn check(&self) -> Result<(), ConfigError> {
         let name = || self.name.clone();
         for (key, value) in [("name", &self.name), ("model", &self.model)] {
             if value.trim().is_empty() {
@@ -133,6 +129,17 @@ impl ModelConfig {
         if [self.price_in, self.price_out].iter().any(|price| !price.is_finite() || *price < 0.0) {
             return Err(ConfigError::Price { name: name() });
         }
+        self.address().map(drop)
+    }
+
+    /// Checks the values and makes the model, with `variable` looking up the environment.
+    pub fn build(
+        &self,
+        client: &reqwest::Client,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Member, ConfigError> {
+        self.check()?;
+        let name = || self.name.clone();
         let key = match (&self.api_key, &self.api_key_env) {
             (Some(key), _) => Some(key.clone()),
             (None, Some(wanted)) => Some(SecretString::from(

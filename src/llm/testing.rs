@@ -60,6 +60,7 @@ fn spec(id: &str) -> Arc<AgentSpec> {
         doc_types: Vec::new(),
         temperature: 0.2,
         follow_ups,
+        next_questions: Map::new(),
     })
 }
 

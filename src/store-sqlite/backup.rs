@@ -4,25 +4,30 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use dovvybuddy_core::store::StoreError;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions, Connection, Row};
 
 use crate::fault::{Fault, Outcome};
 use crate::open::connect_options;
 use crate::schema::{self, Standing, beside};
-use crate::store::SqliteStore;
 
-impl SqliteStore {
-    /// Writes a consistent copy to `to`, which must not exist yet. Reads and writes go on meanwhile.
-    ///
-    /// # Errors
-    /// When `to` exists or can't be written, or the store can't be read.
-    pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        copy(&self.inner.options, to).await.map_err(StoreError::from)
-    }
+const NO_DATABASE: &str = "the file is no database of this program";
+
+/// Writes a consistent copy of the database `from` to `to`, which must not exist yet. Processes that use the
+/// database go on meanwhile. A database of an older schema is copied as it is, so that the copy can be
+/// taken before an upgrade.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] when `from` is no database of this program, [`StoreError::Unavailable`] when it can't
+/// be read, or when `to` exists or can't be written.
+pub async fn backup(from: &Path, to: &Path) -> Result<(), StoreError> {
+    copy(from, to).await.map_err(StoreError::from)
 }
 
-async fn copy(from: &SqliteConnectOptions, to: &Path) -> Outcome<()> {
+async fn copy(from: &Path, to: &Path) -> Outcome<()> {
+    if !from.is_file() {
+        return Err(Fault::unavailable(format!("there is no database at {}", from.display())));
+    }
     if to.exists() {
         return Err(Fault::unavailable(format!("{} exists already", to.display())));
     }
@@ -30,7 +35,10 @@ async fn copy(from: &SqliteConnectOptions, to: &Path) -> Outcome<()> {
     let partial = beside(to, ".partial");
     remove(&partial)?;
     let result = async {
-        let mut conn = from.clone().connect().await?;
+        let mut conn = connect_options(from, true).create_if_missing(false).connect().await?;
+        if schema::standing(&mut conn).await?.found == 0 {
+            return Err(Fault::corrupt(NO_DATABASE));
+        }
         sqlx::query("VACUUM INTO $1").bind(text(&partial)?).execute(&mut conn).await?;
         conn.close().await?;
         File::open(&partial)?.sync_all()?;
@@ -90,7 +98,7 @@ async fn verify(path: &Path) -> Outcome<Standing> {
 async fn check(conn: &mut SqliteConnection) -> Outcome<Standing> {
     let standing = schema::standing(conn).await?;
     if standing.found == 0 {
-        return Err(Fault::corrupt("the file is no database of this program"));
+        return Err(Fault::corrupt(NO_DATABASE));
     }
     let row = sqlx::query("PRAGMA integrity_check(1)").fetch_one(&mut *conn).await?;
     let verdict: String = row.try_get(0)?;

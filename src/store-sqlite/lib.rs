@@ -6,6 +6,7 @@
 
 mod accept;
 mod alerts;
+mod audit;
 mod backup;
 mod batch;
 mod checkpoint;
@@ -19,8 +20,11 @@ mod knowledge;
 mod lanes;
 mod leads;
 mod ledger;
+mod news;
 mod open;
 mod outbox;
+mod overview;
+mod pauses;
 mod placeholders;
 mod privacy;
 mod recall;
@@ -31,7 +35,7 @@ mod store;
 mod upkeep;
 mod writer;
 
-pub use backup::restore;
+pub use backup::{backup, restore};
 pub use open::OpenOptions;
 pub use schema::{Standing, known_version};
 pub use store::SqliteStore;

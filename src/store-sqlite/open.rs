@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use crate::checkpoint::{self, Pressure};
 use crate::fault::{Fault, Outcome};
 use crate::lanes::Lanes;
+use crate::pauses::Paused;
 use crate::privacy::erase::Scrubber;
 use crate::recall::Recall;
 use crate::rows;
@@ -146,6 +147,8 @@ async fn open(options: OpenOptions) -> Outcome<SqliteStore> {
     if options.dispatch {
         load(&mut conn, &lanes, now).await?;
     }
+    let paused = Arc::new(Paused::default());
+    paused.load(&mut conn).await?;
     writer::install(&mut conn).await?;
     let pressure = Pressure::default();
     let recall = Recall::new(options.dispatch);
@@ -163,6 +166,7 @@ async fn open(options: OpenOptions) -> Outcome<SqliteStore> {
         lanes,
         recall,
         outbox_wake: Arc::new(Notify::new()),
+        paused,
         clock: options.clock,
         path,
         options: connect,

@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::lanes::Lanes;
+use crate::pauses::Paused;
 use crate::privacy::erase::Scrubber;
 use crate::recall::Recall;
 use crate::writer::Writer;
@@ -29,6 +30,7 @@ pub(crate) struct Inner {
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) recall: Arc<Recall>,
     pub(crate) outbox_wake: Arc<Notify>,
+    pub(crate) paused: Arc<Paused>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) path: PathBuf,
     /// How a further connection to the file is made.

@@ -1,11 +1,9 @@
 //! The commands beside a daemon: content, backups, keys, a diver's data, measurements.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::support::{Setup, root};
-use crate::wire::eventually;
+use crate::wire::{PATIENCE, eventually};
 
 const DEPTH: &str = "How deep can a PADI Open Water Diver go?";
 
@@ -66,7 +64,7 @@ async fn ingestion_takes_what_changed_and_a_daemon_notices() {
     std::fs::remove_file(setup.content().join("destinations/komodo/batu-bolong.md")).unwrap();
     let third = setup.json(&["content", "ingest", "--json"]).await;
     assert_eq!((count(&third, "added"), count(&third, "changed"), count(&third, "removed")), (1, 1, 1), "{third}");
-    let after = eventually("the daemon knows the new document", Duration::from_secs(15), async || {
+    let after = eventually("the daemon knows the new document", PATIENCE, async || {
         let answer = daemon.ask(None, question).await;
         answer["message"].as_str().unwrap().contains("titanium").then_some(answer)
     })
@@ -171,7 +169,7 @@ async fn what_is_held_about_a_diver_is_exported_and_erased() {
     setup.fails(&["erase", "--channel", "web", "--user", "nobody"]).await;
     assert_eq!(daemon.get(&format!("/api/sessions/{session}")).await.unwrap().status(), 404);
     // A daemon that had heard the conversation has forgotten it.
-    eventually("another session", Duration::from_secs(5), async || {
+    eventually("another session", PATIENCE, async || {
         let afterwards = daemon.ask(Some(session), "What is a safety stop?").await;
         (afterwards["sessionId"] != session).then_some(())
     })

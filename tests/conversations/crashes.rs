@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::support::{Daemon, Setup};
-use crate::wire::Live;
+use crate::wire::{Live, PATIENCE};
 
 #[cfg(feature = "failpoints")]
 const POINTS: [&str; 4] = ["accepted", "claimed", "answered", "finished"];
@@ -89,8 +89,6 @@ async fn killed_at_every_named_point_nothing_is_lost_or_doubled() {
 const TALKS: usize = 8;
 /// And after this pause: a session shows its newest 500 messages, and the oracle looks at all of them.
 const PACE: Duration = Duration::from_millis(5);
-/// How soon an accepted message must be answered after a restart, on a machine busy with other tests.
-const RECOVERY: Duration = Duration::from_secs(30);
 
 /// What the oracle knows of one message.
 struct Sent {
@@ -150,7 +148,7 @@ impl Talk {
 
     /// Nobody sends anything again: what was accepted is answered, what was told stands, each once and in order.
     async fn check(&self, daemon: &Daemon) {
-        let deadline = tokio::time::Instant::now() + RECOVERY;
+        let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
             let history = daemon.history(&self.session).await;
             let answered = |sent: &Sent| {
@@ -280,7 +278,7 @@ async fn a_message_that_kills_three_times_is_set_aside_and_the_lane_goes_on() {
     for _ in 0..2 {
         // The recovered message kills the process right after the start.
         let mut child = setup.command().arg("serve").stderr(std::process::Stdio::null()).spawn().unwrap();
-        tokio::time::timeout(Duration::from_secs(20), child.wait()).await.unwrap().unwrap();
+        tokio::time::timeout(PATIENCE, child.wait()).await.unwrap().unwrap();
     }
 
     setup.set("FAILPOINT", "none");

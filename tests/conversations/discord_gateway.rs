@@ -129,11 +129,11 @@ async fn killed_at_every_named_point_nothing_is_lost_and_nothing_said_twice() {
     async fn killed_at(point: &str, platform: &Discord, setup: &mut Setup, ada: u64, text: &str, done: usize) {
         let chat = platform.direct(ada);
         setup.set("FAILPOINT", &format!("{point}:1"));
-        let mut child = setup.command().arg("serve").stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let daemon = setup.start().await;
         until("the gateway is connected", || platform.connected()).await;
         platform.say(ada, chat, text);
-        let status = tokio::time::timeout(crate::discord_support::PATIENCE, child.wait()).await;
-        assert!(!status.expect("the fault fires").unwrap().success(), "{point}");
+        assert!(!daemon.ended().await.success(), "{point}");
+        assert!(setup.log_text().contains(&format!("failpoint {point} fired")), "{point}");
         until("the socket is gone", || !platform.connected()).await;
 
         setup.set("FAILPOINT", "none");
@@ -142,6 +142,8 @@ async fn killed_at_every_named_point_nothing_is_lost_and_nothing_said_twice() {
         // What a second reply would come before.
         ask(platform, ada, chat, &format!("What is a safety stop? ({point})")).await;
         assert_eq!(platform.said(chat).len(), done + 2, "{point}: {:#?}", platform.said(chat));
+        // What the next start finds to do would meet the next point before anybody wrote.
+        daemon.at_rest().await;
         daemon.kill().await;
         until("the socket is gone", || !platform.connected()).await;
     }
@@ -152,6 +154,7 @@ async fn killed_at_every_named_point_nothing_is_lost_and_nothing_said_twice() {
     let daemon = setup.start().await;
     until("the gateway is connected", || platform.connected()).await;
     ask(&platform, ada, chat, "hello").await;
+    daemon.at_rest().await;
     daemon.kill().await;
     until("the socket is gone", || !platform.connected()).await;
     let mut done = 1;

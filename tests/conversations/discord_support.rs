@@ -6,9 +6,7 @@ use std::time::Duration;
 use dovvybuddy_fakes::discord::{self, Discord, Said, Settings};
 
 use crate::support::{Daemon, Setup};
-
-/// How long something may take on a machine that is busy with other tests.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(25);
+use crate::wire::PATIENCE;
 
 /// What the content answers with 18 m.
 pub(crate) const QUESTION: &str = "How deep can a PADI Open Water Diver go?";

@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 
 use crate::models;
 use crate::support::{Daemon, Setup};
-use crate::wire::eventually;
+use crate::wire::{PATIENCE, eventually};
 
 const ALARM: &str = "My buddy can't feel his legs after the dive";
 /// The longest an emergency may take.
@@ -83,7 +83,7 @@ async fn it_waits_for_no_model_and_cuts_short_what_runs() {
     let mut running = daemon.stream(Some(&session), "How deep can a PADI Open Water Diver go?").await;
     assert_eq!(running.next().await.unwrap().kind(), "route");
     let waiting = daemon.stream(Some(&session), "And what is a safety stop?").await;
-    eventually("the model is asked", Duration::from_secs(5), async || (fake.counts().chats > 0).then_some(())).await;
+    eventually("the model is asked", PATIENCE, async || (fake.counts().chats > 0).then_some(())).await;
 
     let began = Instant::now();
     alarm(&daemon, Some(&session), ALARM).await;

@@ -30,4 +30,7 @@ mod storage;
 mod support;
 mod telegram;
 mod terminal;
+mod twilio;
+mod webhook;
+mod whatsapp;
 mod wire;

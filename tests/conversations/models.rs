@@ -8,7 +8,7 @@ use dovvybuddy_fakes::model::{self, Fault, Model, Reply, Script};
 use serde_json::{Value, json};
 
 use crate::support::{Daemon, Event, Setup};
-use crate::wire::eventually;
+use crate::wire::{PATIENCE, eventually};
 
 const DEPTH: &str = "How deep can a PADI Open Water Diver go?";
 const KEY: &str = "sk-test-0123456789abcdef";
@@ -165,7 +165,7 @@ async fn whatever_goes_wrong_in_the_middle_the_reply_is_whole() {
         // Calls that go well in between, so that no breaker hides the next fault.
         let rounds = if fault == status(401, None) { 0 } else { 3 };
         for _ in 0..rounds {
-            eventually("the model answers again", Duration::from_secs(30), async || {
+            eventually("the model answers again", PATIENCE, async || {
                 let answer = daemon.ask(None, DEPTH).await;
                 (answer["metadata"]["model"] == "fake-model").then_some(())
             })

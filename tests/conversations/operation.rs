@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::models::{self, with_model};
 use crate::support::Setup;
-use crate::wire::connect;
+use crate::wire::{PATIENCE, connect};
 
 const DEPTH: &str = "How deep can a PADI Open Water Diver go?";
 
@@ -50,7 +50,7 @@ async fn a_second_start_finds_everything_and_a_second_daemon_on_the_same_data_is
     let first = daemon.ask(None, DEPTH).await;
     let session = first["sessionId"].as_str().unwrap();
 
-    let (code, out, err) = setup.run_for(Duration::from_secs(10), &["serve"]).await;
+    let (code, out, err) = setup.run_for(PATIENCE, &["serve"]).await;
     assert_eq!(code, 1, "two daemons on one embedded database: {out}{err}");
     daemon.ask(Some(session), "What is a safety stop?").await;
 

@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::support::{Daemon, Setup};
-use crate::wire::eventually;
+use crate::wire::{PATIENCE, eventually};
 
 const DEPTH: &str = "How deep can a PADI Open Water Diver go?";
 
@@ -58,7 +58,7 @@ async fn a_database_that_cannot_be_used_is_told_clearly() {
             let _ = std::fs::remove_file(format!("{}{beside}", setup.database().display()));
         }
         damage(&setup.database());
-        let (code, out, err) = setup.run_for(Duration::from_secs(20), &["serve"]).await;
+        let (code, out, err) = setup.run_for(PATIENCE, &["serve"]).await;
         assert_eq!(code, 1, "{what}: {out}{err}");
         assert!(err.contains("dovvybuddy.db") || err.contains("database"), "{what}: {err}");
         assert!(!err.contains("panicked"), "{what}: {err}");
@@ -81,7 +81,7 @@ async fn a_schema_from_the_future_is_refused() {
         .unwrap();
     connection.close().await.unwrap();
     for command in ["serve", "migrate"] {
-        let (code, out, err) = setup.run_for(Duration::from_secs(20), &[command]).await;
+        let (code, out, err) = setup.run_for(PATIENCE, &[command]).await;
         assert_eq!(code, 1, "{command}: {out}{err}");
         assert!(err.contains("newer"), "{command}: {err}");
     }
@@ -112,8 +112,7 @@ async fn a_read_only_database_is_told_clearly() {
     let Some(mut command) = in_own_mounts(&setup, "mount --bind data data && mount -o remount,ro,bind data") else {
         return;
     };
-    let output =
-        tokio::time::timeout(Duration::from_secs(20), command.stderr(Stdio::piped()).output()).await.unwrap().unwrap();
+    let output = tokio::time::timeout(PATIENCE, command.stderr(Stdio::piped()).output()).await.unwrap().unwrap();
     let err = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{err}");
     assert!(err.contains("read-only") || err.contains("Read-only") || err.contains("write"), "{err}");

@@ -9,12 +9,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::wire::Live;
+use crate::wire::{Live, PATIENCE, eventually};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_dovvybuddy");
-
-/// How long a daemon may take to become ready, on a machine that is busy with other tests.
-const START: Duration = Duration::from_secs(20);
 
 /// The documents of [`Setup::slice`].
 const SLICE: [&str; 7] = [
@@ -139,7 +136,7 @@ impl Setup {
     /// Runs a command to its end and returns its exit code, output and error output.
     pub(crate) async fn run(&self, arguments: &[&str]) -> (i32, String, String) {
         let run = self.command().args(arguments).stdin(Stdio::null()).output();
-        let output = tokio::time::timeout(Duration::from_secs(50), run).await.expect("ends in time").unwrap();
+        let output = tokio::time::timeout(PATIENCE, run).await.expect("ends in time").unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
     }
@@ -218,14 +215,14 @@ pub(crate) struct Daemon {
 }
 
 pub(crate) fn client() -> Client {
-    Client::builder().timeout(Duration::from_secs(40)).build().unwrap()
+    Client::builder().timeout(PATIENCE).build().unwrap()
 }
 
 impl Daemon {
     /// Waits until a process that writes its address where [`Setup::start`] looks for it is ready.
     pub(crate) async fn adopt(child: Child, setup: &Setup) -> Self {
         let mut daemon = Self { child, base: String::new(), client: client() };
-        let deadline = tokio::time::Instant::now() + START;
+        let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
             if let Ok(address) = std::fs::read_to_string(setup.home.path().join("address"))
                 && !address.is_empty()
@@ -294,6 +291,17 @@ impl Daemon {
             .collect()
     }
 
+    /// Waits until everything is answered and sent: the next start of one that is killed after that finds
+    /// nothing to do.
+    pub(crate) async fn at_rest(&self) {
+        eventually("everything is answered and sent", PATIENCE, async || {
+            let status: Value = self.get("/status").await.ok()?.json().await.ok()?;
+            let open = [&status["turns_running"], &status["queue"]["waiting"], &status["queue"]["outbox_pending"]];
+            open.iter().all(|count| **count == 0).then_some(())
+        })
+        .await;
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id().expect("it runs")
     }
@@ -306,7 +314,7 @@ impl Daemon {
 
     /// Waits for an end that was caused otherwise.
     pub(crate) async fn ended(mut self) -> std::process::ExitStatus {
-        tokio::time::timeout(Duration::from_secs(35), self.child.wait()).await.expect("it ends in time").unwrap()
+        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends in time").unwrap()
     }
 
     pub(crate) fn terminate(&self) {

@@ -7,19 +7,17 @@ mod trouble;
 mod webhook;
 
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 use dovvybuddy_fakes::telegram::{self, FakeTelegram, Person, Place, Shown};
 use serde_json::Value;
 
 use crate::support::{Daemon, Setup};
+use crate::wire::PATIENCE as SOON;
 
 const TOKEN: &str = "4242:telegram-test-token";
 const DEPTH: &str = "How deep can a PADI Open Water Diver go?";
 const FLYING: &str = "How long should I wait before flying after diving?";
 const ALARM: &str = "My buddy can't feel his legs after the dive";
-/// How long an answer may take on a machine that is busy with other tests.
-const SOON: Duration = Duration::from_secs(15);
 
 async fn platform() -> FakeTelegram {
     telegram::start((Ipv4Addr::LOCALHOST, 0).into(), TOKEN).await.unwrap()

@@ -1,12 +1,12 @@
 //! The terminal: what people type, what they and programs read, and what the exit status says.
 
 use std::process::Stdio;
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::support::Setup;
+use crate::wire::PATIENCE;
 
 const DEPTH: &str = "How deep can a PADI Open Water Diver go?";
 
@@ -90,10 +90,8 @@ async fn a_conversation_of_ten_turns_goes_through_a_pipe() {
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(lines.join("\n").as_bytes()).await.unwrap();
     drop(stdin);
-    let output = tokio::time::timeout(Duration::from_secs(50), child.wait_with_output())
-        .await
-        .expect("it ends with its input")
-        .unwrap();
+    let output =
+        tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("it ends with its input").unwrap();
     let out = String::from_utf8(output.stdout).unwrap();
     let err = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{out}{err}");
@@ -111,8 +109,7 @@ async fn a_conversation_of_ten_turns_goes_through_a_pipe() {
         setup.command().arg("chat").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(odd).await.unwrap();
-    let output =
-        tokio::time::timeout(Duration::from_secs(30), child.wait_with_output()).await.expect("/quit ends it").unwrap();
+    let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("/quit ends it").unwrap();
     assert_eq!(output.status.code(), Some(0));
     drop(stdin);
 }

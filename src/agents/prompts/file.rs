@@ -39,7 +39,12 @@ struct FrontMatter {
     tools: Vec<String>,
     #[serde(default)]
     follow_ups: Map<String, Value>,
+    #[serde(default)]
+    next_questions: Map<String, Value>,
 }
+
+/// The longest question of a diver's that is wholly seen on a button of a telephone, in characters.
+const LONGEST_NEXT: usize = 40;
 
 const fn default_temperature() -> f32 {
     0.3
@@ -101,6 +106,7 @@ impl PromptFile {
             doc_types: self.front.doc_types.clone(),
             temperature: self.front.temperature,
             follow_ups: self.front.follow_ups.clone(),
+            next_questions: self.front.next_questions.clone(),
         }
     }
 }
@@ -124,13 +130,20 @@ fn check(front: &FrontMatter) -> Result<(), String> {
     if let Some(tool) = front.tools.iter().find(|tool| tool.trim().is_empty()) {
         return Err(format!("tools: {tool:?} is no name"));
     }
-    for (code, questions) in &front.follow_ups {
+    questions("follow_ups", &front.follow_ups, usize::MAX)?;
+    questions("next_questions", &front.next_questions, LONGEST_NEXT)
+}
+
+/// Lists of questions by language code, none longer than `most` characters.
+fn questions(key: &str, by_language: &Map<String, Value>, most: usize) -> Result<(), String> {
+    for (code, questions) in by_language {
         if Lang::from_locale(code).is_none() {
-            return Err(format!("follow_ups: {code:?} is none of the eleven language codes"));
+            return Err(format!("{key}: {code:?} is none of the eleven language codes"));
         }
-        let texts = questions.as_array().is_some_and(|list| list.iter().all(Value::is_string));
-        if !texts {
-            return Err(format!("follow_ups: {code}: a list of questions is needed"));
+        let texts: Option<Vec<&str>> = questions.as_array().and_then(|list| list.iter().map(Value::as_str).collect());
+        let Some(texts) = texts else { return Err(format!("{key}: {code}: a list of questions is needed")) };
+        if let Some(long) = texts.iter().find(|text| text.chars().count() > most) {
+            return Err(format!("{key}: {code}: {long:?} has more than {most} characters"));
         }
     }
     Ok(())

@@ -117,6 +117,8 @@ fn the_shipped_agents_are_there_and_an_unknown_one_is_the_general_one() {
         let agent = library.agent(&id);
         for lang in Lang::ALL {
             assert!(agent.follow_ups.contains_key(lang.code()), "{id} {}", lang.code());
+            let offers = agent.next_questions.contains_key(lang.code());
+            assert_eq!(offers, ["certification", "trip"].contains(&id.as_str()), "{id} {}", lang.code());
         }
     }
     assert!(library.examples().len() >= 16);
@@ -148,6 +150,11 @@ fn errors_name_file_and_line_and_keep_what_was_loaded() {
         ("---\nid: x\npurpose: y\n---\nline one\n{% if %}", "x.md:6:"),
         ("---\nid: retrieval\npurpose: y\n---\nbody", "another file"),
         ("---\nid: x\npurpose: y\nfollow_ups:\n  xx: [a]\n---\nbody", "xx"),
+        ("---\nid: x\npurpose: y\nnext_questions:\n  en: a\n---\nbody", "next_questions"),
+        (
+            "---\nid: x\npurpose: y\nnext_questions:\n  en: [\"What do I have to have done before I can start?\"]\n---\nbody",
+            "40 characters",
+        ),
     ] {
         std::fs::write(dir.path().join("x.md"), source).unwrap();
         let error = library.reload().unwrap_err().to_string();

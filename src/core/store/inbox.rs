@@ -180,6 +180,10 @@ pub enum Outcome {
     CutShort,
     /// Set aside after crashes.
     SetAside,
+    /// Left to the person who has taken over the conversation.
+    WithPerson,
+    /// A person's own words, which no message asked for.
+    Person,
 }
 
 impl Outcome {
@@ -194,6 +198,8 @@ impl Outcome {
             Self::Fallback => "fallback",
             Self::CutShort => "cut_short",
             Self::SetAside => "set_aside",
+            Self::WithPerson => "with_person",
+            Self::Person => "person",
         }
     }
 }

@@ -81,6 +81,7 @@ impl Agents for OneAgent {
             doc_types: Vec::new(),
             temperature: 0.0,
             follow_ups: Map::new(),
+            next_questions: Map::new(),
         })
     }
 

@@ -56,9 +56,11 @@ pub(crate) async fn backup(config: &Config, file: &Path, json: bool) -> Outcome 
     if file.exists() {
         return Err(CommandError::Failed(format!("{} exists already; a backup never overwrites", file.display())));
     }
-    let store = open_store(config).await?;
+    let Some(database) = config.database_file() else {
+        return Err(CommandError::Failed("an in-memory database can't be copied by another process".to_owned()));
+    };
     let bar = output::spinner("Copying the database");
-    store.backup(file).await?;
+    dovvybuddy_store_sqlite::backup(&database, file).await?;
     bar.finish_and_clear();
     let document = serde_json::json!({ "backup": file });
     output::told(json, &document, &format!("The copy is {}.", file.display()));

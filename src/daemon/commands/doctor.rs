@@ -83,6 +83,9 @@ pub(crate) async fn run(config: &Config, json: bool) -> Outcome {
     findings.push(leads(config));
     findings.push(telegram(config).await);
     findings.push(discord(config).await);
+    findings.push(whatsapp(config).await);
+    findings.push(twilio(config).await);
+    findings.push(webhooks(config));
     let failed = findings.iter().any(|finding| finding.state == State::Fail);
     if json {
         output::json(&findings);
@@ -316,10 +319,69 @@ async fn discord(config: &Config) -> Finding {
     }
 }
 
+async fn whatsapp(config: &Config) -> Finding {
+    const CHECK: &str = "whatsapp";
+    let whatsapp = match compose::whatsapp(config) {
+        Ok(Some(whatsapp)) => whatsapp,
+        Ok(None) => return Finding::ok(CHECK, "off; set WHATSAPP_ACCESS_TOKEN to switch it on"),
+        Err(error) => return Finding::fail(CHECK, error.to_string(), "correct that key"),
+    };
+    let standing = match tokio::time::timeout(PLATFORM_PATIENCE, whatsapp.standing()).await {
+        Ok(Ok(standing)) => standing,
+        Ok(Err(error)) => {
+            let mend = "check whatsapp.access_token, whatsapp.phone_number_id and whatsapp.graph_url";
+            return Finding::fail(CHECK, error, mend);
+        }
+        Err(_) => return Finding::fail(CHECK, "no answer", "check the network and whatsapp.graph_url"),
+    };
+    let text = format!("{} {}, quality {}", standing.number, standing.name, standing.quality);
+    match standing.quality.as_str() {
+        "RED" => Finding::warn(CHECK, text, "divers block or report the number; see the WhatsApp manager"),
+        _ if config.http.public_url.is_none() => {
+            Finding::warn(CHECK, text, "set http.public_url to how WhatsApp reaches /webhooks/whatsapp")
+        }
+        _ => Finding::ok(CHECK, text),
+    }
+}
+
+async fn twilio(config: &Config) -> Finding {
+    const CHECK: &str = "twilio";
+    let twilio = match compose::twilio(config) {
+        Ok(Some(twilio)) => twilio,
+        Ok(None) => return Finding::ok(CHECK, "off; set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN to switch it on"),
+        Err(error) => return Finding::fail(CHECK, error.to_string(), "correct that key"),
+    };
+    match tokio::time::timeout(PLATFORM_PATIENCE, twilio.standing()).await {
+        Ok(Ok(text)) if config.http.public_url.is_none() => {
+            Finding::warn(CHECK, text, "set http.public_url: Twilio signs the address it calls")
+        }
+        Ok(Ok(text)) => Finding::ok(CHECK, text),
+        Ok(Err(error)) => Finding::fail(CHECK, error, "check twilio.account_sid, twilio.auth_token and twilio.api_url"),
+        Err(_) => Finding::fail(CHECK, "no answer", "check the network and twilio.api_url"),
+    }
+}
+
+fn webhooks(config: &Config) -> Finding {
+    const CHECK: &str = "webhooks";
+    let hooks = match compose::hooks(config) {
+        Ok(hooks) => hooks,
+        Err(error) => return Finding::fail(CHECK, error.to_string(), "correct that key"),
+    };
+    let mut addresses: Vec<String> = hooks.keys().map(|name| format!("/webhooks/{name}")).collect();
+    addresses.sort();
+    match (addresses.is_empty(), &config.http.public_url) {
+        (true, _) => Finding::ok(CHECK, "none; see [channels.webhook.<name>]"),
+        (false, Some(_)) => Finding::ok(CHECK, addresses.join(", ")),
+        (false, None) => {
+            Finding::warn(CHECK, addresses.join(", "), "set http.public_url to how the outside reaches them")
+        }
+    }
+}
+
 fn leads(config: &Config) -> Finding {
     match compose::outlets(config) {
         Err(error) => Finding::fail("leads", error.to_string(), "correct that key"),
-        Ok(outlets) if outlets.is_empty() => Finding::warn(
+        Ok(_) if !config.leads.by_mail() && !config.leads.by_webhook() => Finding::warn(
             "leads",
             "they are stored but delivered nowhere",
             "set leads.mail_to and leads.smtp_url, or leads.webhook_url and leads.webhook_secret",

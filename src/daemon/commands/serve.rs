@@ -51,17 +51,24 @@ pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
     serve_http(&lifecycle, listener, served, most, config.http.address_file.as_deref())?;
     let how = Use { dispatch: true, migrate: !options.no_migrate, demo: options.demo, models: true, scratch: false };
     let compose::Channels { all: channels, routes: called } = compose::channels(config)?;
+    if let Err(error) = std::fs::create_dir_all(compose::own_content(config)) {
+        tracing::warn!(error = %error, "data_dir can't be written: operators can publish nothing of their own");
+    }
     let house = compose::house(config, how, channels.clone(), &lifecycle).await?;
     // From here on, writes of other processes are noticed.
     house.store.changed().await?;
     ingest(&house).await;
 
     let web = compose::web(config, &house, &lifecycle)?;
-    let lead_outlets = outlets.keys().map(ToString::to_string).collect();
+    let events = [dovvybuddy_webhook::EVENTS, dovvybuddy_webhook::EMERGENCY_EVENTS];
+    let lead_outlets = outlets.keys().map(ToString::to_string).filter(|id| !events.contains(&id.as_str())).collect();
     let desk = compose::alert_desk(config, &house, &channels);
+    let herald = compose::herald(config, &house);
     let deliveries = compose::deliveries(&house, &lifecycle, channels.clone(), outlets);
     let mut loops = vec![Arc::clone(&house.spine.lanes.progress), Arc::clone(&deliveries.progress)];
+    loops.push(Arc::clone(&house.spine.handover.progress));
     loops.extend(desk.iter().map(|desk| Arc::clone(&desk.progress)));
+    loops.extend(herald.iter().map(|herald| Arc::clone(&herald.progress)));
     let receiving: Vec<_> = channels
         .into_values()
         .filter(|channel| channel.capabilities().delivery == Delivery::Sent)
@@ -87,8 +94,13 @@ pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
     supervised(&lifecycle, &house, Arc::clone(&lanes.progress), move |stop| Arc::clone(&lanes).run(stop));
     let progress = Arc::clone(&deliveries.progress);
     supervised(&lifecycle, &house, progress, move |stop| Arc::clone(&deliveries).run(stop));
+    let handover = Arc::clone(&house.spine.handover);
+    supervised(&lifecycle, &house, Arc::clone(&handover.progress), move |stop| Arc::clone(&handover).run(stop));
     if let Some(desk) = desk {
         supervised(&lifecycle, &house, Arc::clone(&desk.progress), move |stop| Arc::clone(&desk).run(stop));
+    }
+    if let Some(herald) = herald {
+        supervised(&lifecycle, &house, Arc::clone(&herald.progress), move |stop| Arc::clone(&herald).run(stop));
     }
     for (progress, channel) in receiving {
         receive(&lifecycle, &house, progress, channel);

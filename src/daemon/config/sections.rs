@@ -9,13 +9,14 @@ use dovvybuddy_core::alert::OperatorChat;
 use dovvybuddy_core::limit::Quota;
 use dovvybuddy_core::store::Retention;
 use dovvybuddy_knowledge::embed::OpenAiEmbeddings;
-use dovvybuddy_outgoing::{Allowed, LeadWebhookConfig, MailConfig};
+use dovvybuddy_outgoing::MailConfig;
 use dovvybuddy_web::SiteConfig;
+use dovvybuddy_webhook::{Allowed, EventsConfig, KINDS, LeadWebhookConfig};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::ConfigError;
-use super::channels::{Discord, Telegram};
+use super::channels::{Channels, Discord, Telegram, Twilio, WhatsApp};
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Deserialize)]
@@ -34,10 +35,15 @@ pub(crate) struct Config {
     pub(crate) router: Router,
     pub(crate) telegram: Telegram,
     pub(crate) discord: Discord,
+    pub(crate) whatsapp: WhatsApp,
+    pub(crate) twilio: Twilio,
+    #[serde(default)]
+    pub(crate) channels: Channels,
     pub(crate) operator: Operator,
     pub(crate) llm: Llm,
     pub(crate) embeddings: Embeddings,
     pub(crate) leads: Leads,
+    pub(crate) events: Events,
     pub(crate) outgoing: Outgoing,
     pub(crate) retention: RetentionDays,
     pub(crate) metrics: Metrics,
@@ -237,6 +243,40 @@ impl Leads {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct Events {
+    #[serde(default)]
+    webhook_url: Option<String>,
+    #[serde(default)]
+    webhook_secret: Option<SecretString>,
+    #[serde(default)]
+    #[allow(dead_code, reason = "read in `sources`; it stands here to be a known key")]
+    webhook_secret_file: Option<PathBuf>,
+    pub(crate) send: Vec<String>,
+}
+
+impl Events {
+    /// Where events go, if anywhere.
+    pub(crate) fn target(&self, allowed: Allowed) -> Option<EventsConfig> {
+        let (url, secret) = (self.webhook_url.clone()?, self.webhook_secret.clone()?);
+        Some(EventsConfig { url, secret, allowed })
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        if let Some(url) = &self.webhook_url {
+            http_url("events.webhook_url", url)?;
+            if self.webhook_secret.is_none() {
+                return Err(ConfigError::invalid("events.webhook_secret", "is needed to sign events"));
+            }
+        }
+        if self.send.iter().any(|kind| !KINDS.contains(&kind.as_str())) {
+            return Err(ConfigError::invalid("events.send", format!("expected some of {}", KINDS.join(", "))));
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Outgoing {
     pub(crate) allow: Vec<String>,
 }
@@ -306,6 +346,10 @@ impl Config {
         self.validate_leads()?;
         self.telegram.validate()?;
         self.discord.validate()?;
+        self.channels.validate()?;
+        self.whatsapp.validate()?;
+        self.twilio.validate()?;
+        self.events.validate()?;
         let positive = [
             ("http.most_connections", self.http.most_connections as u64),
             ("http.most_streams", self.http.most_streams as u64),
@@ -427,7 +471,7 @@ impl Config {
 }
 
 /// Small letters only: a key can be set by the environment, whose names have no case.
-fn site_key(key: &str) -> bool {
+pub(super) fn site_key(key: &str) -> bool {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
     (1..=64).contains(&key.len()) && key.chars().all(allowed)
 }

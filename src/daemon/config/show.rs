@@ -4,7 +4,7 @@ use figment::Figment;
 use figment::value::Value;
 use serde::Serialize;
 
-use super::sources::SECRETS;
+use super::sources::is_secret;
 
 /// One effective value.
 #[derive(Debug, Serialize)]
@@ -41,7 +41,7 @@ fn walk(figment: &Figment, path: &str, value: &Value, shown: &mut Vec<Shown>) {
             None => m.name.to_string(),
         },
     );
-    let secret = SECRETS.contains(&path) && path != "database.url";
+    let secret = is_secret(path) && path != "database.url";
     let value = if secret { "********".to_owned() } else { masked(&display(value)) };
     shown.push(Shown { key: path.to_owned(), value, from });
 }

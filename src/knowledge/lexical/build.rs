@@ -167,7 +167,14 @@ fn together(parts: &[Part], bm25: Bm25) -> LexicalIndex {
             passage += 1;
         }
     }
-    LexicalIndex { vocabulary, starts, postings, idf, headers, headings, passages }
+    let named_share = |bounds: &[u32]| {
+        let [from, to] = bounds else { return 0.0 };
+        let postings = postings.get(*from as usize..*to as usize).unwrap_or_default();
+        let named = postings.iter().filter(|posting| posting.is_named()).count();
+        named as f32 / postings.len().max(1) as f32
+    };
+    let named_shares = starts.windows(2).map(named_share).collect();
+    LexicalIndex { vocabulary, starts, postings, idf, named_shares, headers, headings, passages }
 }
 
 impl Part {

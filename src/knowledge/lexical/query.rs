@@ -1,5 +1,6 @@
 //! What a message asks of the index, and how much of it a passage has.
 
+use super::headings::Rarities;
 use super::{LexicalIndex, Posting, inverse_frequency};
 use crate::message::{Clause, Message, Word};
 use crate::text::{self, Analyzer};
@@ -163,13 +164,10 @@ impl LexicalQuery {
         self.asked.iter().filter_map(|asked| Some((asked.term?, asked.weight * asked.certainty)))
     }
 
-    /// The known terms with their rarity as they weigh, sorted by term.
-    pub(super) fn rarities(&self, index: &LexicalIndex) -> Vec<(u32, f32)> {
+    /// The known terms with their rarity as they weigh.
+    pub(super) fn rarities(&self, index: &LexicalIndex) -> Rarities {
         let weighed = |(term, weight): (u32, f32)| (term, index.rarity(term) * weight.min(1.0));
-        let mut all: Vec<(u32, f32)> = self.terms().map(weighed).collect();
-        all.sort_unstable_by_key(|(term, _)| *term);
-        all.dedup_by_key(|(term, _)| *term);
-        all
+        Rarities::new(self.terms().map(weighed).collect())
     }
 
     /// How much each of the passages, which must be sorted, has of what is asked, 0 to 1: of the part

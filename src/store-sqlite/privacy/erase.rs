@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use super::{Held, everyone, held};
 use crate::fault::{Fault, Outcome};
 use crate::lanes::Lanes;
+use crate::pauses;
 use crate::store::SqliteStore;
 use crate::writer::Writer;
 
@@ -58,9 +59,16 @@ const ERASE: &[&str] = &[
         AND NOT (command AND state IN ('pending', 'unknown', 'send_started'))",
     "DELETE FROM usage WHERE conversation IN (SELECT value FROM json_each($1)) AND ($4 OR diver = $3)",
     "DELETE FROM participants WHERE conversation IN (SELECT value FROM json_each($1)) AND ($4 OR diver = $3)",
+    // A platform's name of a message may hold the number it went to.
+    "DELETE FROM message_statuses WHERE conversation IN (SELECT value FROM json_each($1))
+        AND NOT EXISTS (SELECT 1 FROM participants p WHERE p.conversation = message_statuses.conversation)",
     // A group keeps its session as long as somebody else spoke in it, without what was noted meanwhile.
     "DELETE FROM sessions WHERE conversation IN (SELECT value FROM json_each($1))
         AND NOT EXISTS (SELECT 1 FROM participants p WHERE p.conversation = sessions.conversation)",
+    "DELETE FROM pauses WHERE conversation IN (SELECT value FROM json_each($1))
+        AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.conversation = pauses.conversation)",
+    "DELETE FROM interventions WHERE conversation IN (SELECT value FROM json_each($1))
+        AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.conversation = interventions.conversation)",
     "UPDATE outbox SET turn = NULL, diver = NULL
         WHERE conversation IN (SELECT value FROM json_each($1)) AND ($4 OR diver = $3)",
     "UPDATE sessions SET state = '{}', emergency = NULL, diver = NULL
@@ -81,7 +89,8 @@ const ERASE: &[&str] = &[
 
 pub(super) async fn erase(store: &SqliteStore, subject: &Subject, leads_too: bool) -> Outcome<u64> {
     let (subject, lanes, recall) = (subject.clone(), Arc::clone(store.lanes()), Arc::clone(store.recall()));
-    let (rows, _) = store
+    let paused = Arc::clone(&store.inner.paused);
+    let (rows, ..) = store
         .writer()
         .write_then(
             async move |conn: &mut SqliteConnection| {
@@ -91,12 +100,13 @@ pub(super) async fn erase(store: &SqliteStore, subject: &Subject, leads_too: boo
                     rows += delete(conn, &held, leads_too).await?;
                     gone.push(held);
                 }
-                Ok((rows, gone))
+                Ok((rows, gone, pauses::held(conn).await?))
             },
-            move |(_, gone): &(u64, Vec<Held>)| {
+            move |(_, gone, pauses): &(u64, Vec<Held>, Vec<String>)| {
                 for held in gone {
                     forget(&lanes, held);
                 }
+                paused.retain(pauses);
                 recall.forget_all();
             },
         )

@@ -25,6 +25,8 @@ const SESSIONS: &[&str] = &[
         JOIN feedback f ON f.turn = t.id WHERE s.updated_at < $1 LIMIT $2)",
     "DELETE FROM turns WHERE number IN (SELECT t.number FROM sessions s JOIN turns t USING (conversation)
         WHERE s.updated_at < $1 LIMIT $2)",
+    "DELETE FROM interventions WHERE number IN (SELECT i.number FROM sessions s JOIN interventions i USING (conversation)
+        WHERE s.updated_at < $1 LIMIT $2)",
     "DELETE FROM participants WHERE conversation IN (SELECT s.conversation FROM sessions s
         JOIN participants USING (conversation) WHERE s.updated_at < $1 LIMIT $2)",
     "DELETE FROM divers WHERE key IN (SELECT d.key FROM sessions s JOIN divers d ON d.user = s.id
@@ -43,8 +45,12 @@ const SESSIONS: &[&str] = &[
 ];
 const EVENTS: &[&str] = &["DELETE FROM inbox WHERE seq IN (SELECT seq FROM inbox
     WHERE covered_by IS NOT NULL AND received_at < $1 ORDER BY seq LIMIT $2)"];
-const OUTBOX: &[&str] = &["DELETE FROM outbox WHERE id IN (SELECT id FROM outbox
-    WHERE state IN ('sent', 'dead') AND lead IS NULL AND settled_at < $1 ORDER BY id LIMIT $2)"];
+const OUTBOX: &[&str] = &[
+    "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox
+        WHERE state IN ('sent', 'dead') AND lead IS NULL AND settled_at < $1 ORDER BY id LIMIT $2)",
+    "DELETE FROM message_statuses WHERE (conversation, receipt) IN
+        (SELECT conversation, receipt FROM message_statuses WHERE at < $1 LIMIT $2)",
+];
 const LEADS: &[&str] = &[
     "DELETE FROM outbox WHERE id IN (SELECT o.id FROM leads l JOIN outbox o ON o.lead = l.id
         WHERE l.created_at < $1 LIMIT $2)",
@@ -52,6 +58,7 @@ const LEADS: &[&str] = &[
 ];
 const USAGE: &[&str] = &[
     "DELETE FROM usage WHERE number IN (SELECT number FROM usage WHERE at < $1 ORDER BY number LIMIT $2)",
+    "DELETE FROM audit WHERE number IN (SELECT number FROM audit WHERE at < $1 ORDER BY number LIMIT $2)",
     "DELETE FROM reservations WHERE id IN (SELECT id FROM reservations
         WHERE day < date($1 / 1000, 'unixepoch') LIMIT $2)",
     "DELETE FROM spend WHERE (day, diver) IN (SELECT day, diver FROM spend

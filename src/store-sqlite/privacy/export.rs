@@ -51,6 +51,11 @@ const LISTS: &[(&str, &str)] = &[
          WHERE conversation IN (SELECT value FROM json_each($1)) AND ($4 OR diver = $3) ORDER BY number",
     ),
     (
+        "interventions",
+        "SELECT kind, turn, by, at AS done_at FROM interventions
+         WHERE $4 AND conversation IN (SELECT value FROM json_each($1)) ORDER BY number",
+    ),
+    (
         "leads",
         "SELECT id, kind, data, session, profile, created_at FROM leads
          WHERE session IN (SELECT value FROM json_each($2)) ORDER BY number",

@@ -14,7 +14,7 @@ use dovvybuddy_core::store::{
 };
 use dovvybuddy_core::testkit::clock::{ManualClock, START, numbered};
 use dovvybuddy_core::{BotId, ChannelId, ConversationKey, DiverKey, LeadId, SessionId, TurnId};
-use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore, known_version, restore};
+use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore, backup, known_version, restore};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
@@ -237,8 +237,8 @@ async fn a_backup_is_taken_while_serving_and_put_back() {
     let (path, copy) = (dir.path().join("x.db"), dir.path().join("copy.db"));
     let store = open(&path).await;
     remember(&store, "before", 1).await;
-    store.backup(&copy).await.expect("copied");
-    assert!(store.backup(&copy).await.is_err(), "an existing backup is not overwritten");
+    backup(&path, &copy).await.expect("copied");
+    assert!(backup(&path, &copy).await.is_err(), "an existing backup is not overwritten");
     remember(&store, "after", 2).await;
     assert!(restore(&copy, &path).await.is_err(), "refused while served");
     store.close().await.expect("closed");
@@ -250,6 +250,23 @@ async fn a_backup_is_taken_while_serving_and_put_back() {
     assert!(!knows(&store, "after").await);
 }
 
+/// The copy one takes before an upgrade, with the new program already there.
+#[tokio::test]
+async fn a_backup_leaves_an_older_database_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, copy) = (dir.path().join("x.db"), dir.path().join("copy.db"));
+    open(&path).await.close().await.expect("closed");
+    raw(&path, "DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)").await;
+    backup(&path, &copy).await.expect("copied");
+    for database in [&path, &copy] {
+        let opened = SqliteStore::open(OpenOptions { migrate: false, ..options(database, false) }).await;
+        let older = known_version() - 1;
+        assert!(matches!(opened, Err(StoreError::OlderSchema { found, .. }) if found == older), "{opened:?}");
+    }
+    assert!(backup(&dir.path().join("missing.db"), &dir.path().join("none.db")).await.is_err());
+    assert!(!dir.path().join("missing.db").exists(), "looking makes no database");
+}
+
 #[tokio::test]
 async fn only_a_whole_backup_of_ours_is_put_back() {
     let dir = tempfile::tempdir().unwrap();
@@ -258,7 +275,7 @@ async fn only_a_whole_backup_of_ours_is_put_back() {
     for number in 0..200 {
         remember(&store, &format!("session {number}"), number).await;
     }
-    store.backup(&copy).await.expect("copied");
+    backup(&path, &copy).await.expect("copied");
     store.close().await.expect("closed");
     drop(store);
     let mut bytes = fs::read(&copy).unwrap();

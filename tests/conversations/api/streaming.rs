@@ -1,12 +1,10 @@
 //! `POST /api/chat/stream` and taking a lost stream up again.
 
-use std::time::Duration;
-
 use reqwest::StatusCode;
 
 use super::{DEPTH, error_of, header, is_uuid_v4, keys};
 use crate::support::{Daemon, Event, Setup, events};
-use crate::wire::eventually;
+use crate::wire::{PATIENCE, eventually};
 
 /// Checks order, shape and ids of a whole stream.
 fn assert_stream(events: &[Event]) {
@@ -56,7 +54,7 @@ async fn resume(daemon: &Daemon, turn: &str, seen: Option<&str>) -> Vec<Event> {
     if let Some(seen) = seen {
         request = request.header("Last-Event-ID", seen);
     }
-    let response = request.timeout(Duration::from_secs(10)).send().await.unwrap();
+    let response = request.timeout(PATIENCE).send().await.unwrap();
     assert!(response.status().is_success(), "{} after {seen:?}", response.status());
     let rest = response.text().await.unwrap_or_else(|e| panic!("the stream after {seen:?} does not end: {e}"));
     events(&rest)
@@ -121,7 +119,7 @@ async fn unknown_turns_and_odd_positions_are_answered() {
     let daemon = setup.start().await;
     for unknown in ["3f8a2c10-9b7e-4d21-8a55-0c1d2e3f4a5b", "nonsense", "%00", "..%2f..%2fetc"] {
         let url = format!("{}/api/turns/{unknown}/events", daemon.base);
-        let response = daemon.client.get(url).timeout(Duration::from_secs(10)).send().await.unwrap();
+        let response = daemon.client.get(url).timeout(PATIENCE).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::NOT_FOUND, "{unknown}");
         error_of(&response.text().await.unwrap());
     }
@@ -142,7 +140,7 @@ async fn a_turn_is_finished_whether_or_not_anyone_listens() {
     let mut live = daemon.stream(Some(&session), DEPTH).await;
     live.next().await.unwrap();
     drop(live);
-    let history = eventually("the reply in the history", Duration::from_secs(10), async || {
+    let history = eventually("the reply in the history", PATIENCE, async || {
         let history = daemon.history(&session).await;
         (history.len() == 2).then_some(history)
     })

@@ -1,7 +1,5 @@
 //! `GET /api/ws`: the stream's events as JSON text frames.
 
-use std::time::Duration;
-
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -11,6 +9,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::{DEPTH, is_uuid_v4};
 use crate::support::{Daemon, Setup};
+use crate::wire::PATIENCE;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -30,7 +29,7 @@ async fn say(socket: &mut Socket, frame: &Value) {
 async fn turn(socket: &mut Socket) -> Vec<Value> {
     let mut frames = Vec::new();
     loop {
-        let frame = tokio::time::timeout(Duration::from_secs(20), socket.next()).await.expect("a frame in time");
+        let frame = tokio::time::timeout(PATIENCE, socket.next()).await.expect("a frame in time");
         match frame.expect("the socket stays open").unwrap() {
             Message::Text(text) => frames.push(serde_json::from_str::<Value>(&text).unwrap()),
             Message::Ping(_) | Message::Pong(_) => continue,
@@ -103,7 +102,7 @@ async fn odd_frames_get_an_error_and_break_nothing() {
     let mut socket = open(&daemon, None).await.unwrap();
     let large = json!({ "type": "message", "message": DEPTH, "padding": "x".repeat(1_000_000) });
     let _ = socket.send(Message::text(large.to_string())).await;
-    let answer = tokio::time::timeout(Duration::from_secs(10), socket.next()).await.expect("no hang");
+    let answer = tokio::time::timeout(PATIENCE, socket.next()).await.expect("no hang");
     let accepted = matches!(&answer, Some(Ok(Message::Text(text))) if !text.contains("error"));
     assert!(!accepted, "{answer:?}");
     daemon.ask(None, DEPTH).await;

@@ -3,12 +3,17 @@
 use serde_json::json;
 
 use super::Discord;
-use super::world::{Fault, Out, lock};
+use super::world::{Fault, Out, WORDS, lock};
 
 impl Discord {
     /// The next request whose `METHOD /path` contains `pattern` goes wrong like this.
     pub fn fail_next(&self, pattern: &str, fault: Fault) {
         lock(&self.shared).faults.push((pattern.to_owned(), fault));
+    }
+
+    /// The next requests that send or edit a message go wrong like this, one each.
+    pub fn fail_words(&self, faults: impl IntoIterator<Item = Fault>) {
+        lock(&self.shared).faults.extend(faults.into_iter().map(|fault| (WORDS.to_owned(), fault)));
     }
 
     /// Sockets break without a word.

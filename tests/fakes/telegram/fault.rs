@@ -21,6 +21,8 @@ pub enum Fault {
     Hang,
     /// It is done, but the answer never comes: the client can't know.
     DoneUnanswered,
+    /// It is done, and 200 with a body that breaks off in the middle tells nothing of it.
+    DoneGarbled,
     /// It is done after this long.
     Slow(Duration),
 }
@@ -47,7 +49,7 @@ fn answer(code: u16, body: String) -> Response {
 impl Fault {
     /// Whether the call takes effect all the same.
     pub(super) fn takes_effect(&self) -> bool {
-        matches!(self, Self::DoneUnanswered | Self::Slow(_))
+        matches!(self, Self::DoneUnanswered | Self::DoneGarbled | Self::Slow(_))
     }
 
     /// The answer, given what the call would have given.
@@ -63,7 +65,7 @@ impl Fault {
                 let page = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>";
                 (StatusCode::BAD_GATEWAY, [(header::CONTENT_TYPE, "text/html")], page).into_response()
             }
-            Self::Garbled => answer(200, r#"{"ok":true,"result":{"messa"#.to_owned()),
+            Self::Garbled | Self::DoneGarbled => answer(200, r#"{"ok":true,"result":{"messa"#.to_owned()),
             Self::Hang | Self::DoneUnanswered => std::future::pending().await,
             Self::Slow(pause) => {
                 tokio::time::sleep(pause).await;

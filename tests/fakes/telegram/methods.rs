@@ -259,7 +259,9 @@ impl World {
             self.updates.drain(..surplus);
         }
         let limit = number("limit").filter(|limit| (1..=100).contains(limit)).unwrap_or(100);
-        self.updates.iter().take(usize::try_from(limit).unwrap_or(100)).cloned().collect()
+        let mut taken = std::mem::take(&mut self.repeats);
+        taken.extend(self.updates.iter().take(usize::try_from(limit).unwrap_or(100)).cloned());
+        taken
     }
 }
 

@@ -215,6 +215,24 @@ impl FakeTelegram {
         lock(&self.shared).faults.entry(method.to_lowercase()).or_default().extend(faults);
     }
 
+    /// The next calls that send or edit a message go wrong like this, one each.
+    pub fn fail_words(&self, faults: impl IntoIterator<Item = Fault>) {
+        lock(&self.shared).faults.entry(world::WORDS.to_owned()).or_default().extend(faults);
+    }
+
+    /// The id of the newest update.
+    pub fn newest_update(&self) -> i64 {
+        lock(&self.shared).next_update - 1
+    }
+
+    /// The next poll gets an update once more, confirmed or not, as happens when the platform has trouble.
+    pub fn repeat(&self, update: i64) {
+        self.change(|world| {
+            let found = world.brought.iter().find(|brought| brought["update_id"] == update).cloned();
+            world.repeats.extend(found);
+        });
+    }
+
     /// Every call of a method goes wrong like this until told otherwise; `None` mends it.
     pub fn fail_always(&self, method: &str, fault: Option<Fault>) {
         let mut world = lock(&self.shared);

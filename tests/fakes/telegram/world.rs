@@ -153,6 +153,10 @@ pub(super) struct World {
     pub(super) chats: BTreeMap<i64, Chat>,
     pub(super) next_update: i64,
     pub(super) updates: VecDeque<Value>,
+    /// The newest updates, confirmed or not.
+    pub(super) brought: VecDeque<Value>,
+    /// Updates the next poll gets once more, whatever was confirmed.
+    pub(super) repeats: Vec<Value>,
     pub(super) allowed: Option<BTreeSet<String>>,
     pub(super) webhook: Option<Webhook>,
     /// The newest poll; an older one that still waits is told to go.
@@ -166,6 +170,11 @@ pub(super) struct World {
     pub(super) flood: Option<Flood>,
 }
 
+/// The calls that put words into a chat, and the name under which their common faults are kept.
+const SPEAKING: [&str; 2] = ["sendmessage", "editmessagetext"];
+pub(super) const WORDS: &str = "words";
+/// How many updates can be brought again.
+const MOST_BROUGHT: usize = 1_000;
 /// What is kept of the calls.
 const MOST_CALLS: usize = 100_000;
 
@@ -178,6 +187,8 @@ impl World {
             chats: BTreeMap::new(),
             next_update: 812_300_001,
             updates: VecDeque::new(),
+            brought: VecDeque::new(),
+            repeats: Vec::new(),
             allowed: None,
             webhook: None,
             poll: 0,
@@ -218,8 +229,9 @@ impl World {
     }
 
     pub(super) fn fault(&mut self, method: &str) -> Option<Fault> {
-        let next = self.faults.get_mut(method).and_then(VecDeque::pop_front);
-        next.or_else(|| self.standing.get(method).cloned())
+        let mut next = |name: &str| self.faults.get_mut(name).and_then(VecDeque::pop_front);
+        let ordered = next(method).or_else(|| if SPEAKING.contains(&method) { next(WORDS) } else { None });
+        ordered.or_else(|| self.standing.get(method).cloned())
     }
 
     /// Queues an update of this kind, if the bot asked for such; gives its id.
@@ -227,7 +239,12 @@ impl World {
         let id = self.next_update;
         self.next_update += 1;
         if self.allowed.as_ref().is_none_or(|allowed| allowed.contains(kind)) {
-            self.updates.push_back(json!({ "update_id": id, kind: content }));
+            let update = json!({ "update_id": id, kind: content });
+            if self.brought.len() == MOST_BROUGHT {
+                self.brought.pop_front();
+            }
+            self.brought.push_back(update.clone());
+            self.updates.push_back(update);
         }
         id
     }

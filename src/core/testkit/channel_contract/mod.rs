@@ -38,7 +38,8 @@ pub trait Platform: Send + Sync {
     /// The platform brings an event once more, as they do.
     async fn bring_again(&self, event: &str);
 
-    /// Whether the platform was told that the event arrived.
+    /// Whether the platform was told that the event arrived. Where a platform is told nothing, whatever the
+    /// adapter shows when it is stored, and never before, stands for it.
     async fn acknowledged(&self, event: &str) -> bool;
 
     /// The words of the bot that a diver sees in a chat now, message by message: edits applied, markup

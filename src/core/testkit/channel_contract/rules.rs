@@ -47,6 +47,14 @@ async fn settle(platform: &dyn Platform, chat: &str) {
     wait_for(platform, chat, "thelastword").await;
 }
 
+/// A diver and the bot have spoken before.
+async fn make_known(lab: &dyn Lab, platform: &dyn Platform, chat: &str) {
+    let stage = Stage::start(lab.store(), platform);
+    platform.say(chat, "thefirstword").await;
+    wait_for(platform, chat, "thefirstword").await;
+    stage.end().await;
+}
+
 /// The reply goes where the message came from, and nowhere else.
 pub async fn a_message_is_answered_in_its_chat(lab: &mut dyn Lab, platform: &dyn Platform) {
     let stage = Stage::start(lab.store(), platform);
@@ -83,7 +91,7 @@ pub async fn a_long_reply_is_split_and_whole(lab: &mut dyn Lab, platform: &dyn P
     platform.say("one", "long 2500").await;
     wait_for(platform, "one", "w2499").await;
     let shown = platform.shown("one").await;
-    assert!(shown.len() > 1, "it is too long for one message");
+    assert!(shown.len() > 1 || limit.most == usize::MAX, "it is too long for one message");
     for message in &shown {
         assert!(limit.unit.measure(message) <= limit.most, "{} are too many", limit.unit.measure(message));
     }
@@ -180,8 +188,10 @@ pub async fn a_slow_platform_holds_up_only_its_chat(lab: &mut dyn Lab, platform:
     stage.end().await;
 }
 
-/// Acknowledged means stored: a store that is away leaves the event with the platform.
+/// Acknowledged means stored: a store that is away leaves the event with the platform. In a chat that is
+/// known: where a platform tells an event once, it can be asked for what was missed only there.
 pub async fn what_is_not_stored_is_not_acknowledged(lab: &mut dyn Lab, platform: &dyn Platform) {
+    make_known(lab, platform, "one").await;
     let store = lab.store();
     store.close().await.expect("closed");
     let stage = Stage::start(store, platform);
@@ -199,6 +209,7 @@ pub async fn what_is_not_stored_is_not_acknowledged(lab: &mut dyn Lab, platform:
 /// Killed at different moments: every message is answered, and once where the platform recognises repeats.
 pub async fn a_crash_between_any_two_steps_loses_nothing(lab: &mut dyn Lab, platform: &dyn Platform) {
     let most = if platform.adapter().capabilities().idempotent_sends { 1 } else { 2 };
+    make_known(lab, platform, "one").await;
     let moments = [0, 1, 2, 4, 7, 12, 20, 35, 60, 100, 180, 300];
     for (n, after) in moments.into_iter().enumerate() {
         let stage = Stage::start(lab.store(), platform);

@@ -21,7 +21,7 @@ use crate::testkit::minds::{Echo, KeysAloud, KnowsNothing, OneAgent, ScriptedGua
 use crate::turn::TurnSettings;
 
 /// How long anything may take before a rule is broken.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running spine; dropped, it dies without a word.
 pub(super) struct Stage {

@@ -24,6 +24,8 @@ pub mod lanes;
 pub mod leads;
 pub mod ledger;
 pub mod outbox;
+pub mod overview;
+pub mod pauses;
 pub mod placeholders;
 pub mod privacy;
 pub mod sessions;
@@ -135,6 +137,8 @@ macro_rules! store_contract {
                 outlets_and_conversations_do_not_wait_for_each_other,
                 a_retry_waits_and_holds_back_the_next,
                 a_dead_part_lets_the_next_pass,
+                a_dead_part_is_revived_once_and_comes_last,
+                a_status_only_moves_forward_and_goes_with_its_diver,
                 an_uncertain_part_comes_again_marked,
                 a_crash_makes_a_started_part_uncertain,
                 a_sent_part_stays_sent_after_a_crash,
@@ -171,6 +175,30 @@ macro_rules! store_contract {
                 a_person_has_one_limit,
                 a_person_is_exported_and_erased_whole,
                 identities_outlive_a_crash,
+            }
+            pauses {
+                a_pause_holds_until_its_end,
+                a_pause_can_be_changed_and_ended,
+                a_persons_words_are_a_turn_nobody_asked_for,
+                without_a_session_nothing_is_said,
+                what_nobody_answered_is_left,
+                what_a_person_answered_is_not_left,
+                what_is_taken_up_leaves_its_first_turn,
+                a_pause_begun_anew_is_not_closed,
+                of_a_conversation_begun_anew_nothing_is_left,
+                pauses_outlive_a_crash,
+                an_erased_conversation_is_not_paused,
+            }
+            overview {
+                conversations_come_newest_first_in_pages,
+                conversations_can_be_filtered,
+                a_conversations_turns_tell_everything,
+                ratings_tell_what_was_rated,
+                open_questions_are_those_not_covered,
+                figures_add_up_by_step_channel_and_agent,
+                latencies_are_of_what_was_answered,
+                the_mark_differs_after_every_change,
+                the_audit_keeps_who_looked_at_what,
             }
             leads {
                 a_lead_is_stored_with_its_deliveries,

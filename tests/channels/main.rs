@@ -1,8 +1,21 @@
-//! The channel contract on a chat platform in memory: one whose messages stay as they are, and one whose
-//! messages can be edited.
+//! The channel contract: on a chat platform in memory, one whose messages stay as they are and one whose
+//! messages can be edited; and on Telegram, Discord, WhatsApp, Twilio and generic webhooks, over real sockets
+//! against fakes of them.
 
 #![allow(missing_docs, reason = "tests describe themselves by their names")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails, in its helpers too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails, in its helpers too"
+)]
+
+mod discord;
+mod door;
+mod telegram;
+mod twilio;
+mod webhook;
+mod whatsapp;
 
 use std::sync::Arc;
 
@@ -77,4 +90,10 @@ mod editing {
     }
 
     dovvybuddy_core::channel_contract!(lab, platform);
+}
+
+/// A number for each chat that the rules name.
+fn number(chat: &str) -> usize {
+    let names = ["one", "two", "three", "slow", "gone"];
+    1 + names.iter().position(|name| *name == chat).expect("a chat of the rules")
 }

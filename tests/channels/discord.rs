@@ -1,0 +1,113 @@
+//! The contract on Discord, over the gateway.
+
+use std::collections::{HashMap, HashSet};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use dovvybuddy_core::channel::ChannelAdapter;
+use dovvybuddy_core::testkit::channel_contract::{self, Platform};
+use dovvybuddy_core::{BotId, SystemClock};
+use dovvybuddy_discord::{DiscordAdapter, DiscordConfig};
+use dovvybuddy_fakes::discord::{self, Discord, Fault, Settings};
+
+use crate::lab;
+
+struct Gateway {
+    platform: Discord,
+    /// Divers and their direct chats, by name.
+    divers: Mutex<HashMap<String, (u64, u64)>>,
+    /// Those who have spoken.
+    known: Mutex<HashSet<String>>,
+}
+
+impl Gateway {
+    fn diver(&self, name: &str) -> (u64, u64) {
+        let mut divers = self.divers.lock().unwrap();
+        *divers.entry(name.to_owned()).or_insert_with(|| {
+            let user = self.platform.user(name, "en-US");
+            (user, self.platform.direct(user))
+        })
+    }
+}
+
+#[async_trait]
+impl Platform for Gateway {
+    fn adapter(&self) -> Arc<dyn ChannelAdapter> {
+        let config = DiscordConfig {
+            token: Settings::default().token.into(),
+            api_url: self.platform.api_url(),
+            application_id: None,
+            public_key: None,
+            gateway: true,
+            message_content: false,
+            settle: Duration::ZERO,
+            bot: BotId::default(),
+        };
+        Arc::new(DiscordAdapter::new(config, Arc::new(SystemClock)).unwrap())
+    }
+
+    async fn say(&self, chat: &str, text: &str) -> String {
+        let (user, channel) = self.diver(chat);
+        // A direct chat that begins while nobody listens is told to no bot, and bots can't ask for it.
+        if self.known.lock().unwrap().insert(chat.to_owned()) {
+            let connected = async {
+                while !self.platform.connected() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            tokio::time::timeout(Duration::from_mins(1), connected).await.expect("the gateway is connected");
+        }
+        self.platform.say(user, channel, text).to_string()
+    }
+
+    async fn bring_again(&self, event: &str) {
+        self.platform.repeat(event.parse().unwrap());
+    }
+
+    /// Discord is told nothing of messages. Typing is shown when one is stored, and a reply comes after it.
+    async fn acknowledged(&self, event: &str) -> bool {
+        let event: u64 = event.parse().unwrap();
+        let channels: Vec<u64> = self.divers.lock().unwrap().values().map(|(_, channel)| *channel).collect();
+        channels.into_iter().any(|channel| {
+            let said = self.platform.all_said(channel);
+            let Some(message) = said.iter().find(|message| message.id == event) else { return false };
+            let typed = self.platform.typing(channel).into_iter().any(|at| at >= message.at);
+            typed || said.iter().any(|reply| reply.by_bot && reply.id > event)
+        })
+    }
+
+    async fn shown(&self, chat: &str) -> Vec<String> {
+        let (_, channel) = self.diver(chat);
+        self.platform.said(channel).into_iter().map(|said| said.content).collect()
+    }
+
+    async fn fail_next(&self, faults: &[channel_contract::Fault]) {
+        self.platform.fail_words(faults.iter().map(|fault| match *fault {
+            channel_contract::Fault::Throttled(pause) => {
+                Fault::RateLimited { retry_after: pause.as_secs_f64(), global: false }
+            }
+            channel_contract::Fault::Unavailable => Fault::Html502,
+            channel_contract::Fault::AnswerLost => Fault::LoseAnswer,
+            channel_contract::Fault::Refused => Fault::Status(400),
+            channel_contract::Fault::Slow(pause) => Fault::Late(pause),
+        }));
+    }
+
+    async fn lose(&self, chat: &str) {
+        let (user, _) = self.diver(chat);
+        self.platform.block(user);
+    }
+}
+
+async fn platform() -> impl Platform {
+    let address: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
+    // The limits themselves are tested elsewhere; here they would only take time.
+    let settings =
+        Settings { identify_apart: Duration::ZERO, bucket: (100, Duration::from_secs(1)), ..Settings::default() };
+    let platform = discord::start(address, settings).await.unwrap();
+    Gateway { platform, divers: Mutex::default(), known: Mutex::default() }
+}
+
+dovvybuddy_core::channel_contract!(lab, platform);
