@@ -26,9 +26,7 @@ pub(crate) struct Detected {
 /// From this score on the words themselves decide.
 const SURE: f32 = 1.0;
 /// Messages of at most so many units may have no small word, and are cheap to look up in every lexicon.
-const FEW: usize = 8;
-/// Languages nearer to the best one than this are told apart by what they know of the other words.
-const CLOSE: f32 = 0.3;
+const FEW: usize = 6;
 /// What a word counts that a language's lexicon knows.
 const KNOWN_WORD: f32 = 0.5;
 
@@ -80,9 +78,7 @@ impl Signs {
 
 fn scores(raw: &str, text: &Text) -> Vec<(Lang, f32)> {
     let mut scores: Vec<(Lang, f32)> = LATIN.iter().map(|&lang| (lang, score(lang, raw, text))).collect();
-    let best = scores.iter().map(|(_, score)| *score).fold(0.0, f32::max);
-    let close = scores.iter().filter(|(_, score)| *score + CLOSE > best).count() > 1;
-    if text.units.len() <= FEW && (best < SURE || close) {
+    if text.units.len() <= FEW && scores.iter().all(|(_, score)| *score < SURE) {
         for ((_, score), known) in scores.iter_mut().zip(known_words(text)) {
             *score += known;
         }
@@ -274,8 +270,6 @@ mod tests {
             (Lang::Id, "berapa lama kursus open water"),
             (Lang::Id, "takut hiu"),
             (Lang::De, "Haie Angst"),
-            (Lang::Id, "gugup banget besok dive pertama"),
-            (Lang::It, "mi terrorizza togliere la maschera sott'acqua"),
             (Lang::En, "shark fear"),
             (Lang::En, "manta komodo"),
             (Lang::Ja, "アドバンスの受講条件は？"),

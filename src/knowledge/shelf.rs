@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::document;
 use crate::front_matter;
+use crate::ingest::Mode;
 use crate::knowledge::Knowledge;
 use crate::progress::Silent;
 

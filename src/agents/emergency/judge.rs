@@ -165,11 +165,6 @@ fn general(reading: &Reading) -> f32 {
     if reading.any(THINGS) && !somebody && !grave && reading.count(C::is_suspect) == 0 {
         weight += 2.0;
     }
-    // A cat that is missing: nobody of whom it is told.
-    let lost_only = reading.has(C::Missing) && reading.count(C::is_grave) == 1;
-    if reading.any(THINGS) && !somebody && lost_only && !reading.has(C::Me) {
-        weight += 2.0;
-    }
     // Going diving is asked about, not something that follows a dive.
     if reading.has(C::Before) && !here {
         weight += 1.5;

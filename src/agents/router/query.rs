@@ -8,8 +8,6 @@ use crate::lexicon::Lexicon;
 use crate::message::Message;
 use crate::text::Text;
 
-/// So many English terms stand for what is asked in another script.
-const ENOUGH_TERMS: usize = 2;
 /// A sentence of more units says something besides its thanks.
 const LONGEST_COURTESY: usize = 12;
 
@@ -31,30 +29,13 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
         let mut seen: Vec<String> = Vec::new();
         for term in english {
             if !seen.contains(&term) {
+                query.push(' ');
+                query.push_str(&term);
                 seen.push(term);
             }
         }
-        if seen.len() >= ENOUGH_TERMS {
-            query = in_latin(&query);
-        }
-        for term in seen {
-            query.push(' ');
-            query.push_str(&term);
-        }
     }
     query
-}
-
-/// What a text has in Latin letters and digits, the names of agencies, places and gear. The rest is in a script
-/// that English passages do not have: once its meaning is known it only blurs the search.
-fn in_latin(text: &str) -> String {
-    let other = |c: char| c.is_alphabetic() && !c.is_ascii() && !matches!(c, '\u{c0}'..='\u{24f}');
-    if !text.contains(other) {
-        return text.to_owned();
-    }
-    let words = text.split(|c: char| other(c) || c.is_whitespace()).filter(|word| word.contains(char::is_alphanumeric));
-    let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_owned();
-    words.map(bare).collect::<Vec<_>>().join(" ")
 }
 
 /// The text without sentences that only greet or thank: "thanks in advance" is no question about an
@@ -120,18 +101,4 @@ const fn general_term(concept: Concept) -> Option<&'static str> {
         Concept::GearCare => "care service maintenance",
         _ => return None,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn another_script_makes_room_for_what_it_means() {
-        assert_eq!(in_latin("PADIの Open Water は何 18 m？"), "PADI Open Water 18 m");
-        assert_eq!(in_latin("¿Qué profundidad con el Advanced?"), "¿Qué profundidad con el Advanced?");
-        let text = "オープンウォーターは何メートルまで潜れますか";
-        let query = standalone(text, None, &Message::read(text).reading(Lang::Ja));
-        assert!(query.is_ascii() && query.to_lowercase().contains("depth"), "{query}");
-    }
 }
