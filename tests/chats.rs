@@ -330,7 +330,7 @@ async fn a_person_takes_over_and_the_bot_is_silent() {
     let before = house.said_to("ana").len();
     house.ana_writes("ana", "Tuesday works.", LONG).await;
     assert_eq!(house.after("ana", before, 2).await, "<with_person>\nTuesday works.");
-    assert_eq!(house.covered_by("ana", "and Wednesday?").await, "<with_person>");
+    assert_eq!(house.covered_by("ana", "and Wednesday?").await, "<passed_on>");
     house.ana_writes("ana", "That too.", LONG).await;
     assert_eq!(house.after("ana", before + 2, 1).await, "That too.", "told once, and no word of the bot between");
     let history: Vec<_> = house.session("ana").await.history.into_iter().map(|message| message.content).collect();
@@ -346,7 +346,7 @@ async fn an_emergency_is_answered_whoever_has_the_conversation() {
     assert_eq!(house.after("ana", before, 1).await, "<with_person>");
     assert_eq!(house.says("ana", "mayday").await, "Get help now. (1)");
     assert_eq!(house.says("ana", "all clear").await, "Good to hear.");
-    assert_eq!(house.covered_by("ana", "how deep now?").await, "<with_person>", "the person still has it");
+    assert_eq!(house.covered_by("ana", "how deep now?").await, "<passed_on>", "the person still has it");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -367,7 +367,7 @@ async fn a_pause_ends_by_itself_and_what_was_answered_stays_answered() {
     let house = House::open().await;
     house.says("ana", "how deep?").await;
     house.handover.take_over(&house.session("ana").await, SystemClock.now().plus(LONG), "Ana").await.unwrap();
-    assert_eq!(house.covered_by("ana", "are you there?").await, "<with_person>");
+    assert_eq!(house.covered_by("ana", "are you there?").await, "<passed_on>");
     house.ana_writes("ana", "Yes.", Duration::from_millis(300)).await;
     let conversation = house.session("ana").await.conversation;
     let over = async {
@@ -389,7 +389,7 @@ async fn staff_who_write_on_their_own_telephone_are_heard() {
     house.says("ana", "how deep?").await;
     let sent = house.said_to("ana").len();
     house.intake.overheard(&house.session("ana").await.conversation, "18 m, says Ben", "staff").await.unwrap();
-    assert_eq!(house.covered_by("ana", "thanks").await, "<with_person>");
+    assert_eq!(house.covered_by("ana", "thanks").await, "<passed_on>");
     let history: Vec<_> = house.session("ana").await.history.into_iter().map(|message| message.content).collect();
     assert!(history.contains(&"18 m, says Ben".to_owned()), "{history:?}");
     assert_eq!(house.said_to("ana").len(), sent, "their words stand there already, and ours would be too many");

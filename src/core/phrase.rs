@@ -43,6 +43,8 @@ phrases! {
     CutShort = "cut_short",
     /// A person has taken over the conversation and answers there; emergencies are still answered at once.
     WithPerson = "with_person",
+    /// A message was left to the person who has the conversation.
+    PassedOn = "passed_on",
     /// Too many messages; answering goes on soon.
     SlowDown = "slow_down",
     /// A voice message, photo or file can't be read; what to do if it is an emergency.

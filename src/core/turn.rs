@@ -185,7 +185,7 @@ impl Turns {
         }
         if self.with_person(claim).await {
             let lang = language(asked.locale.as_deref(), session);
-            let spoken = self.say(composer, Phrase::WithPerson, lang);
+            let spoken = self.say(composer, Phrase::PassedOn, lang);
             return Spoken { outcome: Outcome::WithPerson, stands_down, ..spoken };
         }
 

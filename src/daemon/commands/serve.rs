@@ -51,6 +51,9 @@ pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
     serve_http(&lifecycle, listener, served, most, config.http.address_file.as_deref())?;
     let how = Use { dispatch: true, migrate: !options.no_migrate, demo: options.demo, models: true, scratch: false };
     let compose::Channels { all: channels, routes: called } = compose::channels(config)?;
+    if let Err(error) = std::fs::create_dir_all(compose::own_content(config)) {
+        tracing::warn!(error = %error, "data_dir can't be written: operators can publish nothing of their own");
+    }
     let house = compose::house(config, how, channels.clone(), &lifecycle).await?;
     // From here on, writes of other processes are noticed.
     house.store.changed().await?;
