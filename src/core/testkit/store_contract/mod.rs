@@ -97,6 +97,7 @@ macro_rules! store_contract {
                 a_burst_that_never_pauses_is_answered_at_last,
                 a_command_after_a_burst_does_not_wait_for_it,
                 a_burst_is_of_one_sender,
+                a_clock_that_is_put_back_holds_up_no_message,
                 a_waiter_is_woken_by_an_event,
                 a_waiter_gives_up_in_time,
                 a_stale_claim_can_not_finish,
@@ -131,9 +132,11 @@ macro_rules! store_contract {
                 history_is_the_newest_messages_oldest_first,
                 a_restart_hides_what_was_said,
                 the_profile_belongs_to_the_diver,
+                a_conversation_goes_on_under_another_name,
             }
             outbox {
                 parts_come_one_by_one_in_order,
+                a_clock_that_is_put_back_holds_up_no_part,
                 outlets_and_conversations_do_not_wait_for_each_other,
                 a_retry_waits_and_holds_back_the_next,
                 a_dead_part_lets_the_next_pass,
