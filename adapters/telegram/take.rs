@@ -238,7 +238,7 @@ impl Telegram {
 fn point_at(event: &mut Event, intake: &Intake) {
     let (Some(quote), Content::Text(text)) = (event.quoted.take(), &event.content) else { return };
     let whole = format!("“{quote}”\n{text}");
-    if intake.alarming(text) || !intake.alarming(&whole) {
+    if intake.alarming_by_itself(text) || !intake.alarming_by_itself(&whole) {
         event.content = Content::Text(whole);
     }
 }

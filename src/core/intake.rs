@@ -266,7 +266,7 @@ impl Intake {
 
     /// Whether words would raise an alarm, whatever was said before. For an adapter that has to tell the
     /// diver's own words from those they point at.
-    pub fn alarming(&self, text: &str) -> bool {
+    pub fn alarming_by_itself(&self, text: &str) -> bool {
         matches!(self.0.guard.assess(text, &Heard::default()), Assessment::Emergency(_))
     }
 

@@ -166,12 +166,12 @@ impl FakeTwilio {
                 let _ = before.await;
             }
             while let Some(shared) = weak.upgrade() {
-                let (hook, form, token) = {
+                let (hook, form, secret) = {
                     let world = lock(&shared);
                     (world.hook.clone().unwrap_or_default(), world.forms.get(&sid).cloned(), world.token.clone())
                 };
                 let form = form.unwrap_or_default();
-                if post_form(&client, &hook, &form, &sign(&token, &hook, &form)).await == 200 {
+                if post_form(&client, &hook, &form, &sign(&secret, &hook, &form)).await == 200 {
                     lock(&shared).acknowledged.insert(sid);
                     return;
                 }
