@@ -152,12 +152,12 @@ impl FakeTwilio {
     /// Brings a message (once more) until it is taken.
     pub fn bring_again(&self, sid: &str) {
         let (weak, client, sid) = (Arc::downgrade(&self.shared), self.client.clone(), sid.to_owned());
-        let (done, taken) = oneshot::channel::<()>();
+        let (done, over) = oneshot::channel::<()>();
         let before = {
             let mut world = lock(&self.shared);
             let form = world.forms.get(&sid).and_then(|form| form.iter().find(|(name, _)| name == "From"));
             let person = form.map(|(_, person)| person.clone()).unwrap_or_default();
-            world.lines.insert(person, taken)
+            world.lines.insert(person, over)
         };
         tokio::spawn(async move {
             // Dropped when it is done. What the same person wrote before comes first.

@@ -23,6 +23,7 @@ pub mod knowledge;
 pub mod lanes;
 pub mod leads;
 pub mod ledger;
+pub mod news;
 pub mod outbox;
 pub mod overview;
 pub mod pauses;
@@ -150,6 +151,10 @@ macro_rules! store_contract {
                 an_alarms_parts_go_first,
                 a_waiter_for_parts_is_woken,
                 parts_outlive_a_crash,
+            }
+            news {
+                news_begins_at_the_first_look_and_is_told_once,
+                erased_news_is_not_told_and_hides_nothing,
             }
             placeholders {
                 the_first_part_replaces_the_placeholder,
