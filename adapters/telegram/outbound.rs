@@ -288,7 +288,7 @@ fn edit(place: Place, message: i32, payload: &Payload, form: Form) -> EditMessag
 
 /// A message of ours with a note in the place of its buttons.
 pub(crate) fn noted(place: Place, message: i32, text: &str, note: &str) -> EditMessageText {
-    let end = prefix(text, LONGEST.saturating_sub(note.encode_utf16().count() + 2));
+    let end = prefix(text, limit(LONGEST.saturating_sub(note.encode_utf16().count() + 2)));
     let text = text.get(..end).unwrap_or_default();
     edit(place, message, &plain(&format!("{text}\n\n{note}")), Form::Plain)
 }

@@ -46,7 +46,7 @@ mod tests {
     fn a_conversation_closes_a_day_after_the_last_message() {
         let window = Window::default();
         let day = Duration::from_hours(24);
-        assert!(window.is_open("c", Some(START), START.plus(day - Duration::from_mins(2))));
+        assert!(window.is_open("c", Some(START), START.plus(Duration::from_mins(24 * 60 - 2))));
         assert!(!window.is_open("c", Some(START), START.plus(day)));
         window.heard("c", START.plus(day));
         window.heard("c", START);

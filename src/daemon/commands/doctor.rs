@@ -391,12 +391,8 @@ async fn operator_chat(config: &Config) -> Option<Finding> {
     let chat = config.operator.chat()?;
     let look = async {
         match chat.channel.as_str() {
-            dovvybuddy_telegram::CHANNEL => match compose::telegram(config).ok()?? {
-                telegram => Some(telegram.sees(&chat.conversation).await),
-            },
-            dovvybuddy_discord::CHANNEL => match compose::discord(config).ok()?? {
-                discord => Some(discord.sees(&chat.conversation).await),
-            },
+            dovvybuddy_telegram::CHANNEL => Some(compose::telegram(config).ok()??.sees(&chat.conversation).await),
+            dovvybuddy_discord::CHANNEL => Some(compose::discord(config).ok()??.sees(&chat.conversation).await),
             _ => None,
         }
     };
