@@ -258,9 +258,9 @@ async fn a_rating_makes_no_message() {
     house.after("ana", 2, 1).await;
     let before = house.said_to("ana").len();
     let rate = Content::Command(Command::Rate { turn, up: true });
-    assert!(matches!(house.hand_in("ana", rate).await, Admitted::Noted { say } if say == "<rating_noted>"));
+    assert!(matches!(house.hand_in("ana", rate).await, Admitted::Noted { say, .. } if say == "<rating_noted>"));
     let unknown = Content::Command(Command::Rate { turn: TurnId(SystemClock.uuid()), up: true });
-    assert!(matches!(house.hand_in("ana", unknown).await, Admitted::Noted { say } if say == "<button_expired>"));
+    assert!(matches!(house.hand_in("ana", unknown).await, Admitted::Noted { say, .. } if say == "<button_expired>"));
     assert_eq!(house.says("ana", "plums").await, "plums");
     assert_eq!(house.said_to("ana").len(), before + 1, "nothing was said about the ratings");
 }
@@ -293,9 +293,10 @@ async fn the_operator_is_told_and_says_that_it_was_seen() {
     let seen = |alert| Content::Command(Command::Acknowledge { alert });
     let first = dovvybuddy_core::AlertId(1);
     let by_the_diver = house.hand_in("ana", seen(first)).await;
-    assert!(matches!(by_the_diver, Admitted::Noted { say } if say == "<button_expired>"));
+    assert!(matches!(by_the_diver, Admitted::Noted { say, .. } if say == "<button_expired>"));
     let by_the_operator = house.hand_in("desk", seen(first)).await;
-    assert!(matches!(by_the_operator, Admitted::Noted { say } if say == "<alert_seen>"));
+    let Admitted::Noted { say, note } = by_the_operator else { panic!("noted") };
+    assert_eq!((say.as_str(), note.as_deref()), ("<alert_seen>", Some("✓ <button_seen>: Ana Sol")));
 }
 
 impl House {

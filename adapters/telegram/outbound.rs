@@ -286,6 +286,13 @@ fn edit(place: Place, message: i32, payload: &Payload, form: Form) -> EditMessag
     if payload.buttons.is_empty() { edit } else { edit.reply_markup(keyboard(payload)) }
 }
 
+/// A message of ours with a note in the place of its buttons.
+pub(crate) fn noted(place: Place, message: i32, text: &str, note: &str) -> EditMessageText {
+    let end = prefix(text, LONGEST.saturating_sub(note.encode_utf16().count() + 2));
+    let text = text.get(..end).unwrap_or_default();
+    edit(place, message, &plain(&format!("{text}\n\n{note}")), Form::Plain)
+}
+
 /// The text the platform counts of a rendered part.
 pub fn visible_text(payload: &Value) -> String {
     Payload::deserialize(payload).map(|payload| payload.text).unwrap_or_default()

@@ -166,7 +166,7 @@ impl Call {
             Ok(Ok(Ok(Admitted::Answered { turn, session, reply }))) => {
                 return Ok(Taken::Now { turn, session, reply });
             }
-            Ok(Ok(Ok(Admitted::Noted { say }))) => return Ok(Taken::Noted { say }),
+            Ok(Ok(Ok(Admitted::Noted { say, .. }))) => return Ok(Taken::Noted { say }),
             Ok(Ok(Err(Refusal::Limited { retry_after }))) => {
                 return Err(Problem::Limited { per_minute: None, retry_after });
             }

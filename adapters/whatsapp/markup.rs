@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(marked(answer), shown);
         assert_eq!(marked("# Title\n\nText"), "*Title*\n\nText");
         assert_eq!(marked("**bold *both*** ~~gone~~ `code`"), "*bold* *_both_* ~gone~ `code`");
-        assert_eq!(marked("```\na\nb\n```\n\nend"), "```a\nb```\nend");
+        assert_eq!(marked("```\na\nb\n```\n\nend"), "```a\nb```\n\nend");
     }
 
     #[test]

@@ -112,6 +112,9 @@ pub enum Content {
         /// The words that came with it.
         caption: Option<String>,
     },
+    /// Words meant for the bot that the platform keeps from it, unless it is named or the operator switches
+    /// more on there. It gets a sentence that says so.
+    Unseen,
 }
 
 impl Content {
@@ -135,7 +138,7 @@ impl Content {
         match self {
             Self::Text(text) => text,
             Self::Unsupported { caption } => caption.as_deref().unwrap_or_default(),
-            Self::Command(_) => "",
+            Self::Command(_) | Self::Unseen => "",
         }
     }
 }
@@ -228,7 +231,16 @@ pub trait Outlet: Send + Sync {
     /// [replaces](OutboundPart::replaces) a message, that message is edited; it counts as sent when it
     /// already reads so, and is sent anew when it is not there any more.
     async fn send(&self, part: &OutboundPart, key: &DeliveryKey) -> Result<Receipt, SendError>;
+
+    /// The longest pause between two tries of a part that could not be sent, before jitter. Somebody waits
+    /// for a reply in a chat; a platform that was down for an hour is not asked for another one.
+    fn longest_pause(&self) -> Duration {
+        Duration::from_hours(3)
+    }
 }
+
+/// [`Outlet::longest_pause`] of a chat platform.
+pub const CHAT_PAUSE: Duration = Duration::from_secs(30);
 
 /// One chat platform.
 #[async_trait]

@@ -3,7 +3,7 @@
 //! This is the first half of the turn (SPEC section 5); [`crate::turn`] is the second.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use moka::sync::Cache;
@@ -164,6 +164,8 @@ pub enum Admitted {
         /// A short sentence in the sender's language, for a platform that has a place for one beside the
         /// conversation; no message is sent.
         say: String,
+        /// What stands under the message from now on, in the place of the button: others see who took it.
+        note: Option<String>,
     },
 }
 
@@ -187,7 +189,23 @@ pub enum Refusal {
     Unavailable(StoreError),
 }
 
+/// An entrance that keeps nothing alive: for an adapter, which the entrance itself holds.
+#[derive(Clone)]
+pub struct WeakIntake(Weak<Inner>);
+
+impl WeakIntake {
+    /// The entrance, unless the daemon that made it is gone.
+    pub fn upgrade(&self) -> Option<Intake> {
+        self.0.upgrade().map(Intake)
+    }
+}
+
 impl Intake {
+    /// The same entrance without keeping it alive.
+    pub fn downgrade(&self) -> WeakIntake {
+        WeakIntake(Arc::downgrade(&self.0))
+    }
+
     /// An entrance made of these parts.
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(Inner { parts, notices: SlowDownNotices::default(), arrivals: Arrivals::default() }))
@@ -233,6 +251,23 @@ impl Intake {
     pub fn forget(&self, conversation: &ConversationKey) {
         self.0.streams.forget(conversation);
         self.0.hearing.forget(conversation);
+    }
+
+    /// The platform gave a conversation another name: it goes on under that. `false`: something in it is
+    /// still to be answered, so the news must come again.
+    pub async fn moved(&self, from: &ConversationKey, to: &ConversationKey) -> Result<bool, Refusal> {
+        let moved = self.0.store.move_session(from, to).await.map_err(Refusal::Unavailable)?;
+        if moved {
+            self.0.hearing.forget(from);
+            self.0.hearing.forget(to);
+        }
+        Ok(moved)
+    }
+
+    /// Whether words would raise an alarm, whatever was said before. For an adapter that has to tell the
+    /// diver's own words from those they point at.
+    pub fn alarming_by_itself(&self, text: &str) -> bool {
+        matches!(self.0.guard.assess(text, &Heard::default()), Assessment::Emergency(_))
     }
 
     /// Follows a turn from after `seen`.

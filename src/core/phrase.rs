@@ -49,6 +49,8 @@ phrases! {
     SlowDown = "slow_down",
     /// A voice message, photo or file can't be read; what to do if it is an emergency.
     Unsupported = "unsupported",
+    /// The platform hides the words of a message that does not name the bot; what to do instead.
+    Unseen = "unseen",
     /// A new conversation begins.
     NewConversation = "new_conversation",
     /// What is kept, for how long, and how to have it removed.

@@ -157,7 +157,10 @@ impl Turns {
         match &event.content {
             Content::Command(command) => self.obey(command, event, session, composer, lang).await,
             Content::Unsupported { .. } if claim.text().is_empty() => self.say(composer, Phrase::Unsupported, lang),
-            Content::Unsupported { .. } | Content::Text(_) => self.answer(claim, session, composer).await,
+            Content::Unseen if claim.text().is_empty() => self.say(composer, Phrase::Unseen, lang),
+            Content::Unsupported { .. } | Content::Unseen | Content::Text(_) => {
+                self.answer(claim, session, composer).await
+            }
         }
     }
 

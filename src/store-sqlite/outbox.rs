@@ -184,6 +184,19 @@ impl Outbox for SqliteStore {
         }
     }
 
+    async fn clock_was_put_back(&self, now: Timestamp) -> Result<(), StoreError> {
+        let wake = self.outbox_wake().clone();
+        let write = async move |conn: &mut SqliteConnection| {
+            sqlx::query("UPDATE outbox SET next_at = $1 WHERE state IN ('pending', 'unknown') AND created_at > $1")
+                .bind(now.as_millis())
+                .execute(conn)
+                .await?;
+            Ok(())
+        };
+        self.writer().write_then(write, move |()| wake.notify_waiters()).await?;
+        Ok(())
+    }
+
     async fn settle(&self, id: i64, result: &PartResult) -> Result<(), StoreError> {
         let (result, now) = (result.clone(), self.inner.clock.now().as_millis());
         let wake = self.outbox_wake().clone();

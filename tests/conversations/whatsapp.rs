@@ -147,7 +147,9 @@ async fn batches_repeats_and_every_kind_of_message_are_taken() {
     // A Brazilian number has one name, with and without its ninth digit.
     let held = setup.run(&["export", "--channel", "whatsapp", "--user", "5511987654321", "--account", PHONE_NUMBER_ID]);
     assert!(held.await.1.contains("5511987654321"));
-    assert_eq!(platform.shown(ADA).len(), 3);
+    let shown = platform.shown(ADA);
+    let answers = shown.iter().filter(|shown| shown.text.contains("Sources:")).count();
+    assert_eq!(answers, 1, "three times brought, once answered: {shown:#?}");
     daemon.kill().await;
 }
 

@@ -17,6 +17,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::json;
 use sha1::Sha1;
+use tokio::sync::oneshot;
 
 use crate::served::{Served, serve};
 
@@ -64,6 +65,8 @@ struct World {
     lost: HashSet<String>,
     forms: HashMap<String, Vec<(String, String)>>,
     acknowledged: HashSet<String>,
+    /// Ends when what a person wrote last was taken.
+    lines: HashMap<String, oneshot::Receiver<()>>,
     next: u64,
 }
 
@@ -149,14 +152,26 @@ impl FakeTwilio {
     /// Brings a message (once more) until it is taken.
     pub fn bring_again(&self, sid: &str) {
         let (weak, client, sid) = (Arc::downgrade(&self.shared), self.client.clone(), sid.to_owned());
+        let (done, over) = oneshot::channel::<()>();
+        let before = {
+            let mut world = lock(&self.shared);
+            let form = world.forms.get(&sid).and_then(|form| form.iter().find(|(name, _)| name == "From"));
+            let person = form.map(|(_, person)| person.clone()).unwrap_or_default();
+            world.lines.insert(person, over)
+        };
         tokio::spawn(async move {
+            // Dropped when it is done. What the same person wrote before comes first.
+            let _done = done;
+            if let Some(before) = before {
+                let _ = before.await;
+            }
             while let Some(shared) = weak.upgrade() {
-                let (hook, form, token) = {
+                let (hook, form, secret) = {
                     let world = lock(&shared);
                     (world.hook.clone().unwrap_or_default(), world.forms.get(&sid).cloned(), world.token.clone())
                 };
                 let form = form.unwrap_or_default();
-                if post_form(&client, &hook, &form, &sign(&token, &hook, &form)).await == 200 {
+                if post_form(&client, &hook, &form, &sign(&secret, &hook, &form)).await == 200 {
                     lock(&shared).acknowledged.insert(sid);
                     return;
                 }

@@ -21,6 +21,9 @@ pub trait Outbox: Send + Sync + 'static {
     /// Resolves when there may be something due, at the latest after `at_most`.
     async fn wait_for_parts(&self, now: Timestamp, at_most: Duration);
 
+    /// The clock was put back: what it put off while it was ahead is due now.
+    async fn clock_was_put_back(&self, now: Timestamp) -> Result<(), StoreError>;
+
     /// What became of a part.
     async fn settle(&self, id: i64, result: &PartResult) -> Result<(), StoreError>;
 

@@ -86,6 +86,7 @@ pub(crate) async fn run(config: &Config, json: bool) -> Outcome {
     findings.push(whatsapp(config).await);
     findings.push(twilio(config).await);
     findings.push(webhooks(config));
+    findings.extend(operator_chat(config).await);
     let failed = findings.iter().any(|finding| finding.state == State::Fail);
     if json {
         output::json(&findings);
@@ -266,9 +267,11 @@ async fn telegram(config: &Config) -> Finding {
     let mode = if by_webhook { "webhook" } else { "polling" };
     let text = format!("@{}, by {mode}, {} updates wait", standing.username, standing.pending);
     match (by_webhook, &standing.webhook, &standing.last_error) {
-        (true, _, None) if config.http.public_url.is_none() => {
-            Finding::warn(CHECK, text, "set http.public_url so that the webhook can be registered")
-        }
+        (true, None, _) if config.http.public_url.is_none() => Finding::fail(
+            CHECK,
+            format!("{text}; no webhook is registered, so nothing arrives"),
+            "set http.public_url so that serve can register it, or set telegram.mode to polling",
+        ),
         (true, None, _) => {
             Finding::warn(CHECK, format!("{text}; no webhook is registered yet"), "start serve, which does it")
         }
@@ -314,6 +317,10 @@ async fn discord(config: &Config) -> Finding {
             CHECK,
             format!("{name}: messages that don't name the bot come empty"),
             "switch Message Content on in the portal, or discord.message_content off",
+        ),
+        _ if !standing.message_content => Finding::ok(
+            CHECK,
+            format!("{name}, token accepted; in servers it sees only what names it (Message Content is off)"),
         ),
         _ => Finding::ok(CHECK, format!("{name}, token accepted")),
     }
@@ -376,6 +383,37 @@ fn webhooks(config: &Config) -> Finding {
             Finding::warn(CHECK, addresses.join(", "), "set http.public_url to how the outside reaches them")
         }
     }
+}
+
+/// The chat that is told of leads and emergencies. `None`: none is configured.
+async fn operator_chat(config: &Config) -> Option<Finding> {
+    const CHECK: &str = "operator chat";
+    let chat = config.operator.chat()?;
+    let look = async {
+        match chat.channel.as_str() {
+            dovvybuddy_telegram::CHANNEL => match compose::telegram(config).ok()?? {
+                telegram => Some(telegram.sees(&chat.conversation).await),
+            },
+            dovvybuddy_discord::CHANNEL => match compose::discord(config).ok()?? {
+                discord => Some(discord.sees(&chat.conversation).await),
+            },
+            _ => None,
+        }
+    };
+    Some(match tokio::time::timeout(PLATFORM_PATIENCE, look).await {
+        Ok(Some(Ok(name))) => Finding::ok(CHECK, format!("{} on {}", name, chat.channel)),
+        Ok(Some(Err(error))) => Finding::fail(
+            CHECK,
+            format!("{}: {error}", chat.channel),
+            "add the bot to that chat, and check the id in operator.chat",
+        ),
+        Ok(None) => Finding::fail(
+            CHECK,
+            format!("{} is off; nobody is told of emergencies", chat.channel),
+            "set that channel's token, or correct operator.chat",
+        ),
+        Err(_) => Finding::fail(CHECK, "no answer", "check the network"),
+    })
 }
 
 fn leads(config: &Config) -> Finding {

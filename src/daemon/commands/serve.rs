@@ -65,16 +65,16 @@ pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
     let desk = compose::alert_desk(config, &house, &channels);
     let herald = compose::herald(config, &house);
     let deliveries = compose::deliveries(&house, &lifecycle, channels.clone(), outlets);
-    let mut loops = vec![Arc::clone(&house.spine.lanes.progress), Arc::clone(&deliveries.progress)];
-    loops.push(Arc::clone(&house.spine.handover.progress));
-    loops.extend(desk.iter().map(|desk| Arc::clone(&desk.progress)));
-    loops.extend(herald.iter().map(|herald| Arc::clone(&herald.progress)));
+    let own = [&house.spine.lanes.progress, &deliveries.progress, &house.spine.handover.progress];
+    let own = own.into_iter().chain(desk.iter().map(|desk| &desk.progress));
+    let own = own.chain(herald.iter().map(|herald| &herald.progress));
+    let mut loops: Vec<_> = own.map(|progress| (Arc::clone(progress), PATIENCE)).collect();
     let receiving: Vec<_> = channels
         .into_values()
         .filter(|channel| channel.capabilities().delivery == Delivery::Sent)
         .map(|channel| (Progress::new(channel.id().as_str(), house.clock.now()), channel))
         .collect();
-    loops.extend(receiving.iter().map(|(progress, _)| Arc::clone(progress)));
+    loops.extend(receiving.iter().map(|(progress, _)| (Arc::clone(progress), CHANNEL_PATIENCE)));
     let health = Arc::new(Health {
         store: house.store.clone(),
         knowledge: Arc::clone(&house.knowledge),

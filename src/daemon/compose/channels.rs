@@ -13,7 +13,7 @@ use dovvybuddy_core::lead::{Lead, LeadNotices};
 use dovvybuddy_core::news::Herald;
 use dovvybuddy_core::store::{Notice, Store};
 use dovvybuddy_core::supervise::Progress;
-use dovvybuddy_core::{BotId, ChannelId, Clock, ConversationKey, Lang, SystemClock};
+use dovvybuddy_core::{BotId, ChannelId, Clock, ConversationKey, SystemClock};
 use dovvybuddy_discord::{DiscordAdapter, DiscordConfig};
 use dovvybuddy_outgoing::MailOutlet;
 use dovvybuddy_telegram::{Mode, Telegram, TelegramConfig};
@@ -238,7 +238,7 @@ pub(crate) fn alert_desk(
             conversation: chat.conversation,
         },
         voice: house.minds.voice.clone(),
-        lang: Lang::default(),
+        lang: chat.lang,
         clock: Arc::clone(&house.clock),
         progress: Progress::new("alerts", house.clock.now()),
     }))

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use dovvybuddy_core::Lang;
 use dovvybuddy_core::alert::OperatorChat;
 use dovvybuddy_core::limit::Quota;
 use dovvybuddy_core::store::Retention;
@@ -135,12 +136,15 @@ pub(crate) struct Operator {
     pub(crate) emergency_contacts: Vec<String>,
     /// Where leads and emergencies are told at once: `channel:conversation`.
     pub(crate) chat: Option<String>,
+    /// The language of that chat, as a code such as `de`.
+    pub(crate) language: Option<String>,
 }
 
 impl Operator {
     /// The operator's chat; its form was checked.
     pub(crate) fn chat(&self) -> Option<OperatorChat> {
-        OperatorChat::parse(self.chat.as_deref()?)
+        let lang = self.language.as_deref().and_then(Lang::from_locale).unwrap_or_default();
+        Some(OperatorChat { lang, ..OperatorChat::parse(self.chat.as_deref()?)? })
     }
 }
 
@@ -393,6 +397,10 @@ impl Config {
         if self.operator.chat.is_some() && self.operator.chat().is_none() {
             let expected = "expected a channel and a conversation such as telegram:-1001234567890";
             return Err(ConfigError::invalid("operator.chat", expected));
+        }
+        if self.operator.language.as_deref().is_some_and(|code| Lang::from_locale(code).is_none()) {
+            let expected = "expected one of en es de fr pt it id ja th ar zh";
+            return Err(ConfigError::invalid("operator.language", expected));
         }
         if self.embeddings.provider == EmbeddingProvider::Openai && self.embeddings.model.is_none() {
             return Err(ConfigError::invalid("embeddings.model", "is needed when embeddings.provider is openai"));

@@ -7,8 +7,13 @@ use super::{ALARM, DEPTH, SECRET, SOON, receiver, replies};
 use crate::support::Setup;
 use crate::wire::eventually;
 
+/// Every event once: one that was under way in a crash comes again under its id.
 fn told(receiver: &Receiver, kind: &str) -> Vec<Value> {
-    replies(receiver).into_iter().filter(|event| event["type"] == kind).collect()
+    let mut ids = std::collections::HashSet::new();
+    let taken = receiver.deliveries().into_iter().filter(|delivery| delivery.answered == 200);
+    let fresh = taken.filter(|delivery| ids.insert(delivery.header("webhook-id").unwrap_or_default().to_owned()));
+    let events = fresh.map(|delivery| serde_json::from_slice::<Value>(&delivery.body).unwrap());
+    events.filter(|event| event["type"] == kind).collect()
 }
 
 async fn wait_for(receiver: &Receiver, kind: &str, n: usize) -> Vec<Value> {
@@ -77,7 +82,7 @@ async fn an_emergency_is_repeated_until_it_is_acknowledged() {
     assert_eq!(first[0]["data"]["turnId"], answer["metadata"]["turnId"]);
     assert_eq!((&first[0]["data"]["text"], &first[0]["data"]["channel"]), (&json!(ALARM), &json!("web")));
     eventually("it is told again", std::time::Duration::from_secs(40), async || {
-        (told(&receiver, "emergency.detected").len() == 2).then_some(())
+        (replies(&receiver).len() == 2).then_some(())
     })
     .await;
     let same = receiver.deliveries();

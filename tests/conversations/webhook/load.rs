@@ -7,11 +7,12 @@ use futures::future::join_all;
 
 use super::{Call, receiver, said, setup};
 
-/// How many calls a second, for how long.
-const RATE: u32 = 100;
+/// How many calls a second, for how long. A build that is not optimised reads each message a hundred times slower,
+/// beside other tests.
+const RATE: u32 = if cfg!(debug_assertions) { 10 } else { 100 };
 const SECONDS: u32 = 5;
-/// The slowest hundredth may take 100 ms; a build that is not optimised, beside other tests, gets more.
-const P99: Duration = Duration::from_millis(if cfg!(debug_assertions) { 500 } else { 100 });
+/// The slowest hundredth.
+const P99: Duration = Duration::from_millis(if cfg!(debug_assertions) { 1000 } else { 100 });
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_is_acknowledged_at_once_while_every_model_hangs() {

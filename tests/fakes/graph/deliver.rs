@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use tokio::sync::oneshot;
 
 use super::{FakeGraph, PHONE_NUMBER_ID, Shared};
 
@@ -30,7 +31,7 @@ impl FakeGraph {
         let id = self.next_id();
         let batch = self.batch(&[(&id, person, message)]);
         self.keep(&[&id], &batch);
-        self.deliver(vec![id.clone()], batch);
+        self.deliver(person, vec![id.clone()], batch);
         id
     }
 
@@ -75,7 +76,7 @@ impl FakeGraph {
     pub fn bring_again(&self, id: &str) {
         let batch = self.shared.world().batches.get(id).cloned();
         if let Some(batch) = batch {
-            self.deliver(vec![id.to_owned()], batch);
+            self.deliver("", vec![id.to_owned()], batch);
         }
     }
 
@@ -108,10 +109,17 @@ impl FakeGraph {
         }
     }
 
-    /// Brings a batch until it is taken or the platform stops.
-    fn deliver(&self, ids: Vec<String>, batch: String) {
+    /// Brings a batch until it is taken or the platform stops, after what the same person wrote before.
+    fn deliver(&self, person: &str, ids: Vec<String>, batch: String) {
         let (shared, client) = (Arc::downgrade(&self.shared), self.client.clone());
+        let (done, taken) = oneshot::channel::<()>();
+        let before = self.shared.world().lines.insert(person.to_owned(), taken);
         tokio::spawn(async move {
+            // Dropped when it is done.
+            let _done = done;
+            if let Some(before) = before {
+                let _ = before.await;
+            }
             while let Some((hook, signature)) = shared.upgrade().map(|platform| platform.address(&batch)) {
                 let request = client.post(hook.unwrap_or_default()).header("content-type", "application/json");
                 let sent = request.header("X-Hub-Signature-256", signature).body(batch.clone()).send().await;

@@ -17,7 +17,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::served::{Served, serve};
 
@@ -81,6 +81,8 @@ struct World {
     /// The whole 24 hours are over for these.
     closed: HashSet<String>,
     batches: HashMap<String, String>,
+    /// Ends when what a person wrote last was taken.
+    lines: HashMap<String, oneshot::Receiver<()>>,
     acknowledged: HashSet<String>,
     refusals: Vec<u16>,
     calls: usize,

@@ -99,7 +99,7 @@ export class Admin {
 
   enter() {
     this.views = new Map();
-    const links = VIEWS.filter(([name]) => name !== 'entries' || this.entries).map(([name, words, drawn]) => h('li', null, h('a', { href: `#${name}`, 'data-view': name }, icon(/** @type {any} */ (drawn)), h('span', null, words))));
+    const links = VIEWS.filter(([name]) => name !== 'entries' || this.entries).map(([name, words, drawn]) => h('li', null, h('a', { href: `/admin#${name}`, 'data-view': name }, icon(/** @type {any} */ (drawn)), h('span', null, words))));
     this.nav = h('nav', { 'aria-label': 'Views' }, h('ul', null, ...links));
     this.live = h('p', { class: 'live', role: 'status' });
     const scheme = choices([['auto', 'Auto'], ['light', 'Light'], ['dark', 'Dark']], keptScheme(), paint);

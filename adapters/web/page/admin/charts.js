@@ -94,7 +94,7 @@ export function chart({ title, summary, kind, labels, names = labels, series, wo
     h('figcaption', null, h('h2', null, title), h('p', { class: 'note' }, summary)),
     series.length > 1 && h('ul', { class: 'legend' }, ...series.map((one, k) => h('li', null, h('span', { class: `key key${k % 6}` }), one.label))),
     canvas,
-    h('details', null, h('summary', null, 'As a table'), dataTable(title, ['', ...series.map((one) => one.label)], told)));
+    h('details', null, h('summary', null, 'As a table'), dataTable(title, ['When', ...series.map((one) => one.label)], told)));
   let drawn = 0;
   new ResizeObserver(([entry]) => {
     const width = Math.floor(entry.contentRect.width);

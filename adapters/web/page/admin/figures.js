@@ -82,7 +82,8 @@ export class Figures {
       chart({ title: 'Turns by channel', summary: `${count(turns)} turns, by ${per}.`, kind: 'bars', labels, names, series: seriesBy(figures.turns, 'channel', (one) => one.turns, steps), words: count }),
       chart({ title: 'Turns by agent', summary: 'Which agent answered.', kind: 'bars', labels, names, series: seriesBy(figures.turns, 'agent', (one) => one.turns, steps), words: count }),
       chart({ title: 'How long answers took', summary: 'From receipt: the first words, and the whole reply.', kind: 'lines', labels, names, series: [line('First words, half', 'firstP50'), line('First words, 95 %', 'firstP95'), line('Whole, half', 'totalP50'), line('Whole, 95 %', 'totalP95')], words: span }),
-      chart({ title: 'Cost', summary: `${money(cost)} in the configured currency, by ${per}.`, kind: 'bars', labels, names, series: seriesBy(figures.turns, 'agent', (one) => one.costMicros, steps), words: money })];
+      cost > 0 && chart({ title: 'Cost', summary: `${money(cost)} in the configured currency, by ${per}.`, kind: 'bars', labels, names, series: seriesBy(figures.turns, 'agent', (one) => one.costMicros, steps), words: money }),
+      cost === 0 && h('figure', { class: 'card' }, h('figcaption', null, h('h2', null, 'Cost'), h('p', { class: 'note' }, 'Nothing was spent: no model was asked, or none has a price.')))].filter(Boolean);
   }
 }
 

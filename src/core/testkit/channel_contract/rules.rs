@@ -156,7 +156,11 @@ pub async fn a_refused_reply_holds_up_nothing(lab: &mut dyn Lab, platform: &dyn 
     let stage = Stage::start(lab.store(), platform);
     platform.fail_next(&[Fault::Refused, Fault::Refused]).await;
     platform.say("one", "apples").await;
-    settle(platform, "one").await;
+    // Some adapters send a refused message in another form; where they don't, the next one is refused, too.
+    for word in ["pears", "plums"] {
+        platform.say("one", word).await;
+    }
+    wait_for(platform, "one", "plums").await;
     assert!(times(platform, "one", "apples").await <= 1);
     stage.end().await;
 }

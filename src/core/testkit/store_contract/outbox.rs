@@ -47,6 +47,21 @@ pub async fn parts_come_one_by_one_in_order(lab: &mut dyn Lab) {
     assert_eq!(due(&*store, 9).await, []);
 }
 
+/// What was written and put off while the clock was ahead does not wait until it is that late again.
+pub async fn a_clock_that_is_put_back_holds_up_no_part(lab: &mut dyn Lab) {
+    const HOUR: u64 = 3_600_000;
+    let store = lab.store();
+    exchange(&*store, &said(&chat("c"), "ada", "x", HOUR), "ok", &["one"]).await;
+    let first = due(&*store, HOUR).await.remove(0);
+    store.settle(first.id, &retry(HOUR + 1000, false)).await.unwrap();
+    exchange(&*store, &said(&chat("d"), "ben", "x", 0), "ok", &["two"]).await;
+    let second = due(&*store, 0).await.remove(0);
+    store.settle(second.id, &retry(5_000, false)).await.unwrap();
+    assert_eq!(due(&*store, 1).await, []);
+    store.clock_was_put_back(later(1)).await.unwrap();
+    assert_eq!(texts(&due(&*store, 1).await), ["one"], "an honest pause is kept");
+}
+
 /// One slow conversation holds up no other.
 pub async fn outlets_and_conversations_do_not_wait_for_each_other(lab: &mut dyn Lab) {
     let store = lab.store();
