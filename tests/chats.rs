@@ -198,7 +198,7 @@ async fn a_diver_is_put_in_touch_step_by_step() {
     assert_eq!(house.says("ana", "by pigeon").await, "<lead_reach_again>");
     assert_eq!(house.chooses("ana", "here").await, "<lead_wish>");
     let shown = house.says("ana", "Komodo in May").await;
-    for line in ["<lead_confirm>", ": Ana", "fake-chat: @ana", "Komodo in May", "dives: 12", "<lead_send>"] {
+    for line in ["<lead_confirm>", ": Ana", "fake-chat: @ana", "Komodo in May", "<field_dives>: 12", "<lead_send>"] {
         assert!(shown.contains(line), "{line} in {shown}");
     }
     assert!(!shown.contains("asthma"), "worries stay out: {shown}");
@@ -280,7 +280,7 @@ async fn a_code_joins_two_chats() {
     let other = DiverKey { bot, channel, account: String::new(), user: "ana-two".into() };
     let held = house.store.export(&Subject::Diver(other)).await.unwrap().expect("held").to_string();
     assert!(held.contains("apples"), "{held}");
-    assert!(house.presses("ana-two", Command::Profile).await.contains("dives: 12"));
+    assert!(house.presses("ana-two", Command::Profile).await.contains("<field_dives>: 12"));
 }
 
 #[tokio::test]
