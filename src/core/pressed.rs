@@ -41,8 +41,12 @@ impl Intake {
             Command::FollowUp { turn } => {
                 let found = self.parts().store.turn(turn).await.map_err(Refusal::Unavailable)?;
                 // Without its question it stays a command, which answers that it came too late.
-                if let Some(question) = found.and_then(|turn| turn.reply.next_question) {
-                    event.content = Content::Text(question);
+                if let Some(reply) = found.map(|turn| turn.reply)
+                    && let Some(question) = reply.next_question
+                {
+                    // The question is short and the same under every answer; what it is about is said with it.
+                    let about = reply.citations.first().map(|first| format!(" ({})", first.title));
+                    event.content = Content::Text(format!("{question}{}", about.unwrap_or_default()));
                 }
                 return Ok(Pressed::Event(Box::new(event)));
             }
