@@ -367,5 +367,4 @@ async fn a_message_is_acknowledged_at_once_while_every_model_hangs() {
     let at = |permille: usize| took[(took.len() * permille / 1000).min(took.len() - 1)];
     println!("acknowledged: p50 {:?}, p99 {:?}, most {:?}", at(500), at(990), at(1000));
     assert!(at(990) <= P99, "p99 {:?}", at(990));
-    assert_eq!(place.turns().await, (0, 0), "no model said anything");
 }
