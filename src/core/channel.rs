@@ -233,6 +233,12 @@ pub trait ChannelAdapter: Outlet {
     /// still: the supervisor starts it again with backoff.
     async fn run(&self, intake: Intake, progress: Arc<Progress>, stop: CancellationToken) -> Result<(), ChannelError>;
 
+    /// Whether only one process at a time may receive: the platform lets a token be polled once, or tells every
+    /// connection everything.
+    fn receives_alone(&self) -> bool {
+        false
+    }
+
     /// Shows that work goes on (typing). Best effort, never waited for by a reply.
     async fn working(&self, _conversation: &ConversationKey, _context: &serde_json::Value) {}
 }

@@ -24,6 +24,7 @@ mod emergencies;
 mod leads;
 mod models;
 mod operation;
+mod postgres;
 mod routing;
 mod slow_clients;
 mod storage;

@@ -10,7 +10,7 @@ use super::DEFAULTS;
 use super::error::ConfigError;
 
 /// Keys whose value is never shown and may come from a file (`<key>_file`).
-pub(crate) const SECRETS: [&str; 9] = [
+pub(crate) const SECRETS: [&str; 10] = [
     "discord.token",
     "embeddings.api_key",
     "leads.smtp_url",
@@ -20,6 +20,7 @@ pub(crate) const SECRETS: [&str; 9] = [
     "telegram.webhook_secret",
     "telemetry.sentry_dsn",
     "database.url",
+    "database.direct_url",
 ];
 
 /// Names people already use, and the keys they mean.
@@ -93,7 +94,9 @@ fn from_environment(
     let injected =
         name == "DOVVYBUDDY_PORT" || name.starts_with("DOVVYBUDDY_PORT_") || name.starts_with("DOVVYBUDDY_SERVICE_");
     // Read by tests and scripts, not by the configuration.
-    let for_tests = ["DOVVYBUDDY_FAILPOINT", "DOVVYBUDDY_TEST_MODEL", "DOVVYBUDDY_MODEL_CACHE"].contains(&name);
+    let for_tests =
+        ["DOVVYBUDDY_FAILPOINT", "DOVVYBUDDY_TEST_MODEL", "DOVVYBUDDY_MODEL_CACHE", "DOVVYBUDDY_POSTGRES_CACHE"]
+            .contains(&name);
     if injected || for_tests {
         return Ok(None);
     }
