@@ -19,6 +19,7 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 pub struct Database {
     server: String,
     name: String,
+    url: String,
 }
 
 impl Database {
@@ -37,14 +38,14 @@ impl Database {
         let name = format!("dovvy_test_{begun}_{}_{number}", std::process::id());
         sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut conn).await?;
         conn.close().await?;
-        Ok(Self { server, name })
+        let mut url = Url::parse(&server)?;
+        url.set_path(&name);
+        Ok(Self { server, name, url: url.into() })
     }
 
     /// Its address.
     pub fn url(&self) -> String {
-        let mut url = Url::parse(&self.server).expect("connected to before");
-        url.set_path(&self.name);
-        url.into()
+        self.url.clone()
     }
 
     /// A connection to it, past everything that is tested.
