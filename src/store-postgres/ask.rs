@@ -15,7 +15,7 @@ pub(crate) type Question = sqlx::query::Query<'static, Postgres, PgArguments>;
 /// How long a statement and its repeats may take. Whoever sent the message waits for it.
 pub(crate) const BUDGET: Duration = Duration::from_secs(4);
 /// For what works on much at once: ingestion, retention, export.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_mins(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 

@@ -89,15 +89,14 @@ async fn pulse(inner: Weak<Inner>, conn: PgConnection, me: i64) {
         tokio::time::sleep(if conn.is_some() { BEAT } else { PAUSE }).await;
         let Some(inner) = inner.upgrade() else { return };
         let lives = async {
-            let mut held = match conn.take() {
-                Some(held) => held,
-                None => {
-                    let mut fresh = timeout(PATIENCE, inner.direct.clone().connect())
-                        .await
-                        .map_err(|_| Fault::unavailable("the database did not answer in time"))??;
-                    show(&mut fresh, me).await?;
-                    fresh
-                }
+            let mut held = if let Some(held) = conn.take() {
+                held
+            } else {
+                let mut fresh = timeout(PATIENCE, inner.direct.clone().connect())
+                    .await
+                    .map_err(|_| Fault::unavailable("the database did not answer in time"))??;
+                show(&mut fresh, me).await?;
+                fresh
             };
             beat(&inner, &mut held, me).await?;
             Ok::<_, Fault>(held)
