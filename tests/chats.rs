@@ -198,7 +198,7 @@ async fn a_diver_is_put_in_touch_step_by_step() {
     assert_eq!(house.says("ana", "by pigeon").await, "<lead_reach_again>");
     assert_eq!(house.chooses("ana", "here").await, "<lead_wish>");
     let shown = house.says("ana", "Komodo in May").await;
-    for line in ["<lead_confirm>", ": Ana", "fake-chat: @ana", "Komodo in May", "dives: 12", "<lead_send>"] {
+    for line in ["<lead_confirm>", ": Ana", "fake-chat: @ana", "Komodo in May", "<field_dives>: 12", "<lead_send>"] {
         assert!(shown.contains(line), "{line} in {shown}");
     }
     assert!(!shown.contains("asthma"), "worries stay out: {shown}");
@@ -258,9 +258,9 @@ async fn a_rating_makes_no_message() {
     house.after("ana", 2, 1).await;
     let before = house.said_to("ana").len();
     let rate = Content::Command(Command::Rate { turn, up: true });
-    assert!(matches!(house.hand_in("ana", rate).await, Admitted::Noted { say } if say == "<rating_noted>"));
+    assert!(matches!(house.hand_in("ana", rate).await, Admitted::Noted { say, .. } if say == "<rating_noted>"));
     let unknown = Content::Command(Command::Rate { turn: TurnId(SystemClock.uuid()), up: true });
-    assert!(matches!(house.hand_in("ana", unknown).await, Admitted::Noted { say } if say == "<button_expired>"));
+    assert!(matches!(house.hand_in("ana", unknown).await, Admitted::Noted { say, .. } if say == "<button_expired>"));
     assert_eq!(house.says("ana", "plums").await, "plums");
     assert_eq!(house.said_to("ana").len(), before + 1, "nothing was said about the ratings");
 }
@@ -280,7 +280,7 @@ async fn a_code_joins_two_chats() {
     let other = DiverKey { bot, channel, account: String::new(), user: "ana-two".into() };
     let held = house.store.export(&Subject::Diver(other)).await.unwrap().expect("held").to_string();
     assert!(held.contains("apples"), "{held}");
-    assert!(house.presses("ana-two", Command::Profile).await.contains("dives: 12"));
+    assert!(house.presses("ana-two", Command::Profile).await.contains("<field_dives>: 12"));
 }
 
 #[tokio::test]
@@ -293,9 +293,10 @@ async fn the_operator_is_told_and_says_that_it_was_seen() {
     let seen = |alert| Content::Command(Command::Acknowledge { alert });
     let first = dovvybuddy_core::AlertId(1);
     let by_the_diver = house.hand_in("ana", seen(first)).await;
-    assert!(matches!(by_the_diver, Admitted::Noted { say } if say == "<button_expired>"));
+    assert!(matches!(by_the_diver, Admitted::Noted { say, .. } if say == "<button_expired>"));
     let by_the_operator = house.hand_in("desk", seen(first)).await;
-    assert!(matches!(by_the_operator, Admitted::Noted { say } if say == "<alert_seen>"));
+    let Admitted::Noted { say, note } = by_the_operator else { panic!("noted") };
+    assert_eq!((say.as_str(), note.as_deref()), ("<alert_seen>", Some("✓ <button_seen>: Ana Sol")));
 }
 
 impl House {
@@ -330,7 +331,7 @@ async fn a_person_takes_over_and_the_bot_is_silent() {
     let before = house.said_to("ana").len();
     house.ana_writes("ana", "Tuesday works.", LONG).await;
     assert_eq!(house.after("ana", before, 2).await, "<with_person>\nTuesday works.");
-    assert_eq!(house.covered_by("ana", "and Wednesday?").await, "<with_person>");
+    assert_eq!(house.covered_by("ana", "and Wednesday?").await, "<passed_on>");
     house.ana_writes("ana", "That too.", LONG).await;
     assert_eq!(house.after("ana", before + 2, 1).await, "That too.", "told once, and no word of the bot between");
     let history: Vec<_> = house.session("ana").await.history.into_iter().map(|message| message.content).collect();
@@ -346,7 +347,7 @@ async fn an_emergency_is_answered_whoever_has_the_conversation() {
     assert_eq!(house.after("ana", before, 1).await, "<with_person>");
     assert_eq!(house.says("ana", "mayday").await, "Get help now. (1)");
     assert_eq!(house.says("ana", "all clear").await, "Good to hear.");
-    assert_eq!(house.covered_by("ana", "how deep now?").await, "<with_person>", "the person still has it");
+    assert_eq!(house.covered_by("ana", "how deep now?").await, "<passed_on>", "the person still has it");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -367,7 +368,7 @@ async fn a_pause_ends_by_itself_and_what_was_answered_stays_answered() {
     let house = House::open().await;
     house.says("ana", "how deep?").await;
     house.handover.take_over(&house.session("ana").await, SystemClock.now().plus(LONG), "Ana").await.unwrap();
-    assert_eq!(house.covered_by("ana", "are you there?").await, "<with_person>");
+    assert_eq!(house.covered_by("ana", "are you there?").await, "<passed_on>");
     house.ana_writes("ana", "Yes.", Duration::from_millis(300)).await;
     let conversation = house.session("ana").await.conversation;
     let over = async {
@@ -389,7 +390,7 @@ async fn staff_who_write_on_their_own_telephone_are_heard() {
     house.says("ana", "how deep?").await;
     let sent = house.said_to("ana").len();
     house.intake.overheard(&house.session("ana").await.conversation, "18 m, says Ben", "staff").await.unwrap();
-    assert_eq!(house.covered_by("ana", "thanks").await, "<with_person>");
+    assert_eq!(house.covered_by("ana", "thanks").await, "<passed_on>");
     let history: Vec<_> = house.session("ana").await.history.into_iter().map(|message| message.content).collect();
     assert!(history.contains(&"18 m, says Ben".to_owned()), "{history:?}");
     assert_eq!(house.said_to("ana").len(), sent, "their words stand there already, and ours would be too many");

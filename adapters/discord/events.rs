@@ -114,14 +114,16 @@ pub(crate) struct InteractionEvent {
     pub(crate) locale: Option<String>,
     /// The message whose button was pressed.
     #[serde(default)]
-    message: Option<Pressed>,
+    pub(crate) message: Option<Pressed>,
 }
 
 /// A message with buttons.
 #[derive(Debug, Clone, Default, Deserialize)]
-struct Pressed {
+pub(crate) struct Pressed {
     #[serde(default)]
     flags: u64,
+    #[serde(default)]
+    pub(crate) content: String,
 }
 
 /// Somebody in a guild.

@@ -73,7 +73,7 @@ impl Translator<'_> {
         if !self.addressed(message, place) {
             return None;
         }
-        let content = self.content(message);
+        let content = self.content(message, place);
         let way = Way {
             reply_to: (place != Place::Direct).then(|| message.id.clone()),
             ..Way::to(message.channel_id.clone())
@@ -82,14 +82,18 @@ impl Translator<'_> {
         Some(self.inbound(message.id.clone(), said_in, self.sender(&message.author, None), content, &way))
     }
 
-    fn content(&self, message: &MessageEvent) -> Content {
+    fn content(&self, message: &MessageEvent, place: Place) -> Content {
         let text = self.words(message);
         let carries = !message.attachments.is_empty() || !message.sticker_items.is_empty();
         match (text.is_empty(), carries) {
             (false, false) => Content::Text(text),
             (_, true) => Content::Unsupported { caption: (!text.is_empty()).then_some(text) },
-            // Only the name, or a reply whose words the platform keeps from us without Message Content.
-            (true, false) if message.content.is_empty() => Content::Unsupported { caption: None },
+            // A poll, a forwarded message, whatever will be invented; or, without Message Content, a reply
+            // whose words are kept from us because it does not name us.
+            (true, false) if message.content.is_empty() && place == Place::Direct => {
+                Content::Unsupported { caption: None }
+            }
+            (true, false) if message.content.is_empty() => Content::Unseen,
             (true, false) => Content::Command(Command::Help),
         }
     }
@@ -124,7 +128,7 @@ impl Translator<'_> {
 
     fn inbound(&self, event_id: String, said_in: String, sender: Sender, content: Content, way: &Way) -> Inbound {
         let now = self.clock.now();
-        let settles = matches!(content, Content::Text(_) | Content::Unsupported { .. }) && way.ticket.is_none();
+        let settles = !matches!(content, Content::Command(_)) && way.ticket.is_none();
         Inbound {
             turn: TurnId(self.clock.uuid()),
             conversation: ConversationKey {
@@ -196,7 +200,7 @@ fn asked(event: &InteractionEvent) -> Option<Content> {
 pub(crate) fn is_private(content: &Content) -> bool {
     match content {
         Content::Command(command) => command.is_private() || matches!(command, Command::Help | Command::Privacy),
-        Content::Text(_) | Content::Unsupported { .. } => false,
+        Content::Text(_) | Content::Unsupported { .. } | Content::Unseen => false,
     }
 }
 

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use dovvybuddy_core::agent::Phrase;
-use dovvybuddy_core::channel::{Command, Content, Inbound};
+use dovvybuddy_core::channel::{Command, Content, Inbound, TextLimit};
 use dovvybuddy_core::intake::{Admitted, Intake, Refusal};
 use ed25519_dalek::{Signature, VerifyingKey};
 use serde_json::{Value, json};
@@ -21,6 +21,7 @@ use crate::DiscordAdapter;
 use crate::desk::Desk;
 use crate::events::InteractionEvent;
 use crate::inbound::Translator;
+use crate::split::{LONGEST, split};
 use crate::way::Way;
 
 /// Of Discord's three seconds this is left to storing.
@@ -37,6 +38,7 @@ mod kind {
     pub(super) const WORDS: u8 = 4;
     pub(super) const THINKING: u8 = 5;
     pub(super) const NOTHING: u8 = 6;
+    pub(super) const EDIT: u8 = 7;
 }
 
 /// Answers interactions.
@@ -81,7 +83,8 @@ impl Interactions {
         let moved = elsewhere.is_some();
         match tokio::time::timeout(STORE_PATIENCE, self.intake.accept(inbound)).await {
             _ if self.desk.answered.has(&event.id) => None,
-            Ok(Ok(Admitted::Noted { say })) => Some(quietly(&say)),
+            Ok(Ok(Admitted::Noted { note: Some(note), .. })) if event.message.is_some() => Some(noted(event, &note)),
+            Ok(Ok(Admitted::Noted { say, .. })) => Some(quietly(&say)),
             Ok(Ok(_)) if moved => Some(quietly(&self.intake.say(Phrase::WritePrivately, locale))),
             Ok(Ok(_)) => {
                 let flags = if way.only_for.is_some() { EPHEMERAL } else { 0 };
@@ -119,6 +122,15 @@ impl Interactions {
 /// Words that only the user sees.
 fn quietly(words: &str) -> Value {
     json!({ "type": kind::WORDS, "data": { "content": words, "flags": EPHEMERAL } })
+}
+
+/// The message whose button was pressed, with a note in the place of its buttons.
+fn noted(event: &InteractionEvent, note: &str) -> Value {
+    let text = event.message.as_ref().map(|message| message.content.as_str()).unwrap_or_default();
+    let room = LONGEST.most.saturating_sub(LONGEST.unit.measure(note) + 2);
+    let text = split(text, TextLimit { most: room, ..LONGEST }).into_iter().next().unwrap_or_default();
+    let data = json!({ "content": format!("{text}\n\n{note}"), "components": [], "allowed_mentions": { "parse": [] } });
+    json!({ "type": kind::EDIT, "data": data })
 }
 
 /// What begins a talk of several steps, with words to be written: that is done in the direct chat, for

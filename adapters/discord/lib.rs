@@ -26,15 +26,15 @@ mod split;
 mod way;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use dovvybuddy_core::channel::{
-    Capabilities, ChannelAdapter, ChannelError, Delivery, DeliveryKey, OutboundPart, Outlet, Receipt, Rendering,
-    SendError,
+    CHAT_PAUSE, Capabilities, ChannelAdapter, ChannelError, Delivery, DeliveryKey, OutboundPart, Outlet, Receipt,
+    Rendering, SendError,
 };
-use dovvybuddy_core::intake::Intake;
+use dovvybuddy_core::intake::{Intake, WeakIntake};
 use dovvybuddy_core::supervise::Progress;
 use dovvybuddy_core::{BotId, ChannelId, Clock, ConversationKey};
 use ed25519_dalek::VerifyingKey;
@@ -120,8 +120,9 @@ pub struct DiscordAdapter {
     sessions: Arc<Sessions>,
     key: Option<VerifyingKey>,
     gateway: bool,
-    /// Set when the channel runs; before that HTTP is told to come back.
-    intake: OnceLock<Intake>,
+    /// Set when the channel first runs; before that HTTP is told to come back. The intake holds its channels,
+    /// so they must not hold it.
+    intake: Mutex<Option<WeakIntake>>,
 }
 
 impl DiscordAdapter {
@@ -149,7 +150,7 @@ impl DiscordAdapter {
             sessions: Arc::default(),
             key,
             gateway: config.gateway,
-            intake: OnceLock::new(),
+            intake: Mutex::default(),
         })
     }
 
@@ -160,7 +161,7 @@ impl DiscordAdapter {
 
     /// What answers interactions, once the channel runs.
     fn interactions(&self) -> Option<Interactions> {
-        let intake = self.intake.get()?.clone();
+        let intake = self.intake.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.upgrade()?;
         Some(Interactions { desk: Arc::clone(&self.desk), intake })
     }
 
@@ -172,6 +173,16 @@ impl DiscordAdapter {
             name: application.name,
             endpoint: application.interactions_endpoint_url,
         })
+    }
+
+    /// The name of a channel that the bot can see. The error is a sentence for the operator.
+    pub async fn sees(&self, channel: &str) -> Result<String, String> {
+        if channel.is_empty() || !channel.chars().all(|c| c.is_ascii_digit()) {
+            return Err("expected the digits of a channel's id".to_owned());
+        }
+        let found: Value =
+            self.desk.api.get(&format!("/channels/{channel}"), Duration::ZERO).await.map_err(|e| e.to_string())?;
+        Ok(found.get("name").and_then(Value::as_str).unwrap_or("a direct chat").to_owned())
     }
 
     /// Registers the commands, as often as it takes.
@@ -213,6 +224,10 @@ impl Outlet for DiscordAdapter {
     async fn send(&self, part: &OutboundPart, key: &DeliveryKey) -> Result<Receipt, SendError> {
         self.desk.sender(&*self.clock).send(part, key).await
     }
+
+    fn longest_pause(&self) -> Duration {
+        CHAT_PAUSE
+    }
 }
 
 #[async_trait]
@@ -241,7 +256,7 @@ impl ChannelAdapter for DiscordAdapter {
     }
 
     async fn run(&self, intake: Intake, progress: Arc<Progress>, stop: CancellationToken) -> Result<(), ChannelError> {
-        let _ = self.intake.set(intake.clone());
+        *self.intake.lock().unwrap_or_else(PoisonError::into_inner) = Some(intake.downgrade());
         // Alone and first: with a refused token only one request is let through to try it.
         let recommended = if self.gateway { Some(gateway::look_up(&self.desk.api).await?) } else { None };
         // Ends what was begun here also when this future is dropped.

@@ -162,12 +162,11 @@ impl Sender<'_> {
             // Not the message's own id: the token can edit it only by this name.
             return Ok(Receipt(Some(ORIGINAL.to_owned())));
         }
-        if way.only_for.is_none() {
-            // Where the bot may speak by itself, a nonce keeps a repeat from being a second message.
-            match self.post(part, key, way).await {
-                Err(ApiError::Refused { status: 403 | 404, .. }) => {}
-                ended => return ended,
-            }
+        // Where the bot may speak by itself, a nonce keeps a repeat from being a second message; what only one
+        // person may read goes on in the direct chat.
+        match self.post(part, key, way).await {
+            Err(ApiError::Refused { status: 403 | 404, .. }) => {}
+            ended => return ended,
         }
         let message = self.desk.api.send(Method::POST, &hook, &body, 0).await?;
         Ok(receipt(&message))

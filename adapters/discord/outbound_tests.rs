@@ -46,6 +46,7 @@ fn a_reply_without_buttons_takes_those_of_its_placeholder_away() {
 #[test]
 fn no_part_may_call_anybody_or_show_a_preview() {
     let part = OutboundPart {
+        written_at: dovvybuddy_core::testkit::clock::START,
         conversation: dovvybuddy_core::ConversationKey {
             bot: dovvybuddy_core::BotId::default(),
             channel: dovvybuddy_core::ChannelId::new(crate::CHANNEL),

@@ -4,12 +4,10 @@ use dovvybuddy_core::ChannelId;
 use dovvybuddy_core::lead::{Lead, LeadKind};
 use dovvybuddy_core::store::Notice;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The outlet that mails leads.
 pub const MAIL: &str = "mail";
-/// The outlet that posts leads to the operator's webhook.
-pub const LEAD_WEBHOOK: &str = "lead-webhook";
 
 /// A lead as it is mailed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,44 +19,13 @@ pub(crate) struct LeadMail {
     pub(crate) email: String,
 }
 
-/// A lead as it is posted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct LeadEvent {
-    pub(crate) lead: String,
-    /// The body, byte for byte.
-    pub(crate) body: String,
-}
-
-/// The deliveries of a lead to those of the two outlets that are configured.
-pub fn lead_notices(lead: &Lead, mail: bool, webhook: bool) -> Vec<Notice> {
-    let notice = |outlet: &str, payload: serde_json::Result<Value>| Notice {
-        outlet: ChannelId::new(outlet),
+/// The delivery of a lead by mail.
+pub fn lead_notice(lead: &Lead) -> Notice {
+    Notice {
+        outlet: ChannelId::new(MAIL),
         subject: lead.id.to_string(),
-        payload: payload.unwrap_or_default(),
-    };
-    let mut notices = Vec::new();
-    if mail {
-        notices.push(notice(MAIL, serde_json::to_value(written(lead))));
+        payload: serde_json::to_value(written(lead)).unwrap_or_default(),
     }
-    if webhook {
-        let event = LeadEvent { lead: lead.id.to_string(), body: event(lead).to_string() };
-        notices.push(notice(LEAD_WEBHOOK, serde_json::to_value(event)));
-    }
-    notices
-}
-
-fn event(lead: &Lead) -> Value {
-    json!({
-        "type": "lead.created",
-        "timestamp": lead.created_at.to_rfc3339(),
-        "data": {
-            "lead_id": lead.id,
-            "type": lead.kind,
-            "data": lead.data,
-            "diver_profile": lead.profile,
-            "created_at": lead.created_at.to_rfc3339(),
-        },
-    })
 }
 
 /// The fields of the form, in the order a reader wants them.
@@ -138,6 +105,7 @@ mod tests {
     use dovvybuddy_core::session::DiverProfile;
     use dovvybuddy_core::testkit::clock::{START, numbered};
     use dovvybuddy_core::{BotId, LeadId};
+    use serde_json::json;
 
     use super::*;
 
@@ -170,20 +138,5 @@ mod tests {
         let mail = written(&lead(json!({"name": "Ana\r\nBcc: all@example.com", "email": "ana@example.com"})));
         assert_eq!(mail.subject, "Lead (trip): Ana Bcc: all@example.com");
         assert!(!mail.name.contains(['\r', '\n']));
-    }
-
-    #[test]
-    fn only_configured_outlets_get_a_delivery() {
-        let lead = lead(json!({"name": "Ana", "email": "ana@example.com"}));
-        let outlets = |mail, webhook| -> Vec<String> {
-            lead_notices(&lead, mail, webhook).into_iter().map(|n| n.outlet.to_string()).collect()
-        };
-        assert!(outlets(false, false).is_empty());
-        assert_eq!(outlets(true, true), [MAIL, LEAD_WEBHOOK]);
-        let event: LeadEvent = serde_json::from_value(lead_notices(&lead, false, true)[0].payload.clone()).unwrap();
-        let body: Value = serde_json::from_str(&event.body).unwrap();
-        assert_eq!(body["type"], "lead.created");
-        assert_eq!(body["data"]["lead_id"], lead.id.to_string());
-        assert_eq!(body["data"]["diver_profile"]["cert_level"], "OW");
     }
 }

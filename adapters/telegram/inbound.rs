@@ -54,11 +54,22 @@ pub(crate) struct Event {
     /// What is needed to answer.
     pub(crate) context: Context,
     /// The pressed button, which must be answered.
-    pub(crate) pressed: Option<String>,
+    pub(crate) pressed: Option<Pressed>,
+    /// Words of ours that the message points at, beside its own.
+    pub(crate) quoted: Option<String>,
     /// The album the message is a piece of.
     pub(crate) album: Option<String>,
     /// The message, where it may be edited later; `true` if it was.
     pub(crate) message: Option<(i32, bool)>,
+}
+
+/// A pressed button.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pressed {
+    /// The query that is answered.
+    pub(crate) query: String,
+    /// The message it stands under, with its words, if the platform still shows them.
+    pub(crate) under: Option<(i32, String)>,
 }
 
 /// Who said it.
@@ -129,7 +140,11 @@ fn pressed(raw: &Value) -> News {
         person: person(&query.from),
         content: command.map_or_else(|| Content::Text(String::new()), Content::Command),
         context: Context { reply_to: group.then_some(message.id().0) },
-        pressed: Some(query.id.0.clone()),
+        pressed: Some(Pressed {
+            query: query.id.0.clone(),
+            under: message.regular_message().and_then(|m| Some((m.id.0, m.text()?.to_owned()))),
+        }),
+        quoted: None,
         album: None,
         message: None,
     }))
@@ -142,6 +157,10 @@ fn message(raw: &Value, me: &Identity, edited: bool) -> News {
     };
     if let Some(to) = message.migrate_to_chat_id() {
         return News::Moved { from: message.chat.id.0, to: to.0 };
+    }
+    // Told on both sides: what is said in the new group must not come before it.
+    if let Some(from) = message.migrate_from_chat_id() {
+        return News::Moved { from: from.0, to: message.chat.id.0 };
     }
     if message.chat.is_channel() || message.is_automatic_forward() || message.via_bot.is_some() {
         return News::Nothing;
@@ -172,6 +191,7 @@ fn message(raw: &Value, me: &Identity, edited: bool) -> News {
         content,
         context: Context { reply_to: group.then_some(message.id.0) },
         pressed: None,
+        quoted: own_quote(&message, me),
         album: message.media_group_id().map(|album| album.0.clone()),
         message: Some((message.id.0, edited)),
     }))
@@ -283,16 +303,25 @@ fn quoted(message: &Message, me: &Identity) -> Option<String> {
     let replied = message.reply_to_message().filter(|replied| replied.forum_topic_created().is_none());
     let own = replied.and_then(|replied| replied.from.as_ref()).is_some_and(|author| author.id.0 == me.id);
     let quote = message.quote().map(|quote| quote.text.as_str());
-    let (text, most) = if own {
-        (quote.filter(|quote| quote.chars().count() <= LONGEST_OWN_QUOTE)?, LONGEST_OWN_QUOTE)
+    let text = if own {
+        return None;
     } else if message.chat.is_private() {
-        (quote?, LONGEST_QUOTE)
+        quote?
     } else {
         let whole = replied.and_then(|replied| replied.text().or_else(|| replied.caption()));
-        (quote.or(whole)?, LONGEST_QUOTE)
+        quote.or(whole)?
     };
-    let text: String = text.trim().chars().take(most).collect();
+    let text: String = text.trim().chars().take(LONGEST_QUOTE).collect();
     (!text.is_empty()).then_some(text)
+}
+
+/// A stretch of a message of ours that is asked about: the conversation holds the message, but not which
+/// words of it are meant.
+fn own_quote(message: &Message, me: &Identity) -> Option<String> {
+    let author = message.reply_to_message().and_then(|replied| replied.from.as_ref());
+    author.filter(|author| author.id.0 == me.id)?;
+    let text = message.quote()?.text.trim();
+    (!text.is_empty() && text.chars().count() <= LONGEST_OWN_QUOTE).then(|| text.to_owned())
 }
 
 /// Who wrote it; `None` for other bots.

@@ -16,7 +16,6 @@ mod outbound;
 mod pace;
 mod place;
 mod poll;
-mod split;
 mod take;
 mod webhook;
 
@@ -25,8 +24,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dovvybuddy_core::channel::{
-    BoxError, Capabilities, ChannelAdapter, ChannelError, Delivery, DeliveryKey, OutboundPart, Outlet, Receipt,
-    Rendering, SendError, TextLimit, TextUnit,
+    BoxError, CHAT_PAUSE, Capabilities, ChannelAdapter, ChannelError, Delivery, DeliveryKey, OutboundPart, Outlet,
+    Receipt, Rendering, SendError,
 };
 use dovvybuddy_core::intake::Intake;
 use dovvybuddy_core::supervise::Progress;
@@ -34,7 +33,7 @@ use dovvybuddy_core::{BotId, ChannelId, ConversationKey, TurnId};
 use moka::sync::Cache;
 use secrecy::SecretString;
 use serde_json::Value;
-use teloxide::payloads::{GetMe, GetWebhookInfo, SendChatAction, SendChatActionSetters as _};
+use teloxide::payloads::{GetChat, GetMe, GetWebhookInfo, SendChatAction, SendChatActionSetters as _};
 use teloxide::types::{ChatAction, ChatId, MessageId, ThreadId};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -175,6 +174,14 @@ impl Telegram {
         })
     }
 
+    /// The name of a conversation that the bot can see. The error is a sentence for the operator.
+    pub async fn sees(&self, conversation: &str) -> Result<String, String> {
+        let place = Place::read(conversation).ok_or("expected a chat's id, such as -1001234567890")?;
+        let chat = self.api.call(&GetChat::new(ChatId(place.chat))).await.map_err(|error| error.to_string())?;
+        let name = chat["title"].as_str().or_else(|| chat["first_name"].as_str());
+        Ok(name.unwrap_or("a chat").to_owned())
+    }
+
     /// Read leniently: a field that is missing from some Bot API server must not stop the channel.
     async fn identify(&self) -> Result<Identity, CallError> {
         let me = self.api.call(&GetMe::new()).await?;
@@ -241,6 +248,15 @@ async fn type_in(api: &Api, pace: &Pace, place: Place) {
     }
 }
 
+/// Gives the seat up however a run ends: the intake holds its channels, so they must not go on holding it.
+struct Leaving<'a>(&'a Telegram);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.sit(None);
+    }
+}
+
 /// What ends a run of the channel.
 fn ended(error: CallError) -> ChannelError {
     match error {
@@ -258,6 +274,10 @@ impl Outlet for Telegram {
     async fn send(&self, part: &OutboundPart, key: &DeliveryKey) -> Result<Receipt, SendError> {
         self.deliver(part, key).await
     }
+
+    fn longest_pause(&self) -> Duration {
+        CHAT_PAUSE
+    }
 }
 
 #[async_trait]
@@ -265,7 +285,7 @@ impl ChannelAdapter for Telegram {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             delivery: Delivery::Sent,
-            longest_text: TextLimit { most: outbound::LONGEST, unit: TextUnit::Utf16 },
+            longest_text: outbound::limit(outbound::LONGEST),
             edits: Some(EDIT_SPACING),
             typing: Some(TYPING),
             idempotent_sends: false,
@@ -290,12 +310,12 @@ impl ChannelAdapter for Telegram {
         progress.tick(intake.clock().now());
         let seat = Arc::new(Seat { intake, me });
         self.sit(Some(Arc::clone(&seat)));
+        let _leaves_with_this_run = Leaving(self);
         let end = tokio::select! {
             end = self.receive(&seat, &progress, &stop) => end,
             () = self.keep_registering(&seat.intake) => Ok(()),
             () = self.keep_tidy() => Ok(()),
         };
-        self.sit(None);
         end
     }
 

@@ -1,7 +1,11 @@
 //! On the way out: a reply becomes messages, a message is sent or takes a placeholder's place.
 
-use dovvybuddy_core::channel::{Action, Command, DeliveryKey, Origin, OutboundPart, Receipt, Rendering, SendError};
+use dovvybuddy_core::channel::{
+    Action, Command, DeliveryKey, Origin, OutboundPart, Receipt, Rendering, SendError, TextLimit, TextUnit,
+};
 use dovvybuddy_core::reply::Safety;
+use dovvybuddy_core::split::{prefix, split};
+use dovvybuddy_core::styled::Styled;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use teloxide::payloads::{EditMessageText, EditMessageTextSetters as _, SendMessage, SendMessageSetters as _};
@@ -12,9 +16,8 @@ use teloxide::types::{
 
 use crate::Telegram;
 use crate::api::CallError;
-use crate::html::{Styled, escaped};
+use crate::html::{escaped, html};
 use crate::place::{Context, Place};
-use crate::split::{prefix, split};
 
 /// The longest text of one message, in UTF-16 units, after its markup was taken out.
 pub(crate) const LONGEST: usize = 4096;
@@ -22,6 +25,11 @@ pub(crate) const LONGEST: usize = 4096;
 const LONGEST_LABEL: usize = 40;
 /// Stands where there is nothing to say, and where more is to come.
 const ELLIPSIS: &str = "…";
+
+/// So many units as Telegram counts.
+pub(crate) const fn limit(most: usize) -> TextLimit {
+    TextLimit { most, unit: TextUnit::Utf16 }
+}
 
 /// One message, as it is kept in the outbox.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,10 +55,10 @@ pub(crate) fn render(rendering: &Rendering<'_>) -> Vec<Payload> {
         markdown.push_str(question);
     }
     let styled = Styled::read(&markdown);
-    let mut parts: Vec<Payload> = split(styled.text(), LONGEST)
+    let mut parts: Vec<Payload> = split(styled.text(), limit(LONGEST))
         .into_iter()
         .map(|piece| Payload {
-            html: styled.html(&piece),
+            html: html(&styled, &piece),
             text: styled.text().get(piece).unwrap_or_default().to_owned(),
             buttons: Vec::new(),
             urgent: reply.safety == Safety::Emergency,
@@ -69,12 +77,12 @@ pub(crate) fn render(rendering: &Rendering<'_>) -> Vec<Payload> {
 pub(crate) fn render_progress(text: &str) -> Payload {
     let styled = Styled::read(text);
     let room = LONGEST - 2;
-    let end = prefix(styled.text(), room);
+    let end = prefix(styled.text(), limit(room));
     let piece = 0..end;
     let shown = styled.text().get(..end).unwrap_or_default();
     let open = if shown.ends_with(ELLIPSIS) { "" } else { " …" };
     Payload {
-        html: format!("{}{open}", styled.html(&piece)),
+        html: format!("{}{open}", html(&styled, &piece)),
         text: format!("{shown}{open}"),
         buttons: Vec::new(),
         urgent: false,
@@ -276,6 +284,13 @@ fn edit(place: Place, message: i32, payload: &Payload, form: Form) -> EditMessag
         edit = edit.parse_mode(ParseMode::Html);
     }
     if payload.buttons.is_empty() { edit } else { edit.reply_markup(keyboard(payload)) }
+}
+
+/// A message of ours with a note in the place of its buttons.
+pub(crate) fn noted(place: Place, message: i32, text: &str, note: &str) -> EditMessageText {
+    let end = prefix(text, limit(LONGEST.saturating_sub(note.encode_utf16().count() + 2)));
+    let text = text.get(..end).unwrap_or_default();
+    edit(place, message, &plain(&format!("{text}\n\n{note}")), Form::Plain)
 }
 
 /// The text the platform counts of a rendered part.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dovvybuddy_core::agent::Phrase;
 use dovvybuddy_core::channel::{Command, Content, Inbound, Sender};
-use dovvybuddy_core::intake::{Admitted, Refusal};
+use dovvybuddy_core::intake::{Admitted, Intake, Refusal};
 use dovvybuddy_core::{ChannelId, ConversationKey, DiverKey, TurnId};
 use serde_json::Value;
 use teloxide::payloads::{AnswerCallbackQuery, AnswerCallbackQuerySetters as _, SendChatAction};
@@ -31,8 +31,12 @@ impl Telegram {
             News::Nothing => {}
             News::Left(chat) => self.chats.left(chat),
             News::Joined(chat) => self.chats.joined(chat),
-            News::Moved { from, to } => self.chats.moved(from, to),
-            News::Event(event) => {
+            News::Moved { from, to } => {
+                self.chats.moved(from, to);
+                return self.move_session(from, to, seat).await;
+            }
+            News::Event(mut event) => {
+                point_at(&mut event, &seat.intake);
                 self.chats.joined(event.place.chat);
                 if self.is_news(&event) {
                     return self.hand_in(id, *event, seat).await;
@@ -43,6 +47,29 @@ impl Telegram {
             }
         }
         Ok(())
+    }
+
+    /// The group's conversation goes on under its new id.
+    async fn move_session(&self, from: i64, to: i64, seat: &Seat) -> Result<(), ComeAgain> {
+        let key = |chat| self.conversation(Place { chat, topic: None }, seat);
+        match seat.intake.moved(&key(from), &key(to)).await {
+            Ok(true) => Ok(()),
+            // A message of it is still being answered.
+            Ok(false) => Err(ComeAgain),
+            Err(error) => {
+                tracing::warn!(error = %error, "a group's session can't be moved yet");
+                Err(ComeAgain)
+            }
+        }
+    }
+
+    fn conversation(&self, place: Place, seat: &Seat) -> ConversationKey {
+        ConversationKey {
+            bot: self.config.bot.clone(),
+            channel: ChannelId::new(CHANNEL),
+            account: seat.me.id.to_string(),
+            conversation: place.name(),
+        }
     }
 
     /// Whether the event says anything that was not said before.
@@ -106,12 +133,7 @@ impl Telegram {
         let channel = ChannelId::new(CHANNEL);
         Inbound {
             turn,
-            conversation: ConversationKey {
-                bot: bot.clone(),
-                channel: channel.clone(),
-                account: account.clone(),
-                conversation: event.place.name(),
-            },
+            conversation: self.conversation(event.place, seat),
             sender: Sender {
                 key: DiverKey { bot, channel, account, user: event.person.id.clone() },
                 name: event.person.name.clone(),
@@ -145,15 +167,20 @@ impl Telegram {
                 self.show_typing(event.place);
                 self.answer_press(event, None).await;
             }
-            Admitted::Noted { say } => self.answer_press(event, Some(say)).await,
+            Admitted::Noted { say, note } => {
+                self.answer_press(event, Some(say)).await;
+                if let Some(note) = note {
+                    self.note_under(event, &note).await;
+                }
+            }
             Admitted::Repeat { .. } | Admitted::Answered { .. } => self.answer_press(event, None).await,
         }
     }
 
     /// A pressed button turns until it is answered.
     async fn answer_press(&self, event: &Event, say: Option<String>) {
-        let Some(query) = &event.pressed else { return };
-        let answer = AnswerCallbackQuery::new(CallbackQueryId(query.clone()));
+        let Some(pressed) = &event.pressed else { return };
+        let answer = AnswerCallbackQuery::new(CallbackQueryId(pressed.query.clone()));
         let answer = match say {
             Some(say) => answer.text(say),
             None => answer,
@@ -163,6 +190,20 @@ impl Telegram {
         self.beside.spawn(async move {
             if let Err(error) = api.call_within(&answer, BESIDE).await {
                 tracing::debug!(error = %error, "a pressed button could not be answered");
+            }
+            drop(hand);
+        });
+    }
+
+    /// Puts a note in the place of the button.
+    async fn note_under(&self, event: &Event, note: &str) {
+        let Some((message, text)) = event.pressed.as_ref().and_then(|pressed| pressed.under.as_ref()) else { return };
+        let edit = outbound::noted(event.place, *message, text, note);
+        let Ok(hand) = std::sync::Arc::clone(&self.hands).acquire_owned().await else { return };
+        let api = std::sync::Arc::clone(&self.api);
+        self.beside.spawn(async move {
+            if let Err(error) = api.call_within(&edit, BESIDE).await {
+                tracing::warn!(error = %error, "who saw an alert could not be shown under it");
             }
             drop(hand);
         });
@@ -189,6 +230,16 @@ impl Telegram {
             tracing::warn!(chat = event.place.chat, "a diver could not be pointed to the private chat");
         }
         self.answer_press(event, None).await;
+    }
+}
+
+/// Puts the words of ours that a message points at before its own, for whoever answers it. Where only they
+/// make it an alarm it goes without: they are a warning we gave, not what the diver says.
+fn point_at(event: &mut Event, intake: &Intake) {
+    let (Some(quote), Content::Text(text)) = (event.quoted.take(), &event.content) else { return };
+    let whole = format!("“{quote}”\n{text}");
+    if intake.alarming_by_itself(text) || !intake.alarming_by_itself(&whole) {
+        event.content = Content::Text(whole);
     }
 }
 

@@ -82,6 +82,7 @@ impl Telegram {
             self.api.call(&hook).await.map_err(ended)?;
         }
         let mut told: Option<i64> = None;
+        let mut missing = false;
         let look = GetWebhookInfo::new();
         loop {
             let info = tokio::select! {
@@ -89,6 +90,14 @@ impl Telegram {
                 () = stop.cancelled() => return Ok(()),
             };
             progress.tick(seat.intake.clock().now());
+            let none = info["url"].as_str().unwrap_or_default().is_empty();
+            if none && !missing {
+                tracing::error!(
+                    "Telegram knows no webhook of this bot, so nothing arrives: set http.public_url, or telegram.mode \
+                     to polling"
+                );
+            }
+            missing = none;
             let at = info["last_error_date"].as_i64();
             if at.is_some() && at != told {
                 let why = info["last_error_message"].as_str().unwrap_or_default();

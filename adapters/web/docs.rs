@@ -1,9 +1,10 @@
 //! The API's own description, made from the code that answers.
 
-use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 
-use crate::{about, chat, feedback, leads, passages, sessions, stream, ws};
+use crate::{about, admin, chat, feedback, leads, news, passages, sessions, stream, ws};
 
 /// Where the description is served.
 pub(crate) const DOCUMENT: &str = "/openapi.json";
@@ -19,7 +20,12 @@ pub(crate) const DOCUMENT: &str = "/openapi.json";
     paths(
         chat::chat, stream::chat_stream, stream::resume, ws::socket,
         sessions::open, sessions::read, sessions::remove, leads::leads, feedback::feedback,
-        passages::passages, about::about,
+        passages::passages, about::about, news::news,
+        admin::auth::me, admin::conversations::list, admin::conversations::read, admin::conversations::reply,
+        admin::conversations::pause, admin::conversations::resume, admin::lists::leads, admin::lists::feedback,
+        admin::lists::unanswered, admin::lists::audit, admin::figures::figures, admin::export::export,
+        admin::events::events, admin::shelf::entries, admin::shelf::preview, admin::shelf::publish,
+        admin::shelf::replace, admin::shelf::remove, admin::shelf::undo,
         operation::health, operation::ready, operation::status, operation::metrics,
     ),
     tags(
@@ -28,10 +34,24 @@ pub(crate) const DOCUMENT: &str = "/openapi.json";
         (name = "leads", description = "Being put in touch with a professional"),
         (name = "feedback", description = "Whether an answer helped"),
         (name = "page", description = "What a front end shows besides the conversation"),
+        (name = "admin", description = "The operator's view; every request carries a key (`keys create`)"),
         (name = "operation", description = "For those who run the daemon"),
-    )
+    ),
+    modifiers(&Keys)
 )]
 struct Api;
+
+/// How a key is sent.
+struct Keys;
+
+impl Modify for Keys {
+    fn modify(&self, document: &mut Document) {
+        let bearer =
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An operator's API key")).build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("key", SecurityScheme::Http(bearer));
+    }
+}
 
 /// What the daemon itself answers beside the web channel, described so that one document has it all.
 mod operation {
@@ -85,6 +105,26 @@ mod tests {
             ("/api/feedback", "post"),
             ("/api/passages", "get"),
             ("/api/about", "get"),
+            ("/api/sessions/{id}/news", "get"),
+            ("/api/admin/me", "get"),
+            ("/api/admin/conversations", "get"),
+            ("/api/admin/conversations/{id}", "get"),
+            ("/api/admin/conversations/{id}/reply", "post"),
+            ("/api/admin/conversations/{id}/pause", "post"),
+            ("/api/admin/conversations/{id}/resume", "post"),
+            ("/api/admin/leads", "get"),
+            ("/api/admin/feedback", "get"),
+            ("/api/admin/unanswered", "get"),
+            ("/api/admin/audit", "get"),
+            ("/api/admin/figures", "get"),
+            ("/api/admin/export/{what}", "get"),
+            ("/api/admin/events", "get"),
+            ("/api/admin/entries", "get"),
+            ("/api/admin/entries", "post"),
+            ("/api/admin/entries/preview", "post"),
+            ("/api/admin/entries/{id}", "put"),
+            ("/api/admin/entries/{id}", "delete"),
+            ("/api/admin/entries/{id}/undo", "post"),
             ("/health", "get"),
             ("/ready", "get"),
             ("/status", "get"),

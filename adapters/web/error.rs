@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::header::RETRY_AFTER;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use dovvybuddy_core::Clock;
@@ -44,6 +44,12 @@ pub enum ApiError {
     /// No key, or none that is valid here.
     #[error("A valid API key is needed here.")]
     Unauthorized,
+    /// The key is valid and allows less.
+    #[error("This key does not allow that.")]
+    NotAllowed,
+    /// A webhook's call without a signature that is right, or not in time.
+    #[error("The signature is missing or wrong, or the timestamp is more than five minutes off.")]
+    Unsigned,
     /// A page of another site tried to open a WebSocket.
     #[error("Pages of this origin may not connect here.")]
     OriginNotAllowed,
@@ -62,6 +68,9 @@ pub enum ApiError {
     /// The content has no such place (any more).
     #[error("There is no such passage; the content may have changed.")]
     PassageNotFound,
+    /// The operator has no such entry, or nothing can be published here.
+    #[error("There is no such entry.")]
+    EntryNotFound,
     /// The idempotency key was used with another body.
     #[error("This Idempotency-Key was already used with another request.")]
     Conflict,
@@ -158,12 +167,14 @@ impl ApiError {
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::NotFound | Self::SessionNotFound | Self::TurnNotFound | Self::PassageNotFound => {
-                StatusCode::NOT_FOUND
-            }
+            Self::NotFound
+            | Self::SessionNotFound
+            | Self::TurnNotFound
+            | Self::PassageNotFound
+            | Self::EntryNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::OriginNotAllowed | Self::SiteUnknown => StatusCode::FORBIDDEN,
+            Self::Unauthorized | Self::Unsigned => StatusCode::UNAUTHORIZED,
+            Self::OriginNotAllowed | Self::SiteUnknown | Self::NotAllowed => StatusCode::FORBIDDEN,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
             Self::Conflict => StatusCode::CONFLICT,
             Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -183,12 +194,15 @@ impl ApiError {
             Self::NotFound => "NOT_FOUND",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::Unauthorized => "UNAUTHORIZED",
+            Self::NotAllowed => "FORBIDDEN",
+            Self::Unsigned => "SIGNATURE_REFUSED",
             Self::OriginNotAllowed => "ORIGIN_NOT_ALLOWED",
             Self::SiteUnknown => "SITE_UNKNOWN",
             Self::UpgradeRequired => "UPGRADE_REQUIRED",
             Self::SessionNotFound => "SESSION_NOT_FOUND",
             Self::TurnNotFound => "TURN_NOT_FOUND",
             Self::PassageNotFound => "PASSAGE_NOT_FOUND",
+            Self::EntryNotFound => "ENTRY_NOT_FOUND",
             Self::Conflict => "IDEMPOTENCY_CONFLICT",
             Self::RateLimited(_) => "RATE_LIMITED",
             Self::Overloaded => "OVERLOADED",
@@ -218,6 +232,9 @@ impl ApiError {
             }
             Self::Overloaded | Self::StoreUnavailable => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(COME_BACK)));
+            }
+            Self::Unauthorized => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             _ => {}
         }

@@ -6,6 +6,7 @@
 
 mod about;
 mod adapter;
+mod admin;
 mod admit;
 mod body;
 mod chat;
@@ -20,6 +21,7 @@ mod headers;
 mod idempotency;
 mod leads;
 mod limits;
+mod news;
 mod origin;
 mod page;
 mod passages;
@@ -34,6 +36,7 @@ mod wire;
 mod ws;
 
 pub use adapter::WebAdapter;
+pub use admin::auth::key_hash;
 pub use config::{ConfigError, WebConfig};
 pub use docs::openapi;
 pub use error::{ApiError, ErrorBody, FieldError};

@@ -15,7 +15,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::error::ApiError;
 use crate::state::WebState;
-use crate::{about, chat, client, docs, feedback, headers, leads, page, passages, sessions, stream, ws};
+use crate::{about, admin, chat, client, docs, feedback, headers, leads, news, page, passages, sessions, stream, ws};
 
 /// Everything the web channel answers, with JSON errors for unknown addresses and methods.
 ///
@@ -32,10 +32,12 @@ pub fn router(state: &WebState) -> Router {
         .route("/api/ws", get(ws::socket))
         .route("/api/sessions", post(sessions::open))
         .route("/api/sessions/{id}", get(sessions::read).delete(sessions::remove))
+        .route("/api/sessions/{id}/news", get(news::news))
         .route("/api/leads", post(leads::leads))
         .route("/api/feedback", post(feedback::feedback))
         .route("/api/passages", get(passages::passages))
         .route("/api/about", get(about::about))
+        .merge(admin::routes())
         .merge(page::routes())
         .merge(swagger)
         .fallback(|| async { ApiError::NotFound })

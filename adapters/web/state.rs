@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dovvybuddy_core::guard::EmergencyGuard;
+use dovvybuddy_core::handover::Handover;
 use dovvybuddy_core::hearing::Hearing;
 use dovvybuddy_core::intake::Intake;
 use dovvybuddy_core::knowledge::Retriever;
 use dovvybuddy_core::lead::Lead;
+use dovvybuddy_core::shelf::Shelf;
 use dovvybuddy_core::store::{Notice, Store};
 use dovvybuddy_core::{BotId, ChannelId, Clock, ConversationKey, DiverKey, SessionId, TurnId};
 use moka::sync::Cache;
@@ -15,6 +17,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::admin::auth::Desk;
 use crate::client_ip::TrustedProxies;
 use crate::config::{ConfigError, WebConfig};
 use crate::limits::IpLimits;
@@ -41,6 +44,10 @@ pub struct WebParts {
     pub retriever: Arc<dyn Retriever>,
     /// Makes the deliveries of a lead.
     pub lead_notices: LeadNotices,
+    /// Gives conversations to people and takes them back.
+    pub handover: Arc<Handover>,
+    /// Where operators publish; without it nothing can be published.
+    pub shelf: Option<Arc<dyn Shelf>>,
     /// The settings.
     pub config: WebConfig,
     /// Fired when the daemon stops: open streams get [`WebConfig::drain`] to see their turn's end.
@@ -64,6 +71,9 @@ pub(crate) struct Inner {
     pub(crate) bot: BotId,
     pub(crate) retriever: Arc<dyn Retriever>,
     pub(crate) lead_notices: LeadNotices,
+    pub(crate) handover: Arc<Handover>,
+    pub(crate) shelf: Option<Arc<dyn Shelf>>,
+    pub(crate) desk: Desk,
     pub(crate) config: WebConfig,
     pub(crate) closing: CancellationToken,
     pub(crate) limits: IpLimits,
@@ -99,6 +109,9 @@ impl WebState {
             bot: parts.bot,
             retriever: parts.retriever,
             lead_notices: parts.lead_notices,
+            handover: parts.handover,
+            shelf: parts.shelf,
+            desk: Desk::new(),
             sites: Sites::new(&config)?,
             closing: parts.closing,
             limits: IpLimits::new(&config),

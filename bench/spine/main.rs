@@ -120,7 +120,7 @@ fn compose(store: Arc<SqliteStore>, clock: Arc<dyn Clock>, echo: Echo) -> Result
         most_running: MOST,
         remembered: 100_000,
     };
-    let Spine { intake, lanes, hearing, .. } =
+    let Spine { intake, lanes, hearing, handover, .. } =
         Spine::new(ports, settings, Stops { closing: closing.clone(), ..Stops::default() });
     let web = WebState::new(WebParts {
         intake,
@@ -131,6 +131,8 @@ fn compose(store: Arc<SqliteStore>, clock: Arc<dyn Clock>, echo: Echo) -> Result
         bot: BotId::default(),
         retriever: Arc::new(Echo { pause: Duration::ZERO, pieces: 1 }),
         lead_notices: Arc::new(|_| Vec::new()),
+        handover,
+        shelf: None,
         config: WebConfig {
             public_url: None,
             cors_origins: Vec::new(),

@@ -111,6 +111,11 @@ BEGIN
     WHERE conversation = p_conversation;
 END $$;
 
+-- When the burst of a lane has settled. The clock may have been put back since its first message came: nobody waits
+-- until it is that late again. By less than five seconds it is merely kept true.
+CREATE FUNCTION dovvy_settled(p_ready bigint, p_oldest bigint, p_now bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS
+$$ SELECT CASE WHEN p_oldest > p_now + 5000 THEN 0 ELSE p_ready END $$;
+
 -- Stores an event at the end of its lane; the lane's row is locked by it. `p_covered` names the turn that already
 -- answers it: then nothing waits. Nothing happens, and `o_seq` stays empty, if the event is known.
 CREATE FUNCTION dovvy_store(p_conversation text, p_key text, p_turn text, p_diver text, p_fingerprint text,
@@ -323,10 +328,10 @@ BEGIN
     LOOP
         v_now := coalesce(p_now, dovvy_now());
         SELECT l.* INTO v FROM lanes l
-        WHERE l.first_seq IS NOT NULL AND l.ready_at <= v_now
+        WHERE l.first_seq IS NOT NULL AND dovvy_settled(l.ready_at, l.oldest_at, v_now) <= v_now
           AND (l.holder IS NULL OR l.leased_until < v_now OR l.holder <> ALL (v_alive))
-          AND (l.home = p_me OR NOT p_own_only AND (l.home IS NULL OR l.ready_at + p_grace <= v_now
-                                                    OR l.home <> ALL (v_alive)))
+          AND (l.home = p_me OR NOT p_own_only AND (l.home IS NULL OR l.home <> ALL (v_alive)
+               OR dovvy_settled(l.ready_at, l.oldest_at, v_now) + p_grace <= v_now))
           AND (NOT l.suspect OR v_suspects)
         ORDER BY l.first_seq LIMIT 1 FOR UPDATE SKIP LOCKED;
         IF NOT FOUND THEN
@@ -352,8 +357,8 @@ BEGIN
     UPDATE lanes l SET holder = p_me, fence = v_fence, leased_until = v_now + p_lease,
                        on_trial = v_attempts - 1 - v_parked > 1, suspect = v_attempts - v_parked > 1
     WHERE l.conversation = v.conversation;
-    v_more := EXISTS (SELECT 1 FROM lanes l WHERE l.first_seq IS NOT NULL AND l.ready_at <= v_now AND l.holder IS NULL
-                      AND l.conversation <> v.conversation);
+    v_more := EXISTS (SELECT 1 FROM lanes l WHERE l.first_seq IS NOT NULL AND l.holder IS NULL
+                      AND dovvy_settled(l.ready_at, l.oldest_at, v_now) <= v_now AND l.conversation <> v.conversation);
     IF NOT v_more THEN
         v_rest := dovvy_next(p_me, p_now, p_grace, p_own_only);
     END IF;
@@ -372,11 +377,12 @@ DECLARE
 BEGIN
     SELECT coalesce(max(leased_until) + 1, 0) INTO v_trial FROM lanes
     WHERE on_trial AND leased_until >= v_now AND holder = ANY (v_alive);
-    RETURN (SELECT min(greatest(l.ready_at,
+    RETURN (SELECT min(greatest(s.settled,
                 CASE WHEN l.holder = ANY (v_alive) THEN l.leased_until + 1 ELSE 0 END,
                 CASE WHEN l.suspect THEN v_trial ELSE 0 END,
-                CASE WHEN l.home <> p_me AND l.home = ANY (v_alive) THEN l.ready_at + p_grace ELSE 0 END)) - v_now
-            FROM lanes l WHERE l.first_seq IS NOT NULL AND (l.home = p_me OR NOT p_own_only));
+                CASE WHEN l.home <> p_me AND l.home = ANY (v_alive) THEN s.settled + p_grace ELSE 0 END)) - v_now
+            FROM lanes l CROSS JOIN LATERAL (SELECT dovvy_settled(l.ready_at, l.oldest_at, v_now) AS settled) s
+            WHERE l.first_seq IS NOT NULL AND (l.home = p_me OR NOT p_own_only));
 END $$;
 
 -- Ends a claim with its turn. `kept` is false if the lane was lost; `more` tells whether the lane goes on, and
@@ -575,6 +581,39 @@ BEGIN
         ON CONFLICT (diver) DO UPDATE SET person = excluded.person;
 END $$;
 
+-- The platform gave a conversation another name: its session goes on under it, with everything that is found by its
+-- conversation, unless one stands there. False, and nothing done, while a message in it waits.
+CREATE FUNCTION dovvy_move(p_from text, p_to text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    -- Nothing is accepted in either meanwhile.
+    INSERT INTO lanes (conversation) SELECT c FROM unnest(ARRAY[p_from, p_to]) c ORDER BY c ON CONFLICT DO NOTHING;
+    PERFORM 1 FROM lanes WHERE conversation IN (p_from, p_to) ORDER BY conversation FOR UPDATE;
+    IF EXISTS (SELECT 1 FROM inbox WHERE conversation = p_from AND covered_by IS NULL) THEN
+        RETURN false;
+    END IF;
+    UPDATE sessions SET conversation = p_to WHERE conversation = p_from
+        AND NOT EXISTS (SELECT 1 FROM sessions WHERE conversation = p_to);
+    IF FOUND THEN
+        UPDATE messages SET conversation = p_to WHERE conversation = p_from;
+        UPDATE turns SET conversation = p_to WHERE conversation = p_from;
+        UPDATE usage SET conversation = p_to WHERE conversation = p_from;
+        UPDATE inbox SET conversation = p_to WHERE conversation = p_from;
+        UPDATE event_ids SET conversation = p_to WHERE conversation = p_from;
+        UPDATE outbox SET conversation = p_to WHERE conversation = p_from;
+        UPDATE placeholders SET conversation = p_to WHERE conversation = p_from;
+        UPDATE alerts SET conversation = p_to WHERE conversation = p_from;
+        UPDATE interventions SET conversation = p_to WHERE conversation = p_from;
+        UPDATE message_statuses SET conversation = p_to WHERE conversation = p_from;
+        DELETE FROM pauses WHERE conversation = p_to AND EXISTS (SELECT 1 FROM pauses WHERE conversation = p_from);
+        UPDATE pauses SET conversation = p_to WHERE conversation = p_from;
+        INSERT INTO participants (diver, conversation) SELECT diver, p_to FROM participants
+            WHERE conversation = p_from ON CONFLICT DO NOTHING;
+        DELETE FROM participants WHERE conversation = p_from;
+    END IF;
+    DELETE FROM lanes WHERE conversation IN (p_from, p_to) AND first_seq IS NULL AND holder IS NULL;
+    RETURN true;
+END $$;
+
 -- Removes what is held about a subject, also in tables of later migrations, in the order of what hangs on what. `p_whole`: everything in the
 -- conversations is the subject's, whoever said it.
 CREATE FUNCTION dovvy_erase(p_conversations text[], p_sessions text[], p_diver text, p_whole boolean, p_leads boolean)
@@ -587,7 +626,9 @@ DECLARE
     v_leads text[];
 BEGIN
     PERFORM 1 FROM lanes WHERE conversation = ANY (p_conversations) ORDER BY conversation FOR UPDATE;
-    v_turns := ARRAY(SELECT id FROM turns WHERE conversation = ANY (p_conversations) AND (p_whole OR diver = p_diver));
+    -- Whoever is just telling the operator of one of them is waited for, so that what is told goes as well.
+    v_turns := ARRAY(SELECT id FROM turns WHERE conversation = ANY (p_conversations) AND (p_whole OR diver = p_diver)
+                     ORDER BY id FOR UPDATE);
     DELETE FROM alerts WHERE kind = 'emergency' AND subject = ANY (v_turns);
     GET DIAGNOSTICS v_gone = ROW_COUNT; v_rows := v_rows + v_gone;
     -- What the operator is still to be told.
@@ -617,6 +658,10 @@ BEGIN
     DELETE FROM usage WHERE conversation = ANY (p_conversations) AND (p_whole OR diver = p_diver);
     GET DIAGNOSTICS v_gone = ROW_COUNT; v_rows := v_rows + v_gone;
     DELETE FROM participants WHERE conversation = ANY (p_conversations) AND (p_whole OR diver = p_diver);
+    GET DIAGNOSTICS v_gone = ROW_COUNT; v_rows := v_rows + v_gone;
+    -- A platform's name of a message may hold the number it went to.
+    DELETE FROM message_statuses m WHERE conversation = ANY (p_conversations)
+        AND NOT EXISTS (SELECT 1 FROM participants p WHERE p.conversation = m.conversation);
     GET DIAGNOSTICS v_gone = ROW_COUNT; v_rows := v_rows + v_gone;
     -- A group keeps its session as long as somebody else spoke in it, without what was noted meanwhile.
     DELETE FROM sessions s WHERE conversation = ANY (p_conversations)
@@ -651,7 +696,7 @@ BEGIN
         GET DIAGNOSTICS v_gone = ROW_COUNT; v_rows := v_rows + v_gone;
     END IF;
     IF p_leads THEN
-        v_leads := ARRAY(SELECT id FROM leads WHERE session = ANY (p_sessions));
+        v_leads := ARRAY(SELECT id FROM leads WHERE session = ANY (p_sessions) ORDER BY id FOR UPDATE);
         DELETE FROM alerts WHERE kind = 'lead' AND subject = ANY (v_leads);
         GET DIAGNOSTICS v_gone = ROW_COUNT; v_rows := v_rows + v_gone;
         DELETE FROM outbox WHERE lead = ANY (v_leads);

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use dovvybuddy_core::Lang;
 
+use crate::lexicon::Lexicon;
 use crate::message::Message;
 use crate::text::{self, Text};
 
@@ -21,6 +22,13 @@ pub(crate) struct Detected {
     /// Whether the words themselves decided.
     pub(crate) sure: bool,
 }
+
+/// From this score on the words themselves decide.
+const SURE: f32 = 1.0;
+/// Messages of at most so many units may have no small word, and are cheap to look up in every lexicon.
+const FEW: usize = 6;
+/// What a word counts that a language's lexicon knows.
+const KNOWN_WORD: f32 = 0.5;
 
 /// Detects the language of `raw`; `hint` decides when the words don't.
 pub(crate) fn detect(raw: &str, hint: Option<Lang>) -> Detected {
@@ -49,7 +57,7 @@ impl Signs {
             Self::Words(scores) => scores,
         };
         let best = scores.first().copied().unwrap_or((Lang::En, 0.0));
-        let sure = best.1 >= 1.0;
+        let sure = best.1 >= SURE;
         let lang = match hint {
             // Words that say nothing of their language are in the one expected, whatever its script.
             Some(hint) if !sure => hint,
@@ -70,8 +78,25 @@ impl Signs {
 
 fn scores(raw: &str, text: &Text) -> Vec<(Lang, f32)> {
     let mut scores: Vec<(Lang, f32)> = LATIN.iter().map(|&lang| (lang, score(lang, raw, text))).collect();
+    if text.units.len() <= FEW && scores.iter().all(|(_, score)| *score < SURE) {
+        for ((_, score), known) in scores.iter_mut().zip(known_words(text)) {
+            *score += known;
+        }
+    }
     scores.sort_by(|a, b| b.1.total_cmp(&a.1));
     scores
+}
+
+/// What the lexicons know of the words, per language of Latin script: "takut hiu" has no small word that
+/// would tell. Words that all of them know are names and tell nothing.
+fn known_words(text: &Text) -> [f32; LATIN.len()] {
+    let known: [HashSet<usize>; LATIN.len()] = LATIN.map(|lang| {
+        let hits = Lexicon::of(lang).find(text);
+        hits.iter().flat_map(|hit| hit.start..hit.end).collect()
+    });
+    let everywhere = |unit: &usize| known.iter().all(|units| units.contains(unit));
+    let told = |units: &HashSet<usize>| units.iter().filter(|unit| !everywhere(unit)).map(|_| KNOWN_WORD).sum();
+    std::array::from_fn(|at| known.get(at).map_or(0.0, told))
 }
 
 /// The language when the script alone tells.
@@ -243,6 +268,10 @@ mod tests {
             (Lang::Pt, "quais tubarões dá pra ver nas Bahamas"),
             (Lang::It, "migliore stagione per le Maldive"),
             (Lang::Id, "berapa lama kursus open water"),
+            (Lang::Id, "takut hiu"),
+            (Lang::De, "Haie Angst"),
+            (Lang::En, "shark fear"),
+            (Lang::En, "manta komodo"),
             (Lang::Ja, "アドバンスの受講条件は？"),
             (Lang::Th, "ดำน้ำแล้วหูอื้อทำไง"),
             (Lang::Ar, "هل الغوص آمن للحامل"),

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent::Phrase;
 use crate::channel::{ChannelAdapter, Content, Delivery, DeliveryKey, Origin, OutboundPart, Receipt, SendError};
+use crate::clock::Timestamp;
 use crate::events::{Follower, TurnEvent, TurnLog};
 use crate::ids::{ConversationKey, DiverKey, TurnId};
 use crate::opening::language;
@@ -64,6 +65,7 @@ pub(crate) struct Company {
     context: serde_json::Value,
     /// The words of the placeholder.
     waiting: String,
+    written_at: Timestamp,
     /// A message is being sent or edited right now.
     busy: AtomicBool,
 }
@@ -85,6 +87,7 @@ impl Turns {
             diver: event.sender.key.clone(),
             context: event.context.clone(),
             waiting: self.ports.voice.say(Phrase::Working, lang),
+            written_at: self.ports.clock.now(),
             busy: AtomicBool::new(false),
         })
     }
@@ -212,6 +215,7 @@ impl Company {
             conversation: self.conversation.clone(),
             payload: self.channel.render_progress(text).ok_or_else(unshown)?,
             context: self.context.clone(),
+            written_at: self.written_at,
             replaces,
             progress: true,
         };

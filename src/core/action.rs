@@ -176,6 +176,14 @@ impl Action {
     }
 }
 
+/// The steps of the lead flow as a numbered list, for a platform without buttons: the flow understands the
+/// numbers and the labels as words. Empty where there is nothing to choose.
+pub fn numbered_choices(actions: &[Action]) -> String {
+    let choice = |action: &&Action| matches!(action.command, Command::Choose(_) | Command::Cancel);
+    let lines = actions.iter().filter(choice).enumerate();
+    lines.map(|(n, action)| format!("{}. {}", n + 1, action.label)).collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
@@ -212,6 +220,18 @@ mod tests {
         assert_eq!(Command::Link(Some("CODE".into())).token(), None);
         assert_eq!(Command::Choose("x".repeat(60)).token(), None);
         assert_eq!(Command::Choose("é".into()).token(), None);
+    }
+
+    #[test]
+    fn choices_are_numbered_as_the_flow_counts_them() {
+        let turn = TurnId(Uuid::from_u128(7));
+        let actions = [
+            Action::new("A course", Command::Choose("training".into())),
+            Action::new("A trip", Command::Choose("trip".into())),
+            Action::new("Cancel", Command::Cancel),
+        ];
+        assert_eq!(numbered_choices(&actions), "1. A course\n2. A trip\n3. Cancel");
+        assert_eq!(numbered_choices(&[Action::new("👍", Command::Rate { turn, up: true })]), "");
     }
 
     #[test]

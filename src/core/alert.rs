@@ -106,6 +106,8 @@ pub struct OperatorChat {
     pub channel: ChannelId,
     /// The conversation, as the channel's adapter names it.
     pub conversation: String,
+    /// The language spoken there.
+    pub lang: Lang,
 }
 
 impl OperatorChat {
@@ -113,8 +115,11 @@ impl OperatorChat {
     pub fn parse(text: &str) -> Option<Self> {
         let (channel, conversation) = text.split_once(':')?;
         let usable = |part: &str| !part.is_empty() && part.trim() == part;
-        (usable(channel) && usable(conversation))
-            .then(|| Self { channel: ChannelId::new(channel), conversation: conversation.to_owned() })
+        (usable(channel) && usable(conversation)).then(|| Self {
+            channel: ChannelId::new(channel),
+            conversation: conversation.to_owned(),
+            lang: Lang::default(),
+        })
     }
 
     /// Whether something was said there.

@@ -40,6 +40,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Timestamp;
+use crate::delivery::GIVE_UP_AFTER;
 use crate::ids::{ChannelId, ConversationKey, DiverKey, TurnId};
 use crate::intake::Intake;
 use crate::reply::Reply;
@@ -111,15 +112,33 @@ pub enum Content {
         /// The words that came with it.
         caption: Option<String>,
     },
+    /// Words meant for the bot that the platform keeps from it, unless it is named or the operator switches
+    /// more on there. It gets a sentence that says so.
+    Unseen,
 }
 
 impl Content {
+    /// Words as somebody wrote them, where nothing but the words tells a command: `/name` and what follows.
+    /// Of a command that nobody knows the words count.
+    pub fn written(text: &str) -> Self {
+        let text = text.trim();
+        let Some(said) = text.strip_prefix('/') else { return Self::Text(text.to_owned()) };
+        let (name, rest) = said.split_once(char::is_whitespace).unwrap_or((said, ""));
+        // Whoever writes a sentence after it wants to be heard, most of all in an emergency.
+        let sentence = rest.split_whitespace().nth(1).is_some();
+        match Command::spoken(&name.to_ascii_lowercase(), rest) {
+            Some(Command::Help | Command::New) if sentence => Self::Text(rest.trim().to_owned()),
+            Some(command) => Self::Command(command),
+            None => Self::Text(text.to_owned()),
+        }
+    }
+
     /// The diver's own words, empty for commands.
     pub fn text(&self) -> &str {
         match self {
             Self::Text(text) => text,
             Self::Unsupported { caption } => caption.as_deref().unwrap_or_default(),
-            Self::Command(_) => "",
+            Self::Command(_) | Self::Unseen => "",
         }
     }
 }
@@ -203,11 +222,25 @@ pub trait Outlet: Send + Sync {
     /// The name under which parts are stored for this outlet.
     fn id(&self) -> ChannelId;
 
+    /// How long a part is tried before it is given up.
+    fn gives_up_after(&self) -> Duration {
+        GIVE_UP_AFTER
+    }
+
     /// Sends one rendered part. `key` is the same on every try of this part. Where the part
     /// [replaces](OutboundPart::replaces) a message, that message is edited; it counts as sent when it
     /// already reads so, and is sent anew when it is not there any more.
     async fn send(&self, part: &OutboundPart, key: &DeliveryKey) -> Result<Receipt, SendError>;
+
+    /// The longest pause between two tries of a part that could not be sent, before jitter. Somebody waits
+    /// for a reply in a chat; a platform that was down for an hour is not asked for another one.
+    fn longest_pause(&self) -> Duration {
+        Duration::from_hours(3)
+    }
 }
+
+/// [`Outlet::longest_pause`] of a chat platform.
+pub const CHAT_PAUSE: Duration = Duration::from_secs(30);
 
 /// One chat platform.
 #[async_trait]
@@ -239,6 +272,13 @@ pub trait ChannelAdapter: Outlet {
         false
     }
 
+    /// Whether an ordinary reply to a message with this [`Inbound::context`] can still reach the diver, where
+    /// a platform closes a conversation after a while. Asked before a model is; where it can't, the turn
+    /// gets fixed words, and the adapter sends what its platform allows instead.
+    fn reaches(&self, _conversation: &ConversationKey, _context: &serde_json::Value, _now: Timestamp) -> bool {
+        true
+    }
+
     /// Shows that work goes on (typing). Best effort, never waited for by a reply.
     async fn working(&self, _conversation: &ConversationKey, _context: &serde_json::Value) {}
 }
@@ -254,6 +294,33 @@ pub struct Rendering<'a> {
     pub actions: &'a [Action],
 }
 
+/// How far a message got after the platform took it, as the platform tells. Later ones stand for more; a
+/// failure is overruled by proof that the message arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageStatus {
+    /// On its way.
+    Sent,
+    /// It will not arrive.
+    Failed,
+    /// On the diver's device.
+    Delivered,
+    /// The diver saw it.
+    Read,
+}
+
+impl MessageStatus {
+    /// The word in logs, metrics and tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+            Self::Delivered => "delivered",
+            Self::Read => "read",
+        }
+    }
+}
+
 /// A part on its way out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OutboundPart {
@@ -263,6 +330,8 @@ pub struct OutboundPart {
     pub payload: serde_json::Value,
     /// [`Inbound::context`] of the message that is answered.
     pub context: serde_json::Value,
+    /// When it was written: the same on every try.
+    pub written_at: Timestamp,
     /// The receipt of the message this one replaces by an edit: a placeholder that went first.
     pub replaces: Option<Receipt>,
     /// A placeholder or an unfinished text. An adapter that must spare a limit refuses these first, with
@@ -344,4 +413,18 @@ pub enum ChannelError {
     /// Anything else; the channel is started again.
     #[error("the channel failed")]
     Failed(#[source] BoxError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_written_with_a_slash() {
+        assert_eq!(Content::written("/Forget"), Content::Command(Command::Forget));
+        assert_eq!(Content::written("/link ABCD "), Content::Command(Command::Link(Some("ABCD".into()))));
+        assert_eq!(Content::written("/dance now"), Content::Text("/dance now".into()));
+        assert_eq!(Content::written("/help my buddy can't breathe"), Content::Text("my buddy can't breathe".into()));
+        assert_eq!(Content::written(" hi "), Content::Text("hi".into()));
+    }
 }

@@ -1,6 +1,6 @@
 //! Commands a diver can give on every channel, whatever the platform calls them.
 
-use crate::agent::Phrase;
+use crate::agent::{Phrase, Voice};
 use crate::channel::{Command, Inbound};
 use crate::compose::Composer;
 use crate::lang::Lang;
@@ -20,6 +20,23 @@ pub(crate) fn source_list(citations: &[Citation]) -> String {
         format!("- \\[{}\\] {}{origin}: {}", c.n, c.title, c.source)
     };
     citations.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// What a field of the profile is called; what a client sent under a name of its own keeps it.
+pub(crate) fn label(voice: &dyn Voice, name: &str, lang: Lang) -> String {
+    let phrase = match name {
+        "agency" => Phrase::FieldAgency,
+        "cert level" => Phrase::FieldLevel,
+        "dives" => Phrase::FieldDives,
+        "last dive" => Phrase::FieldLastDive,
+        "concerns" => Phrase::FieldConcerns,
+        "region" => Phrase::FieldRegion,
+        "travel plans" => Phrase::FieldTravelPlans,
+        "units" => Phrase::FieldUnits,
+        "language" => Phrase::FieldLanguage,
+        _ => return name.to_owned(),
+    };
+    voice.say(phrase, lang)
 }
 
 impl Turns {
@@ -71,7 +88,7 @@ impl Turns {
         }
         let mut text = self.ports.voice.say(Phrase::ProfileHeading, lang);
         for (name, value) in known {
-            text.extend(["\n- ", &name, ": ", &value]);
+            text.extend(["\n- ", &label(&*self.ports.voice, &name, lang), ": ", &value]);
         }
         text
     }

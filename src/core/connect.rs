@@ -2,6 +2,7 @@
 
 use crate::agent::Phrase;
 use crate::channel::{Action, Command, Inbound};
+use crate::commands::label;
 use crate::compose::Composer;
 use crate::ids::LeadId;
 use crate::lang::Lang;
@@ -164,7 +165,8 @@ impl Turns {
         ];
         lines.extend(flow.wish().map(|wish| format!("- {}: {wish}", say(Phrase::FieldMessage))));
         let profile = session.profile.clone().shareable(flow.concerns);
-        lines.extend(profile.lines().into_iter().map(|(name, value)| format!("- {name}: {value}")));
+        let told = |(name, value): (String, String)| format!("- {}: {value}", label(&*self.ports.voice, &name, lang));
+        lines.extend(profile.lines().into_iter().map(told));
         lines.join("\n")
     }
 

@@ -18,10 +18,10 @@ use crate::supervise::Progress;
 
 /// The longest a single send may take.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
-/// A part that could not be sent for this long is given up.
-const GIVE_UP_AFTER: Duration = Duration::from_hours(28);
-/// The longest pause between two tries.
-const LONGEST_PAUSE: Duration = Duration::from_hours(3);
+/// A part that could not be sent for this long is given up, unless its outlet knows better.
+pub const GIVE_UP_AFTER: Duration = Duration::from_hours(28);
+/// A clock that goes back by less than this is merely kept true.
+const UNEVEN: Duration = Duration::from_secs(5);
 /// How many parts are sent at once.
 const AT_ONCE: usize = 64;
 
@@ -43,9 +43,17 @@ impl Deliveries {
     /// Sends until `stop`, then lets what is under way end.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) -> Result<(), BoxError> {
         let mut sending = JoinSet::new();
+        let mut latest = self.clock.now();
         while !stop.is_cancelled() {
             while sending.try_join_next().is_some() {}
             let now = self.clock.now();
+            if latest > now.plus(UNEVEN) {
+                tracing::warn!("the clock was put back; what it had put off is sent now");
+                if let Err(error) = self.store.clock_was_put_back(now).await {
+                    tracing::error!(error = %error, "the outbox can't be written");
+                }
+            }
+            latest = now;
             self.progress.tick(now);
             let room = AT_ONCE.saturating_sub(sending.len());
             let due = if room == 0 { Vec::new() } else { self.due(now, room).await };
@@ -84,9 +92,11 @@ impl Deliveries {
 
     async fn deliver(&self, part: DuePart) {
         failpoint::reached("part_started");
-        let result = match self.outlets.get(&part.outlet) {
-            Some(outlet) => self.send(&**outlet, &part).await,
-            None => self.retry(&part, "no such outlet is configured".into(), Some(Duration::from_mins(5)), false),
+        let result = if let Some(outlet) = self.outlets.get(&part.outlet) {
+            self.send(&**outlet, &part).await
+        } else {
+            let again = Retry { pause: Duration::from_mins(5), uncertain: false, most: GIVE_UP_AFTER };
+            self.retry(&part, "no such outlet is configured".into(), again)
         };
         failpoint::reached("part_sent");
         let outcome = match &result {
@@ -127,6 +137,7 @@ impl Deliveries {
             conversation: part.conversation.clone(),
             payload: part.payload.clone(),
             context: part.context.clone(),
+            written_at: part.created_at,
             replaces: part.replaces.clone(),
             progress: false,
         };
@@ -140,30 +151,49 @@ impl Deliveries {
             Ok(receipt) => return PartResult::Sent { receipt, at: self.clock.now() },
             Err(error) => error,
         };
-        tracing::warn!(outlet = %part.outlet, part = part.id, attempts = part.attempts + 1, error = %error, "a part was not delivered");
         let text = error.to_string();
-        match error {
-            SendError::RetryAfter(pause) => self.retry(part, text, Some(pause), false),
-            SendError::Gone | SendError::Rejected(_) => PartResult::Dead { error: text },
-            SendError::Unauthorized => self.retry(part, text, Some(Duration::from_mins(1)), false),
-            SendError::Uncertain(_) => self.retry(part, text, None, true),
-            SendError::Transport(_) => self.retry(part, text, None, false),
+        let attempts = part.attempts + 1;
+        if let SendError::RetryAfter(_) = error {
+            // A pace that is kept is no fault.
+            tracing::debug!(outlet = %part.outlet, part = part.id, attempts, error = text, "a part waits");
+        } else {
+            tracing::warn!(outlet = %part.outlet, part = part.id, attempts, error = text, "a part was not delivered");
         }
+        let later = backoff(part.attempts, outlet.longest_pause(), self.clock.uuid().as_u128());
+        let (pause, uncertain) = match error {
+            SendError::RetryAfter(pause) => (pause, false),
+            SendError::Gone | SendError::Rejected(_) => return PartResult::Dead { error: text },
+            SendError::Unauthorized => (Duration::from_mins(1), false),
+            SendError::Uncertain(_) => (later, true),
+            SendError::Transport(_) => (later, false),
+        };
+        self.retry(part, text, Retry { pause, uncertain, most: outlet.gives_up_after() })
     }
 
-    fn retry(&self, part: &DuePart, error: String, pause: Option<Duration>, uncertain: bool) -> PartResult {
+    fn retry(&self, part: &DuePart, error: String, again: Retry) -> PartResult {
+        let Retry { pause, uncertain, most } = again;
         let now = self.clock.now();
-        if now.since(part.created_at) > GIVE_UP_AFTER {
+        if now.since(part.created_at) > most {
             return PartResult::Dead { error };
         }
-        let pause = pause.unwrap_or_else(|| backoff(part.attempts, self.clock.uuid().as_u128()));
         PartResult::Retry { at: now.plus(pause), error, uncertain }
     }
 }
 
+/// How a part is tried again.
+#[derive(Clone, Copy)]
+struct Retry {
+    /// After how long.
+    pause: Duration,
+    /// It may have arrived.
+    uncertain: bool,
+    /// How long in all.
+    most: Duration,
+}
+
 /// Doubles from one second, with up to half of it as jitter drawn from `random`.
-fn backoff(attempts: u32, random: u128) -> Duration {
-    let base = LONGEST_PAUSE.min(Duration::from_secs(1) * 2u32.saturating_pow(attempts.min(20)));
+fn backoff(attempts: u32, longest: Duration, random: u128) -> Duration {
+    let base = longest.min(Duration::from_secs(1) * 2u32.saturating_pow(attempts.min(20)));
     let permille = u32::try_from(random % 500).unwrap_or(0);
     base + base / 1000 * permille
 }
@@ -174,8 +204,9 @@ mod tests {
 
     #[test]
     fn pauses_double_and_stay_bounded() {
-        assert_eq!(backoff(0, 0), Duration::from_secs(1));
-        assert_eq!(backoff(3, 0), Duration::from_secs(8));
-        assert!(backoff(60, 499) < LONGEST_PAUSE * 3 / 2);
+        let longest = Duration::from_hours(3);
+        assert_eq!(backoff(0, longest, 0), Duration::from_secs(1));
+        assert_eq!(backoff(3, longest, 0), Duration::from_secs(8));
+        assert!(backoff(60, longest, 499) < longest * 3 / 2);
     }
 }

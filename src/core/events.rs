@@ -366,6 +366,10 @@ mod tests {
             Ok(())
         }
 
+        async fn move_session(&self, _: &ConversationKey, _: &ConversationKey) -> Result<bool, StoreError> {
+            Ok(true)
+        }
+
         async fn turn(&self, _: TurnId) -> Result<Option<StoredTurn>, StoreError> {
             Ok(None)
         }

@@ -2,8 +2,8 @@
 //!
 //! While a person has a conversation the bot says nothing of its own there, except what must not wait: the
 //! emergency guard reads every message as always, and commands are obeyed. The diver is told once that a person
-//! has taken over. Every message still gets its one reply (SPEC section 5): where the client waits for one it is
-//! that sentence again; on a platform the message is covered without further words. What a person
+//! has taken over. Every message still gets its one reply (SPEC section 5): where the client waits for one it hears
+//! that its message was passed on; on a platform the message is covered without further words. What a person
 //! then writes counts as the answer to everything said before it. When the pause ends and words are left that
 //! nobody answered, the bot takes them up, so that nobody is met with silence.
 
@@ -23,6 +23,7 @@ use crate::reply::Reply;
 use crate::session::{Role, Session};
 use crate::store::{Accepted, EndedPause, Left, Outcome, Store, StoreError, TakenUp, Unasked};
 use crate::supervise::Progress;
+use crate::turn::GENERAL;
 
 /// How long the bot is silent after a person wrote, unless they say otherwise.
 pub const USUAL_PAUSE: Duration = Duration::from_mins(30);
@@ -57,7 +58,7 @@ impl Handover {
     pub async fn take_over(&self, session: &Session, until: Timestamp, by: &str) -> Result<(), StoreError> {
         if self.store.pause(&session.conversation, until, by).await? {
             let lang = session.profile.language.unwrap_or_default();
-            let notice = Reply::fixed(self.voice.say(Phrase::WithPerson, lang), AgentId::new(PERSON), lang);
+            let notice = Reply::fixed(self.voice.say(Phrase::WithPerson, lang), AgentId::new(GENERAL), lang);
             self.say(&session.conversation, notice, Outcome::Fixed, by, true).await?;
         }
         Ok(())

@@ -3,7 +3,7 @@
 //! This is the first half of the turn (SPEC section 5); [`crate::turn`] is the second.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use moka::sync::Cache;
@@ -12,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 use crate::action::MENU;
 use crate::agent::{Phrase, Voice};
 use crate::alert::OperatorChat;
-use crate::channel::{Action, ChannelAdapter, Delivery, DeliveryKey, Inbound, Origin, OutboundPart, Rendering};
+use crate::channel::{
+    Action, ChannelAdapter, Delivery, DeliveryKey, Inbound, MessageStatus, Origin, OutboundPart, Rendering,
+};
 use crate::clock::{Clock, Timestamp};
 use crate::events::{Follower, Streams};
 use crate::failpoint;
@@ -162,6 +164,8 @@ pub enum Admitted {
         /// A short sentence in the sender's language, for a platform that has a place for one beside the
         /// conversation; no message is sent.
         say: String,
+        /// What stands under the message from now on, in the place of the button: others see who took it.
+        note: Option<String>,
     },
 }
 
@@ -185,7 +189,23 @@ pub enum Refusal {
     Unavailable(StoreError),
 }
 
+/// An entrance that keeps nothing alive: for an adapter, which the entrance itself holds.
+#[derive(Clone)]
+pub struct WeakIntake(Weak<Inner>);
+
+impl WeakIntake {
+    /// The entrance, unless the daemon that made it is gone.
+    pub fn upgrade(&self) -> Option<Intake> {
+        self.0.upgrade().map(Intake)
+    }
+}
+
 impl Intake {
+    /// The same entrance without keeping it alive.
+    pub fn downgrade(&self) -> WeakIntake {
+        WeakIntake(Arc::downgrade(&self.0))
+    }
+
     /// An entrance made of these parts.
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(Inner { parts, notices: SlowDownNotices::default(), arrivals: Arrivals::default() }))
@@ -233,6 +253,23 @@ impl Intake {
         self.0.hearing.forget(conversation);
     }
 
+    /// The platform gave a conversation another name: it goes on under that. `false`: something in it is
+    /// still to be answered, so the news must come again.
+    pub async fn moved(&self, from: &ConversationKey, to: &ConversationKey) -> Result<bool, Refusal> {
+        let moved = self.0.store.move_session(from, to).await.map_err(Refusal::Unavailable)?;
+        if moved {
+            self.0.hearing.forget(from);
+            self.0.hearing.forget(to);
+        }
+        Ok(moved)
+    }
+
+    /// Whether words would raise an alarm, whatever was said before. For an adapter that has to tell the
+    /// diver's own words from those they point at.
+    pub fn alarming_by_itself(&self, text: &str) -> bool {
+        matches!(self.0.guard.assess(text, &Heard::default()), Assessment::Emergency(_))
+    }
+
     /// Follows a turn from after `seen`.
     pub fn follow(&self, turn: TurnId, seen: Option<crate::events::Cursor>) -> Follower {
         self.0.streams.follow(turn, seen)
@@ -267,9 +304,63 @@ impl Intake {
         self.0.store.newest_events(bot, channel).await
     }
 
+    /// Whether the guard hears an emergency in an event: an adapter with a limit of its own lets that pass.
+    pub async fn alarming(&self, event: &Inbound) -> bool {
+        let text = event.content.text();
+        if text.is_empty() {
+            return false;
+        }
+        let known = self.0.heard(event).await;
+        matches!(self.0.guard.assess(text, &known.heard), Assessment::Emergency(_))
+    }
+
+    /// Keeps how far a message got, as its platform tells; `false` if more was known of it already.
+    pub async fn note_status(
+        &self,
+        conversation: &ConversationKey,
+        receipt: &str,
+        status: MessageStatus,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let moved = self.0.store.note_status(conversation, receipt, status, at).await?;
+        if moved {
+            let channel = conversation.channel.to_string();
+            metrics::counter!("dovvybuddy_message_statuses_total", "channel" => channel, "status" => status.as_str())
+                .increment(1);
+        }
+        Ok(moved)
+    }
+
     /// Time and ids, for adapters.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.0.clock
+    }
+}
+
+/// Where calls from outside find the intake while their channel runs.
+#[derive(Default)]
+pub struct Seat(Mutex<Option<Intake>>);
+
+/// A channel that runs; dropped, calls find nobody.
+pub struct Seated<'a>(&'a Seat);
+
+impl Seat {
+    /// The intake, if the channel runs.
+    pub fn intake(&self) -> Option<Intake> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The channel runs from now on.
+    #[must_use]
+    pub fn take(&self, intake: Intake) -> Seated<'_> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(intake);
+        Seated(self)
+    }
+}
+
+impl Drop for Seated<'_> {
+    fn drop(&mut self) {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -457,6 +548,7 @@ impl Inner {
                 conversation: event.conversation.clone(),
                 payload: payload.clone(),
                 context: event.context.clone(),
+                written_at: event.received_at,
                 replaces: None,
                 progress: false,
             };

@@ -31,6 +31,7 @@ pub mod lead;
 mod lead_flow;
 pub mod limit;
 pub mod model;
+pub mod news;
 mod offers;
 mod opening;
 pub mod phrase;
@@ -40,7 +41,10 @@ mod report;
 pub mod session;
 pub mod shelf;
 pub mod spine;
+pub mod split;
 pub mod store;
+pub mod styled;
+pub mod summary;
 pub mod supervise;
 #[cfg(feature = "testkit")]
 pub mod testkit;

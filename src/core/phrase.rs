@@ -43,10 +43,14 @@ phrases! {
     CutShort = "cut_short",
     /// A person has taken over the conversation and answers there; emergencies are still answered at once.
     WithPerson = "with_person",
+    /// A message was left to the person who has the conversation.
+    PassedOn = "passed_on",
     /// Too many messages; answering goes on soon.
     SlowDown = "slow_down",
     /// A voice message, photo or file can't be read; what to do if it is an emergency.
     Unsupported = "unsupported",
+    /// The platform hides the words of a message that does not name the bot; what to do instead.
+    Unseen = "unseen",
     /// A new conversation begins.
     NewConversation = "new_conversation",
     /// What is kept, for how long, and how to have it removed.
@@ -125,6 +129,24 @@ phrases! {
     FieldContact = "field_contact",
     /// A field of the lead: the diver's own words.
     FieldMessage = "field_message",
+    /// A field of the profile: the agency.
+    FieldAgency = "field_agency",
+    /// A field of the profile: the certification.
+    FieldLevel = "field_level",
+    /// A field of the profile: logged dives.
+    FieldDives = "field_dives",
+    /// A field of the profile: when the last dive was.
+    FieldLastDive = "field_last_dive",
+    /// A field of the profile: worries and conditions.
+    FieldConcerns = "field_concerns",
+    /// A field of the profile: where the diver is.
+    FieldRegion = "field_region",
+    /// A field of the profile: where the diver wants to go.
+    FieldTravelPlans = "field_travel_plans",
+    /// A field of the profile: metric or imperial.
+    FieldUnits = "field_units",
+    /// A field of the profile: the language.
+    FieldLanguage = "field_language",
     /// A button: a course.
     ButtonTraining = "button_training",
     /// A button: a trip.

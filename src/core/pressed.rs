@@ -17,6 +17,7 @@ impl Intake {
     /// Does what needs no turn. The platform may be told of it as of any event: what is noted is stored.
     pub(crate) async fn press(&self, mut event: Inbound) -> Result<Pressed, Refusal> {
         let Content::Command(command) = &event.content else { return Ok(Pressed::Event(Box::new(event))) };
+        let mut note = None;
         let noted = match *command {
             Command::Rate { turn, up } => {
                 let kept =
@@ -24,21 +25,33 @@ impl Intake {
                 if kept { Phrase::RatingNoted } else { Phrase::ButtonExpired }
             }
             Command::Acknowledge { alert } => {
-                let allowed = self.parts().operator.as_ref().is_some_and(|chat| chat.is(&event.conversation));
-                let seen = allowed
-                    && self.parts().store.acknowledge(alert, event.received_at).await.map_err(Refusal::Unavailable)?;
-                if seen { Phrase::AlertSeen } else { Phrase::ButtonExpired }
+                let parts = self.parts();
+                let desk = parts.operator.as_ref().filter(|chat| chat.is(&event.conversation));
+                match desk {
+                    Some(desk)
+                        if parts.store.acknowledge(alert, event.received_at).await.map_err(Refusal::Unavailable)? =>
+                    {
+                        let who = event.sender.name.as_deref().unwrap_or(&event.sender.key.user);
+                        note = Some(format!("✓ {}: {who}", parts.voice.say(Phrase::ButtonSeen, desk.lang)));
+                        Phrase::AlertSeen
+                    }
+                    _ => Phrase::ButtonExpired,
+                }
             }
             Command::FollowUp { turn } => {
                 let found = self.parts().store.turn(turn).await.map_err(Refusal::Unavailable)?;
                 // Without its question it stays a command, which answers that it came too late.
-                if let Some(question) = found.and_then(|turn| turn.reply.next_question) {
-                    event.content = Content::Text(question);
+                if let Some(reply) = found.map(|turn| turn.reply)
+                    && let Some(question) = reply.next_question
+                {
+                    // The question is short and the same under every answer; what it is about is said with it.
+                    let about = reply.citations.first().map(|first| format!(" ({})", first.title));
+                    event.content = Content::Text(format!("{question}{}", about.unwrap_or_default()));
                 }
                 return Ok(Pressed::Event(Box::new(event)));
             }
             _ => return Ok(Pressed::Event(Box::new(event))),
         };
-        Ok(Pressed::Done(Admitted::Noted { say: self.say(noted, event.sender.locale.as_deref()) }))
+        Ok(Pressed::Done(Admitted::Noted { say: self.say(noted, event.sender.locale.as_deref()), note }))
     }
 }

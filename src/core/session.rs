@@ -10,6 +10,7 @@ use crate::guard::StandingEmergency;
 use crate::ids::{ConversationKey, SessionId, TurnId};
 use crate::lang::Lang;
 use crate::reply::Reply;
+use crate::summary;
 
 /// A session ends after this long without a message.
 pub const SESSION_IDLE: Duration = Duration::from_hours(24);
@@ -54,9 +55,12 @@ impl Session {
         }
     }
 
-    /// Takes over notes, unless they would make the session's notes too large.
+    /// Takes over notes, unless they would make the session's notes too large. What we sum up ourselves is
+    /// not for others to write.
     pub fn note(&mut self, notes: &Map<String, Value>) {
-        extend_within(&mut self.state, notes);
+        let mut notes = notes.clone();
+        notes.remove(summary::KEY);
+        extend_within(&mut self.state, &notes);
     }
 
     /// Whether 24 hours have passed without a message.

@@ -25,11 +25,13 @@ use async_trait::async_trait;
 
 pub use self::inbox::{Accepted, Backlog, Claim, FinishedTurn, Inbox, MOST_CRASHES, Outcome, Usage};
 pub use self::keys::{ApiKey, Keys};
-pub use self::knowledge_base::{Document, DocumentState, KnowledgeBase, NewPassage, StoredPassage};
+pub use self::knowledge_base::{
+    ContentVersion, Document, DocumentState, Edition, KnowledgeBase, NewPassage, StoredPassage, VERSIONS_KEPT,
+};
 pub use self::leads::Leads;
 pub use self::leases::Leases;
 pub use self::ledger::{Ledger, Spend, SpendCaps};
-pub use self::outbox::{DuePart, Notice, Outbox, PartResult};
+pub use self::outbox::{DeadLetter, DuePart, Notice, Outbox, PartResult};
 pub use self::overview::{
     Audit, AuditEntry, AuditRecord, ConversationFilter, ConversationSummary, Figure, LatencyFigure, MOST_SESSIONS,
     OpenQuestion, Overview, Place, QuestionGroup, RatingRecord, TurnRecord, grouped, percentile,
@@ -41,6 +43,7 @@ pub use crate::accompany::Placeholders;
 pub use crate::alert::Alerts;
 use crate::channel::BoxError;
 pub use crate::identity::Identities;
+pub use crate::news::Chronicle;
 
 /// Everything the daemon keeps.
 pub trait Store:
@@ -51,6 +54,7 @@ pub trait Store:
     + Leads
     + Leases
     + Alerts
+    + Chronicle
     + Identities
     + Pauses
     + Ledger
@@ -71,6 +75,7 @@ impl<S> Store for S where
         + Leads
         + Leases
         + Alerts
+        + Chronicle
         + Identities
         + Pauses
         + Ledger

@@ -32,9 +32,12 @@ use crate::report::report;
 use crate::session::{Role, Session};
 use crate::spine::Ports;
 use crate::store::{Claim, FinishedTurn, MOST_CRASHES, Outcome, StoreError, Usage};
+use crate::summary::{self, Summary};
 
 /// The agent under whose name emergencies and warnings are given.
 const SAFETY: &str = "safety";
+/// Documents that answer a worry; where there is none, all are searched.
+const WORRIES: &str = "safety_worry";
 /// The agent under whose name everything fixed is said.
 pub(crate) const GENERAL: &str = "retrieval";
 
@@ -147,11 +150,27 @@ impl Turns {
             session.state.remove(lead_flow::KEY);
         }
         let lang = language(event.sender.locale.as_deref(), session);
+        if !self.reaches(claim) {
+            tracing::warn!(conversation = %claim.conversation.channel, "the conversation is closed; no model is asked");
+            return self.fallback(composer, lang);
+        }
         match &event.content {
             Content::Command(command) => self.obey(command, event, session, composer, lang).await,
             Content::Unsupported { .. } if claim.text().is_empty() => self.say(composer, Phrase::Unsupported, lang),
-            Content::Unsupported { .. } | Content::Text(_) => self.answer(claim, session, composer).await,
+            Content::Unseen if claim.text().is_empty() => self.say(composer, Phrase::Unseen, lang),
+            Content::Unsupported { .. } | Content::Unseen | Content::Text(_) => {
+                self.answer(claim, session, composer).await
+            }
         }
+    }
+
+    /// Whether an answer would reach the diver at all.
+    fn reaches(&self, claim: &Claim) -> bool {
+        let Some((event, channel)) = claim.events.last().zip(self.ports.channels.get(&claim.conversation.channel))
+        else {
+            return true;
+        };
+        channel.reaches(&claim.conversation, &event.context, self.ports.clock.now())
     }
 
     /// Words: guard once more, route, retrieve, answer.
@@ -172,7 +191,7 @@ impl Turns {
         }
         if self.with_person(claim).await {
             let lang = language(asked.locale.as_deref(), session);
-            let spoken = self.say(composer, Phrase::WithPerson, lang);
+            let spoken = self.say(composer, Phrase::PassedOn, lang);
             return Spoken { outcome: Outcome::WithPerson, stands_down, ..spoken };
         }
 
@@ -186,6 +205,10 @@ impl Turns {
         let route = self.ports.router.route(&asked).instrument(info_span!("route")).await;
         let route_ms = millis(began.elapsed());
         route.forgets.iter().for_each(|field| session.profile.forget(*field));
+        if !route.forgets.is_empty() {
+            // It may repeat what is to be forgotten.
+            session.state.remove(summary::KEY);
+        }
         session.profile.merge(route.learned.clone());
         session.profile.language = Some(route.lang);
         session.note(&route.state_updates);
@@ -235,6 +258,9 @@ impl Turns {
                 doc_types.extend(self.ports.agents.agent(also).doc_types.iter().cloned());
             }
         }
+        if route.worry.is_some() && agent.id.as_str() == SAFETY {
+            doc_types = vec![WORRIES.to_owned()];
+        }
         let query = Query {
             text: route.query.clone(),
             doc_types,
@@ -260,8 +286,13 @@ impl Turns {
 
     /// The one write; nothing is final before it. A store that is away is waited for, with the reply
     /// in hand, while the diver is told to come back.
-    async fn finish(&self, claim: &Claim, session: Session, restarted: bool, mut spoken: Spoken) {
+    async fn finish(&self, claim: &Claim, mut session: Session, restarted: bool, mut spoken: Spoken) {
         spoken.reply.session_restarted = restarted;
+        if !spoken.forgets && !spoken.restarts {
+            let mut summary = Summary::of(&session.state);
+            summary.add(&claim.text(), &spoken.reply, session.emergency.as_ref());
+            summary.note(&mut session.state);
+        }
         spoken.reply.versions =
             Versions { content: self.ports.retriever.version(), prompts: self.ports.agents.version() };
         let parts = self.parts(claim, &spoken).await;

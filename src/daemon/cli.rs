@@ -53,6 +53,9 @@ pub(crate) enum Command {
     /// List, export or resend what divers asked for.
     #[command(subcommand)]
     Leads(Leads),
+    /// List and resend what webhooks could not deliver.
+    #[command(subcommand)]
+    Webhooks(Webhooks),
     /// Write a consistent copy of the embedded database, while it is being served.
     Backup {
         /// Where to write; must not exist yet.
@@ -78,7 +81,7 @@ pub(crate) struct Migrate {
     /// Move everything from this embedded database (sqlite:PATH), which nobody may serve meanwhile.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) from: Option<String>,
-    /// Where to: an empty Postgres database. Unless given, DATABASE_URL says it, which keeps the password out of
+    /// Where to: an empty Postgres database. Unless given, `DATABASE_URL` says it, which keeps the password out of
     /// the list of processes.
     #[arg(long, value_name = "ADDRESS", requires = "from")]
     pub(crate) to: Option<String>,
@@ -129,8 +132,13 @@ pub(crate) enum Content {
         #[arg(long)]
         full: bool,
     },
-    /// Show documents, passages, the embedding model, and what is stale.
+    /// Show documents, passages, the embedding model, the versions, and what is stale.
     Status,
+    /// Return to the content's version before the live one.
+    ///
+    /// The files are not touched. A daemon that runs takes the earlier version over within seconds; neither it
+    /// nor its next start publishes the withdrawn one again before a file changes, or `content ingest` is run.
+    Rollback,
 }
 
 /// What to measure.
@@ -253,6 +261,22 @@ pub(crate) enum Leads {
     Resend {
         /// The lead's id.
         id: String,
+    },
+}
+
+/// What to do with undelivered messages.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Webhooks {
+    /// List what was given up: refused for good, or not delivered for 28 hours.
+    List,
+    /// Send some of it again.
+    Replay {
+        /// Their ids, as `list` shows them.
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        ids: Vec<i64>,
+        /// All of it.
+        #[arg(long)]
+        all: bool,
     },
 }
 

@@ -3,23 +3,28 @@
 mod channels;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dovvybuddy_agents::{HeuristicRouter, Operator, PhraseBook, PromptLibrary, RuleGuard};
 use dovvybuddy_core::agent::{self, Agents, Answerer, Voice};
 use dovvybuddy_core::channel::{BoxError, ChannelAdapter};
+use dovvybuddy_core::shelf::Shelf;
 use dovvybuddy_core::spine::{Ports, Spine, SpineSettings, Stops};
 use dovvybuddy_core::store::{KnowledgeBase, Ledger, SpendCaps, Store, StoreError};
 use dovvybuddy_core::turn::TurnSettings;
 use dovvybuddy_core::{BotId, ChannelId, Clock, SystemClock};
-use dovvybuddy_knowledge::{Embeddings, Knowledge, KnowledgeConfig, Root};
+use dovvybuddy_knowledge::{Embeddings, FileShelf, Knowledge, KnowledgeConfig, Root};
 use dovvybuddy_llm::{Chain, Extractive, Member, ModelConfig, Spending};
 use dovvybuddy_store_postgres::{PostgresStore, Reckoning};
 use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore};
 use dovvybuddy_web::{WebConfig, WebParts, WebState};
 
-pub(crate) use self::channels::{Channels, alert_desk, channels, deliveries, discord, lead_notices, outlets, telegram};
+pub(crate) use self::channels::{
+    Channels, alert_desk, channels, deliveries, discord, herald, hooks, lead_notices, outlets, telegram, twilio,
+    whatsapp,
+};
 use crate::config::{Config, EmbeddingProvider};
 use crate::lifecycle::{Lifecycle, SOFT_STOP};
 use crate::second_opinion::{Doubt, SecondOpinion};
@@ -59,6 +64,15 @@ pub(crate) enum ComposeError {
     /// The Discord channel.
     #[error("discord.{0}")]
     Discord(#[from] dovvybuddy_discord::ConfigError),
+    /// A webhook, in or out.
+    #[error("{0}")]
+    Webhook(#[from] dovvybuddy_webhook::ConfigError),
+    /// The WhatsApp channel.
+    #[error("whatsapp: {0}")]
+    WhatsApp(#[source] BoxError),
+    /// The Twilio channel.
+    #[error("twilio: {0}")]
+    Twilio(#[source] BoxError),
     /// An outlet for leads.
     #[error("leads: {0}")]
     Outlet(#[from] dovvybuddy_outgoing::ConfigError),
@@ -174,6 +188,10 @@ pub(crate) async fn knowledge(
 /// What is searched, and how.
 pub(crate) fn knowledge_config(config: &Config, demo: bool) -> KnowledgeConfig {
     let mut roots = vec![Root::new("content", config.content_dir.clone())];
+    let own = own_content(config);
+    if own.is_dir() {
+        roots.push(Root::new("operator", own));
+    }
     if demo {
         roots.push(Root::new("demo", config.demo_content_dir.clone()));
     }
@@ -183,6 +201,11 @@ pub(crate) fn knowledge_config(config: &Config, demo: bool) -> KnowledgeConfig {
         EmbeddingProvider::Openai => Embeddings::OpenAi(config.embeddings.endpoint()),
     };
     KnowledgeConfig::new(roots, config.data_dir.clone(), embeddings)
+}
+
+/// Where the operator's own answers and facts lie.
+pub(crate) fn own_content(config: &Config) -> PathBuf {
+    config.data_dir.join("faq")
 }
 
 /// The configured models, or those whose keys stand in the environment.
@@ -310,6 +333,8 @@ pub(crate) fn web(config: &Config, house: &House, lifecycle: &Lifecycle) -> Resu
         bot: BotId::new(config.bot.clone()),
         retriever: house.knowledge.clone(),
         lead_notices: channels::notices(config),
+        handover: Arc::clone(&house.spine.handover),
+        shelf: shelf(config, house),
         config: WebConfig {
             public_url: config.http.public_url.clone(),
             cors_origins: config.http.cors_origins.clone(),
@@ -331,4 +356,14 @@ pub(crate) fn web(config: &Config, house: &House, lifecycle: &Lifecycle) -> Resu
         },
         closing: lifecycle.stopping.clone(),
     })?)
+}
+
+/// Where operators publish; none where the directory could not be made before the knowledge was opened.
+fn shelf(config: &Config, house: &House) -> Option<Arc<dyn Shelf>> {
+    let dir = own_content(config);
+    let operator = config.operator.name.as_deref();
+    let made = dir.is_dir();
+    made.then(|| -> Arc<dyn Shelf> {
+        Arc::new(FileShelf::new(&dir, operator, Arc::clone(&house.knowledge), Arc::clone(&house.clock)))
+    })
 }

@@ -21,7 +21,7 @@ use serde::Serialize;
 use subtle::ConstantTimeEq as _;
 use tokio_util::sync::CancellationToken;
 
-/// A loop that made no progress for this long is called stalled.
+/// A loop of our own that made no progress for this long is called stalled.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// How long readiness waits for the database.
 const PING_BUDGET: Duration = Duration::from_secs(2);
@@ -34,7 +34,8 @@ pub(crate) struct Health {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) running: Arc<Running>,
     pub(crate) dispatch: Arc<Progress>,
-    pub(crate) loops: Vec<Arc<Progress>>,
+    /// The loops, and how long each may show no progress.
+    pub(crate) loops: Vec<(Arc<Progress>, Duration)>,
     pub(crate) models: Option<Arc<Chain>>,
     pub(crate) lead_outlets: Vec<String>,
     pub(crate) metrics: PrometheusHandle,
@@ -94,13 +95,20 @@ struct StatusBody {
 #[derive(Serialize)]
 struct ChannelBody {
     id: String,
+    /// `listening`; `stalled` when its loop shows no progress or keeps failing; `called` where divers come
+    /// to us.
+    state: &'static str,
     /// When it last brought a message.
     last_message: Option<String>,
 }
 
-impl From<(ChannelId, Option<Timestamp>)> for ChannelBody {
-    fn from((id, last): (ChannelId, Option<Timestamp>)) -> Self {
-        Self { id: id.to_string(), last_message: last.map(Timestamp::to_rfc3339) }
+impl ChannelBody {
+    fn new((id, last): (ChannelId, Option<Timestamp>), loops: &[ProgressReport]) -> Self {
+        let state = match loops.iter().find(|report| report.name == id.as_str()) {
+            None => "called",
+            Some(report) => word(report.stalled, "stalled", "listening"),
+        };
+        Self { id: id.to_string(), state, last_message: last.map(Timestamp::to_rfc3339) }
     }
 }
 
@@ -201,13 +209,15 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
 
 async fn status(State(health): State<Arc<Health>>) -> Json<StatusBody> {
     let now = health.clock.now();
+    let loops: Vec<_> = health.loops.iter().map(|(progress, patience)| progress.report(now, *patience)).collect();
+    let channels = health.intake.channels().into_iter().map(|channel| ChannelBody::new(channel, &loops)).collect();
     Json(StatusBody {
         version: VERSION,
-        loops: health.loops.iter().map(|progress| progress.report(now, PATIENCE)).collect(),
+        loops,
         turns_running: health.running.count(),
         queue: health.backlog().await.ok().map(QueueBody::from),
         models: health.models.iter().flat_map(|chain| chain.status()).map(ModelBody::from).collect(),
-        channels: health.intake.channels().into_iter().map(ChannelBody::from).collect(),
+        channels,
         content: health.knowledge.standing(),
     })
 }
@@ -240,7 +250,9 @@ impl Health {
     async fn gauge(&self) {
         let now = self.clock.now();
         metrics::gauge!("dovvybuddy_turns_running").set(self.running.count() as f64);
-        for progress in &self.loops {
+        for (progress, patience) in &self.loops {
+            let stalled = if progress.stalled(now, *patience) { 1.0 } else { 0.0 };
+            metrics::gauge!("dovvybuddy_task_stalled", "task" => progress.name().to_owned()).set(stalled);
             metrics::gauge!("dovvybuddy_task_idle_seconds", "task" => progress.name().to_owned())
                 .set(progress.idle(now).as_secs_f64());
         }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dovvybuddy_core::clock::SystemClock;
-use dovvybuddy_core::store::{Document, KnowledgeBase, NewPassage};
+use dovvybuddy_core::store::{Document, Edition, KnowledgeBase, NewPassage};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -104,8 +104,9 @@ pub async fn eval_retrieval(
 
     let started = Instant::now();
     let store = Arc::new(MemoryKnowledgeBase::new());
-    let documents: Vec<Document> = docs.iter().map(document).collect();
-    store.put_documents(&documents, dovvybuddy_core::Timestamp::from_millis(0)).await?;
+    let put: Vec<Document> = docs.iter().map(document).collect();
+    let edition = Edition { version: "measured".to_owned(), put, ..Edition::default() };
+    store.publish(&edition, dovvybuddy_core::Timestamp::from_millis(0)).await?;
     let store: Arc<dyn KnowledgeBase> = store;
     let knowledge = Knowledge::open(config, store, Arc::new(SystemClock)).await?;
     knowledge.embed_missing(progress, stop).await?;

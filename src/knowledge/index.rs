@@ -1,6 +1,6 @@
 //! What is searched: passages, their words, their vectors, and the sites, as one snapshot.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use dovvybuddy_core::knowledge::Passage;
@@ -60,10 +60,17 @@ pub(crate) struct About {
 }
 
 impl Content {
-    /// Reads and indexes what the store holds of these roots.
+    /// Reads and indexes what the store holds of these roots: one version, also while the next is published.
     pub(crate) async fn read(store: &dyn KnowledgeBase, roots: &[Root], bm25: Bm25) -> Result<Self, StoreError> {
-        let (mut states, mut stored, mut destinations, mut sites) =
-            tokio::try_join!(store.documents(), store.passages(), store.destinations(), store.dive_sites())?;
+        let mut states = store.documents().await?;
+        let (mut stored, mut destinations, mut sites) = loop {
+            let rows = tokio::try_join!(store.passages(), store.destinations(), store.dive_sites())?;
+            let now = store.documents().await?;
+            if now == states {
+                break rows;
+            }
+            states = now;
+        };
         states.retain(|state| belongs(state, roots));
         let ours: HashSet<&str> = states.iter().map(|state| state.path.as_str()).collect();
         stored.retain(|passage| ours.contains(passage.path.as_str()));
@@ -71,7 +78,7 @@ impl Content {
             rows.retain(|row| row.get("path").and_then(Value::as_str).is_none_or(|path| ours.contains(path)));
         }
         let documents = states.len();
-        let version = digest_of(states);
+        let version = version_of(&states);
         let build = move || Self::build(version, documents, stored, &Sites::new(&destinations, &sites), bm25);
         tokio::task::spawn_blocking(build).await.map_err(|error| StoreError::Unavailable(Box::new(error)))
     }
@@ -170,16 +177,27 @@ impl Reader {
     }
 }
 
-/// A short digest over the hashes of the roots' documents.
-pub(crate) async fn digest(store: &dyn KnowledgeBase, roots: &[Root]) -> Result<String, StoreError> {
+/// The version of the roots' documents.
+pub(crate) async fn version(store: &dyn KnowledgeBase, roots: &[Root]) -> Result<String, StoreError> {
     let mut states = store.documents().await?;
     states.retain(|state| belongs(state, roots));
-    Ok(digest_of(states))
+    Ok(version_of(&states))
 }
 
-fn digest_of(mut documents: Vec<DocumentState>) -> String {
-    documents.sort_by(|left, right| left.path.cmp(&right.path));
-    let parts: Vec<&[u8]> = documents.iter().flat_map(|state| [state.path.as_bytes(), state.hash.as_bytes()]).collect();
+/// The versions of the roots that these documents are of, in the order of the roots' names.
+fn version_of(documents: &[DocumentState]) -> String {
+    let mut roots: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
+    for DocumentState { root, path, hash, .. } in documents {
+        roots.entry(root).or_default().push((path, hash));
+    }
+    let versions: Vec<String> = roots.into_values().map(digest).collect();
+    if versions.is_empty() { digest(Vec::new()) } else { versions.join("+") }
+}
+
+/// A short digest over paths and hashes: the name of a root's version.
+pub(crate) fn digest(mut documents: Vec<(&str, &str)>) -> String {
+    documents.sort_unstable();
+    let parts: Vec<&[u8]> = documents.iter().flat_map(|(path, hash)| [path.as_bytes(), hash.as_bytes()]).collect();
     let mut digest = if parts.is_empty() { sha256_hex(&[b"", b""]) } else { sha256_hex(&parts) };
     digest.truncate(12);
     digest

@@ -1,27 +1,29 @@
 //! Ingestion: the content directories into the knowledge base, only what changed.
 //!
-//! Each document is replaced atomically and known by its hash, so an ingestion that was cut off goes on
-//! where it stopped when it is run again.
+//! Documents are known by their hashes. What changed in a directory is published in one write, as its next
+//! version; an ingestion that was cut off before has changed nothing and is run again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use dovvybuddy_core::clock::Clock;
-use dovvybuddy_core::store::{Document, DocumentState, KnowledgeBase};
+use dovvybuddy_core::store::{Document, DocumentState, Edition, KnowledgeBase};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::document;
 use crate::error::KnowledgeError;
+use crate::index;
 use crate::progress::Progress;
 
 /// A larger file is no document.
 const LARGEST_FILE: u64 = 2 * 1024 * 1024;
 /// Folders nested deeper are not entered.
 const DEEPEST: usize = 16;
-/// Documents handed to the store at a time.
+/// Documents read at a time, between looks at whether to stop.
 const BATCH: usize = 64;
 
 /// What an ingestion did, by path.
@@ -39,12 +41,25 @@ pub struct IngestReport {
     pub skipped: Vec<(String, String)>,
     /// What was inferred or understood with good will, by path.
     pub warnings: Vec<(String, String)>,
+    /// Roots whose files are a version that was rolled back: they were left as they are.
+    pub withdrawn: Vec<String>,
 }
 
 impl IngestReport {
     /// Whether the knowledge base is another one now.
     pub fn changed_anything(&self) -> bool {
         !(self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty())
+    }
+
+    /// Adds what was done for one root.
+    fn take(&mut self, other: Self) {
+        self.added.extend(other.added);
+        self.changed.extend(other.changed);
+        self.removed.extend(other.removed);
+        self.unchanged += other.unchanged;
+        self.skipped.extend(other.skipped);
+        self.warnings.extend(other.warnings);
+        self.withdrawn.extend(other.withdrawn);
     }
 }
 
@@ -88,13 +103,25 @@ async fn known(store: &dyn KnowledgeBase, roots: &[Root]) -> Result<Known, Knowl
     Ok(states.filter(|state| belongs(state, roots)).map(|state| (state.path.clone(), state)).collect())
 }
 
-/// Brings the knowledge base up to date with the directories. `full` reads every document anew.
+/// How thoroughly content is brought up to date.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// What changed; files of a version that was rolled back stay out until they change.
+    #[default]
+    Changed,
+    /// What changed, also when that brings back a version that was rolled back.
+    Again,
+    /// Every document anew, likewise.
+    Full,
+}
+
+/// Brings the knowledge base up to date with the directories; each root's changes become one version.
 /// Documents of other roots stay: another process may serve them. Nothing is removed when a directory
 /// can't be listed.
 pub async fn ingest(
     store: &dyn KnowledgeBase,
     roots: &[Root],
-    full: bool,
+    mode: Mode,
     clock: &dyn Clock,
     progress: &dyn Progress,
     stop: &CancellationToken,
@@ -103,48 +130,55 @@ pub async fn ingest(
     let listed = roots.to_vec();
     let files = tokio::task::spawn_blocking(move || list(&listed)).await??;
     report.skipped = files.skipped;
-    let known = known(store, roots).await?;
-    remove_gone(store, &known, &files.found, &mut report).await?;
+    let known = Arc::new(known(store, roots).await?);
+    let gone = gone(&known, &files.found, &report);
 
     progress.begin("reading documents", u64::try_from(files.found.len()).unwrap_or(u64::MAX));
-    let result = put_changed(store, files.found, known, full, clock, progress, stop, &mut report).await;
-    progress.end();
-    result.map(|()| report)
-}
-
-async fn remove_gone(
-    store: &dyn KnowledgeBase,
-    known: &Known,
-    files: &[ContentFile],
-    report: &mut IngestReport,
-) -> Result<(), KnowledgeError> {
-    let there: std::collections::HashSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
-    let unreadable: std::collections::HashSet<&str> = report.skipped.iter().map(|(path, _)| path.as_str()).collect();
-    let mut gone: Vec<String> = known
-        .keys()
-        .filter(|path| !there.contains(path.as_str()) && !unreadable.contains(path.as_str()))
-        .cloned()
-        .collect();
-    gone.sort();
-    if !gone.is_empty() {
-        store.remove_documents(&gone).await?;
+    let mut files = files.found;
+    for (at, root) in roots.iter().enumerate() {
+        let (ours, others) = files.into_iter().partition(|file| file.root == root.name);
+        files = others;
+        // What came from no directory goes with the first that is read.
+        let owns = |name: &str| name == root.name || (at == 0 && name.is_empty());
+        let removed = gone.iter().filter(|state| owns(&state.root)).map(|state| state.path.clone()).collect();
+        let edition = Edition { root: root.name.clone(), removed, ..Edition::default() };
+        let result = publish(store, edition, ours, &known, mode, clock, progress, stop, &mut report).await;
+        if result.is_err() {
+            progress.end();
+            result?;
+        }
     }
-    report.removed = gone;
-    Ok(())
+    progress.end();
+    Ok(report)
 }
 
+/// The known documents whose file is gone.
+fn gone(known: &Known, files: &[ContentFile], report: &IngestReport) -> Vec<DocumentState> {
+    let there: HashSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    let unreadable: HashSet<&str> = report.skipped.iter().map(|(path, _)| path.as_str()).collect();
+    let is_gone = |path: &str| !there.contains(path) && !unreadable.contains(path);
+    let mut gone: Vec<DocumentState> = known.values().filter(|state| is_gone(&state.path)).cloned().collect();
+    gone.sort_by(|a, b| a.path.cmp(&b.path));
+    gone
+}
+
+/// Reads what changed of one root and publishes it as its next version.
 #[allow(clippy::too_many_arguments, reason = "the parts of one loop, used once")]
-async fn put_changed(
+async fn publish(
     store: &dyn KnowledgeBase,
+    mut edition: Edition,
     files: Vec<ContentFile>,
-    known: Known,
-    full: bool,
+    known: &Arc<Known>,
+    mode: Mode,
     clock: &dyn Clock,
     progress: &dyn Progress,
     stop: &CancellationToken,
     report: &mut IngestReport,
 ) -> Result<(), KnowledgeError> {
-    let known = std::sync::Arc::new(known);
+    let versions = store.versions(&edition.root).await?;
+    // Without a version nothing is kept that a rollback could return to.
+    let full = mode == Mode::Full || !versions.iter().any(|version| version.live);
+    let mut changes = IngestReport { removed: edition.removed.clone(), ..IngestReport::default() };
     let mut rest = files;
     while !rest.is_empty() {
         if stop.is_cancelled() {
@@ -153,17 +187,37 @@ async fn put_changed(
         let later = rest.split_off(rest.len().min(BATCH));
         let batch = std::mem::replace(&mut rest, later);
         let done = batch.len();
-        let hashes = std::sync::Arc::clone(&known);
+        let hashes = Arc::clone(known);
         let read = tokio::task::spawn_blocking(move || {
             batch.iter().map(|file| (file.path.clone(), read_file(file, &hashes, full))).collect::<Vec<_>>()
         });
-        let documents = sort_out(read.await?, &known, report);
-        if !documents.is_empty() {
-            store.put_documents(&documents, clock.now()).await?;
-        }
+        edition.put.extend(sort_out(read.await?, known, &mut changes));
         progress.advance(u64::try_from(done).unwrap_or(0));
     }
+    edition.version = version_after(&edition, known);
+    let withdrawn = versions.iter().take_while(|version| !version.live).any(|v| v.version == edition.version);
+    if withdrawn && mode == Mode::Changed {
+        report.withdrawn.push(edition.root);
+        return Ok(());
+    }
+    if changes.changed_anything() {
+        store.publish(&edition, clock.now()).await?;
+    }
+    report.take(changes);
     Ok(())
+}
+
+/// The name of the version that the root is in after the edition.
+fn version_after(edition: &Edition, known: &Known) -> String {
+    let put = edition.put.iter().map(|document| (document.path.as_str(), document.hash.as_str()));
+    let replaced: HashSet<&str> = edition
+        .put
+        .iter()
+        .map(|document| document.path.as_str())
+        .chain(edition.removed.iter().map(String::as_str))
+        .collect();
+    let stays = known.values().filter(|state| state.root == edition.root && !replaced.contains(state.path.as_str()));
+    index::digest(put.chain(stays.map(|state| (state.path.as_str(), state.hash.as_str()))).collect())
 }
 
 /// Files that differ from what was ingested, sorted. Empty when a directory can't be read.
@@ -334,7 +388,7 @@ mod tests {
     }
 
     async fn run_roots(store: &MemoryKnowledgeBase, roots: &[Root]) -> IngestReport {
-        ingest(store, roots, false, &SystemClock, &Silent, &CancellationToken::new()).await.unwrap()
+        ingest(store, roots, Mode::Changed, &SystemClock, &Silent, &CancellationToken::new()).await.unwrap()
     }
 
     fn content(dir: &Path) -> Root {
@@ -394,7 +448,7 @@ mod tests {
         write(folder.path(), "a.md", "# A\n\nWords.\n");
         run(&store, folder.path()).await;
         let gone = [content(&folder.path().join("nowhere"))];
-        let result = ingest(&store, &gone, false, &SystemClock, &Silent, &CancellationToken::new()).await;
+        let result = ingest(&store, &gone, Mode::Changed, &SystemClock, &Silent, &CancellationToken::new()).await;
         assert!(matches!(result, Err(KnowledgeError::ContentDirectory { .. })));
         assert_eq!(store.documents().await.unwrap().len(), 1);
     }
@@ -444,7 +498,7 @@ mod tests {
         write(folder.path(), "a.md", "# A\n\nWords.\n");
         let stop = CancellationToken::new();
         stop.cancel();
-        let stopped = ingest(&store, &[content(folder.path())], false, &SystemClock, &Silent, &stop).await;
+        let stopped = ingest(&store, &[content(folder.path())], Mode::Changed, &SystemClock, &Silent, &stop).await;
         assert!(matches!(stopped, Err(KnowledgeError::Stopped)));
         assert_eq!(run(&store, folder.path()).await.added, ["a.md"]);
     }

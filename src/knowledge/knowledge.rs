@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use dovvybuddy_core::clock::Clock;
 use dovvybuddy_core::knowledge::{Found, Passage, Query, Retriever};
-use dovvybuddy_core::store::KnowledgeBase;
+use dovvybuddy_core::store::{ContentVersion, KnowledgeBase};
 use moka::sync::Cache;
 use serde::Serialize;
 use tokio::sync::{Mutex, Notify};
@@ -21,7 +21,7 @@ use crate::embed::{
 };
 use crate::error::KnowledgeError;
 use crate::index::{self, Content, Snapshot, Vectors};
-use crate::ingest::{self, IngestReport, Root};
+use crate::ingest::{self, IngestReport, Mode, Root};
 use crate::lexical::Bm25;
 use crate::progress::Progress;
 use crate::rank::Fusion;
@@ -91,8 +91,10 @@ pub struct Status {
     pub embedded: usize,
     /// Whether vectors are being made now.
     pub embedding: bool,
-    /// Files that were added, changed or removed since the last ingestion.
+    /// Files that differ from what is searched: added, changed, removed, or of a version that was rolled back.
     pub stale: Vec<String>,
+    /// The versions that are kept, newest first.
+    pub versions: Vec<ContentVersion>,
 }
 
 /// What is searched right now.
@@ -204,15 +206,32 @@ impl Knowledge {
     /// words until the new passages have vectors.
     pub async fn ingest(
         &self,
-        full: bool,
+        mode: Mode,
         progress: &dyn Progress,
         stop: &CancellationToken,
     ) -> Result<IngestReport, KnowledgeError> {
-        let report = ingest::ingest(&*self.store, &self.config.roots, full, &*self.clock, progress, stop).await?;
+        let report = ingest::ingest(&*self.store, &self.config.roots, mode, &*self.clock, progress, stop).await?;
         if report.changed_anything() {
             self.reload().await?;
         }
         Ok(report)
+    }
+
+    /// The versions of the content directory itself, newest first; those of other roots are not told.
+    pub async fn versions(&self) -> Result<Vec<ContentVersion>, KnowledgeError> {
+        let Some(root) = self.config.roots.first() else { return Ok(Vec::new()) };
+        Ok(self.store.versions(&root.name).await?)
+    }
+
+    /// Returns to the content directory's version before the live one and searches it; `None` without one.
+    /// The files are as they were: until they change, [`Mode::Changed`] leaves them alone.
+    pub async fn roll_back(&self) -> Result<Option<ContentVersion>, KnowledgeError> {
+        let Some(root) = self.config.roots.first() else { return Ok(None) };
+        let live = self.store.roll_back(&root.name, self.clock.now()).await?;
+        if live.is_some() {
+            self.reload().await?;
+        }
+        Ok(live)
     }
 
     /// Takes over what changed in the store or the model directory, also through another process.
@@ -221,7 +240,7 @@ impl Knowledge {
         let had_embedder = self.embedder().is_some();
         self.start_embedder()?;
         let same_model = had_embedder == self.embedder().is_some();
-        if same_model && index::digest(&*self.store, &self.config.roots).await? == self.snapshot().content.version {
+        if same_model && index::version(&*self.store, &self.config.roots).await? == self.snapshot().content.version {
             return Ok(false);
         }
         self.rebuild().await?;
@@ -381,6 +400,7 @@ impl Knowledge {
             embedded: snapshot.vectors.embedded,
             embedding: self.embeds_now.load(Ordering::Relaxed),
             stale,
+            versions: self.versions().await?,
         })
     }
 

@@ -30,7 +30,7 @@ pub mod vector;
 
 pub use error::KnowledgeError;
 pub use eval::{Latency, RetrievalReport, RetrievalRow, eval_retrieval};
-pub use ingest::{IngestReport, Root};
+pub use ingest::{IngestReport, Mode, Root};
 pub use knowledge::{Embeddings, Knowledge, KnowledgeConfig, Standing, Status};
 pub use memory::MemoryKnowledgeBase;
 pub use progress::{Progress, Silent};

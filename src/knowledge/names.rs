@@ -8,10 +8,15 @@ use crate::text::Analyzer;
 /// A title of fewer terms is a subject rather than a name.
 const SHORTEST: usize = 2;
 
+/// A name may have this many terms that the question leaves out and still be meant.
+const MOST_LEFT_OUT: usize = 1;
+
 /// The documents' names by their first term.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     by_first: HashMap<String, Vec<Name>>,
+    /// All terms of each name, by document.
+    whole: Vec<(Vec<String>, usize)>,
 }
 
 #[derive(Debug)]
@@ -33,6 +38,7 @@ impl Names {
             if terms.len() < SHORTEST {
                 continue;
             }
+            names.whole.push((terms.clone(), document));
             let first = terms.remove(0);
             let known = names.by_first.entry(first).or_default();
             // People say "PADI Open Water" for the course that makes a "PADI Open Water Diver".
@@ -63,6 +69,45 @@ impl Names {
         found.dedup();
         found
     }
+
+    /// The numbers of the documents that a message names in part, sorted: two terms or more of the name stand
+    /// in a row in it, and no other name has as many and leaves out fewer. "The Open Water diver" means the
+    /// "PADI Open Water Diver" and not the "PADI Advanced Open Water Diver".
+    pub(crate) fn nearly_named(&self, message: &Message, analyzer: &Analyzer) -> Vec<usize> {
+        let clauses: Vec<Vec<String>> = message
+            .clauses
+            .iter()
+            .map(|clause| clause.words.iter().filter_map(|word| analyzer.term(&word.text)).collect())
+            .collect();
+        let mut best = (SHORTEST, usize::MAX);
+        let mut found: Vec<usize> = Vec::new();
+        for (name, document) in &self.whole {
+            let run = clauses.iter().map(|clause| longest_run(name, clause)).max().unwrap_or(0);
+            let rank = (run, name.len() - run);
+            if run < SHORTEST || rank.1 > MOST_LEFT_OUT || run < best.0 || (run == best.0 && rank.1 > best.1) {
+                continue;
+            }
+            if rank != best {
+                found.clear();
+                best = rank;
+            }
+            found.push(*document);
+        }
+        found.sort_unstable();
+        found
+    }
+}
+
+/// How many terms the two have in common in a row.
+fn longest_run(name: &[String], clause: &[String]) -> usize {
+    let mut longest = 0;
+    for from in 0..name.len() {
+        for at in 0..clause.len() {
+            let pairs = name.iter().skip(from).zip(clause.iter().skip(at));
+            longest = longest.max(pairs.take_while(|(left, right)| left == right).count());
+        }
+    }
+    longest
 }
 
 #[cfg(test)]
@@ -78,5 +123,9 @@ mod tests {
         assert_eq!(numbers("the PADI Advanced Open Water Diver course"), [1]);
         assert_eq!(numbers("the PADI open water course"), [0]);
         assert!(numbers("an octopus in open water").is_empty());
+        let nearly = |text| names.nearly_named(&Message::read(text), &Analyzer::default());
+        assert_eq!(nearly("what depth may an open water diver dive to"), [0]);
+        assert_eq!(nearly("how deep may an advanced open water diver go"), [1]);
+        assert!(nearly("open the tank, water comes in").is_empty());
     }
 }

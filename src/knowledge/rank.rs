@@ -14,6 +14,8 @@ pub struct Fusion {
     pub heading: f32,
     /// What a title that stands word for word in the question adds.
     pub named: f32,
+    /// What a title adds that stands there but for a word.
+    pub nearly_named: f32,
     /// Candidates each search brings.
     pub depth: usize,
     /// The least confidence of the best passage; below it the search abstains.
@@ -26,7 +28,16 @@ pub struct Fusion {
 
 impl Default for Fusion {
     fn default() -> Self {
-        Self { meaning: 0.6, heading: 0.4, named: 0.2, depth: 200, least: 0.47, least_by_words: 0.47, relative: 0.5 }
+        Self {
+            meaning: 0.6,
+            heading: 0.4,
+            named: 0.2,
+            nearly_named: 0.15,
+            depth: 200,
+            least: 0.47,
+            least_by_words: 0.47,
+            relative: 0.5,
+        }
     }
 }
 
@@ -72,11 +83,14 @@ pub(crate) fn rank(
     let meaning = vectors.map(|vectors| likeness(vectors, &numbers, &coverage));
     let mut candidates = fuse(&numbers, &words, &coverage, meaning.as_deref(), fusion);
     let named = content.names.named(&message, analyzer);
+    let nearly = if named.is_empty() { content.names.nearly_named(&message, analyzer) } else { Vec::new() };
     for (candidate, likeness) in candidates.iter_mut().zip(headings) {
         candidate.fused += fusion.heading * likeness;
         let document = content.passages.get(candidate.passage as usize).map(|passage| passage.document.number);
         if document.is_some_and(|document| named.binary_search(&document).is_ok()) {
             candidate.fused += fusion.named;
+        } else if document.is_some_and(|document| nearly.binary_search(&document).is_ok()) {
+            candidate.fused += fusion.nearly_named;
         }
     }
     candidates

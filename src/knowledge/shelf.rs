@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::document;
 use crate::front_matter;
+use crate::ingest::Mode;
 use crate::knowledge::Knowledge;
 use crate::progress::Silent;
 
@@ -159,7 +160,7 @@ impl FileShelf {
     }
 
     async fn take_over(&self) -> Result<(), ShelfError> {
-        let report = self.knowledge.ingest(false, &Silent, &CancellationToken::new()).await;
+        let report = self.knowledge.ingest(Mode::Changed, &Silent, &CancellationToken::new()).await;
         report.map(drop).map_err(unavailable)
     }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use dovvybuddy_core::alert::{About, Alert, Alerts, EmergencyReport};
 use dovvybuddy_core::reply::Reply;
 use dovvybuddy_core::store::StoreError;
-use dovvybuddy_core::{AlertId, ConversationKey, Timestamp};
+use dovvybuddy_core::{AlertId, ConversationKey, Timestamp, TurnId};
 use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
@@ -102,14 +102,19 @@ impl PostgresStore {
             return Ok(self.read_lead(&subject).await?.map(About::Lead));
         }
         let Some(found) = self.row(|| sqlx::query(REPORT).bind(subject.clone())).await? else { return Ok(None) };
-        let reply: Reply = rows::json(&found, 2)?;
-        Ok(Some(About::Emergency(EmergencyReport {
-            turn: rows::turn_id(&subject)?,
-            conversation: rows::conversation(found.try_get(0)?)?,
-            diver: rows::diver(found.try_get(1)?)?,
-            said: found.try_get::<Option<String>, _>(4)?.unwrap_or_default(),
-            kind: reply.intent,
-            at: rows::moment(&found, 3)?,
-        })))
+        Ok(Some(About::Emergency(emergency(rows::turn_id(&subject)?, &found)?)))
     }
+}
+
+/// An emergency from the columns of [`REPORT`].
+pub(crate) fn emergency(turn: TurnId, row: &PgRow) -> Outcome<EmergencyReport> {
+    let reply: Reply = rows::json(row, 2)?;
+    Ok(EmergencyReport {
+        turn,
+        conversation: rows::conversation(row.try_get(0)?)?,
+        diver: rows::diver(row.try_get(1)?)?,
+        said: row.try_get::<Option<String>, _>(4)?.unwrap_or_default(),
+        kind: reply.intent,
+        at: rows::moment(row, 3)?,
+    })
 }

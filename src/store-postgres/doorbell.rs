@@ -23,6 +23,8 @@ pub(crate) struct Doorbell {
 struct Quiet {
     /// What the bell stood at before the look.
     heard: u64,
+    /// When the look was. Of an earlier time, once the clock was put back, it says nothing.
+    at: Timestamp,
     /// When there may be work by time alone; never if empty.
     until: Option<Timestamp>,
 }
@@ -39,9 +41,9 @@ impl Doorbell {
         self.rung.load(Ordering::Acquire)
     }
 
-    /// A look that began at `heard` found nothing before `until`.
-    pub(crate) fn rest(&self, heard: u64, until: Option<Timestamp>) {
-        *self.quiet() = Some(Quiet { heard, until });
+    /// A look that began at `heard` found at `at` that there is nothing before `until`.
+    pub(crate) fn rest(&self, heard: u64, at: Timestamp, until: Option<Timestamp>) {
+        *self.quiet() = Some(Quiet { heard, at, until });
     }
 
     /// Whether there was a look at all.
@@ -52,7 +54,9 @@ impl Doorbell {
     /// Whether a look now would find nothing.
     pub(crate) fn is_quiet(&self, now: Timestamp) -> bool {
         let quiet = *self.quiet();
-        quiet.is_some_and(|quiet| quiet.heard == self.heard() && quiet.until.is_none_or(|until| now < until))
+        quiet.is_some_and(|quiet| {
+            quiet.heard == self.heard() && quiet.at <= now && quiet.until.is_none_or(|until| now < until)
+        })
     }
 
     /// Waits until there may be work, at most `at_most`; then a look is due even if nobody rang, since other
@@ -89,8 +93,9 @@ mod tests {
     #[test]
     fn a_look_holds_until_its_time_or_a_ring() {
         let bell = Doorbell::default();
-        bell.rest(bell.heard(), Some(NOW.plus(Duration::from_millis(5))));
+        bell.rest(bell.heard(), NOW, Some(NOW.plus(Duration::from_millis(5))));
         assert!(bell.is_quiet(NOW));
+        assert!(!bell.is_quiet(NOW.minus(Duration::from_millis(1))), "the clock was put back");
         assert!(!bell.is_quiet(NOW.plus(Duration::from_millis(5))));
         bell.ring();
         assert!(!bell.is_quiet(NOW));
@@ -101,14 +106,14 @@ mod tests {
         let bell = Doorbell::default();
         let heard = bell.heard();
         bell.ring();
-        bell.rest(heard, None);
+        bell.rest(heard, NOW, None);
         assert!(!bell.is_quiet(NOW));
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_waited_in_vain_looks_all_the_same() {
         let bell = Doorbell::default();
-        bell.rest(bell.heard(), None);
+        bell.rest(bell.heard(), NOW, None);
         bell.wait(NOW, Duration::from_secs(1)).await;
         assert!(!bell.is_quiet(NOW));
     }

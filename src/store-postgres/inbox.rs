@@ -87,7 +87,7 @@ impl Inbox for PostgresStore {
             let heard = self.inner.work.heard();
             // An error shows in the next claim; until then this must not spin.
             let next = self.next_work(now).await.unwrap_or(None);
-            self.inner.work.rest(heard, next);
+            self.inner.work.rest(heard, now, next);
         }
         self.inner.work.wait(now, at_most).await;
     }
@@ -232,7 +232,7 @@ impl PostgresStore {
         let first = only(&found)?;
         if !first.try_get::<bool, _>(6)? {
             let next = first.try_get::<Option<i64>, _>(7)?.map(|ms| after(now, ms));
-            self.inner.work.rest(heard, next);
+            self.inner.work.rest(heard, now, next);
         }
         let Some(conversation) = first.try_get::<Option<&str>, _>(0)? else { return Ok(None) };
         let mut claim = Claim {

@@ -5,17 +5,20 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use dovvybuddy_core::Timestamp;
-use dovvybuddy_core::store::{Document, DocumentState, KnowledgeBase, StoreError, StoredPassage};
+use dovvybuddy_core::store::{
+    ContentVersion, Document, DocumentState, Edition, KnowledgeBase, StoreError, StoredPassage,
+};
 use serde_json::{Map, Value};
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use crate::ask::{LONG, Question, Repeat, Step, transaction};
+use crate::editions;
 use crate::fault::{Fault, Outcome};
 use crate::rows;
 use crate::store::PostgresStore;
 
-/// How many passages or vectors one write carries.
+/// How many vectors one write carries.
 const CHUNK: usize = 200;
 
 /// One trip per document. Deleting comes first, by itself: of one statement's parts none sees what another did.
@@ -43,13 +46,13 @@ ON CONFLICT (model, hash) DO UPDATE SET dim = excluded.dim, vector = excluded.ve
 type About = (String, String, Arc<Map<String, Value>>);
 
 /// One process ingests at a time, so that two that read the same directory do not meet at a document.
-async fn alone(conn: &mut PgConnection) -> Step<()> {
+pub(crate) async fn alone(conn: &mut PgConnection) -> Step<()> {
     sqlx::query("SELECT pg_advisory_xact_lock(1685482102, 3)").execute(conn).await?;
     Ok(())
 }
 
-async fn put(store: &PostgresStore, conn: &mut PgConnection, documents: &[Document], at: Timestamp) -> Step<()> {
-    alone(&mut *conn).await?;
+/// Replaces documents with everything that hangs on them.
+pub(crate) async fn put(conn: &mut PgConnection, documents: &[Document], at: Timestamp) -> Step<()> {
     for document in documents {
         let passages: Vec<[String; 3]> = document
             .passages
@@ -71,13 +74,7 @@ async fn put(store: &PostgresStore, conn: &mut PgConnection, documents: &[Docume
             .execute(&mut *conn)
             .await?;
     }
-    changed(store, conn).await
-}
-
-async fn remove(store: &PostgresStore, conn: &mut PgConnection, paths: &[String]) -> Step<()> {
-    alone(&mut *conn).await?;
-    sqlx::query("DELETE FROM documents WHERE path = ANY ($1)").bind(paths).execute(&mut *conn).await?;
-    changed(store, conn).await
+    Ok(())
 }
 
 async fn put_vectors(
@@ -108,36 +105,26 @@ pub(crate) async fn changed(store: &PostgresStore, conn: &mut PgConnection) -> S
     Ok(())
 }
 
-/// Groups documents so that no write carries many more than [`CHUNK`] passages.
-fn chunks(documents: &[Document]) -> Vec<&[Document]> {
-    let (mut chunks, mut begin, mut passages) = (Vec::new(), 0, 0);
-    for (place, document) in documents.iter().enumerate() {
-        passages += document.passages.len() + 1;
-        if passages > CHUNK {
-            chunks.extend(documents.get(begin..=place));
-            (begin, passages) = (place + 1, 0);
-        }
-    }
-    chunks.extend(documents.get(begin..).filter(|rest| !rest.is_empty()));
-    chunks
-}
-
 #[async_trait]
 impl KnowledgeBase for PostgresStore {
     async fn documents(&self) -> Result<Vec<DocumentState>, StoreError> {
         Ok(self.document_states().await?)
     }
 
-    async fn put_documents(&self, documents: &[Document], at: Timestamp) -> Result<(), StoreError> {
-        for chunk in chunks(documents) {
-            transaction!(self, Repeat::Harmless, LONG, |conn| put(self, conn, chunk, at))?;
-        }
-        Ok(())
+    async fn publish(&self, edition: &Edition, at: Timestamp) -> Result<(), StoreError> {
+        Ok(transaction!(self, Repeat::Harmless, LONG, |conn| editions::publish(self, conn, edition, at))?)
     }
 
-    async fn remove_documents(&self, paths: &[String]) -> Result<(), StoreError> {
-        transaction!(self, Repeat::Harmless, LONG, |conn| remove(self, conn, paths))?;
-        Ok(())
+    async fn versions(&self, root: &str) -> Result<Vec<ContentVersion>, StoreError> {
+        Ok(self.content_versions(root).await?)
+    }
+
+    async fn roll_back(&self, root: &str, at: Timestamp) -> Result<Option<ContentVersion>, StoreError> {
+        // A second time would go back one version more.
+        let done = transaction!(self, Repeat::IfUndone, LONG, |conn| editions::roll_back(self, conn, root, at))?;
+        let live =
+            if done { self.content_versions(root).await?.into_iter().find(|version| version.live) } else { None };
+        Ok(live)
     }
 
     async fn passages(&self) -> Result<Vec<StoredPassage>, StoreError> {
@@ -195,7 +182,7 @@ impl KnowledgeBase for PostgresStore {
 
 impl PostgresStore {
     /// The rows of a read that may be large.
-    async fn long(&self, build: impl Fn() -> Question + Send + Sync) -> Outcome<Vec<PgRow>> {
+    pub(crate) async fn long(&self, build: impl Fn() -> Question + Send + Sync) -> Outcome<Vec<PgRow>> {
         self.rows(Repeat::Harmless, LONG, |_| build()).await
     }
 
@@ -248,20 +235,4 @@ async fn read_all(conn: &mut PgConnection) -> Step<(Vec<PgRow>, Vec<PgRow>)> {
         .fetch_all(conn)
         .await?;
     Ok((about, texts))
-}
-
-#[cfg(test)]
-mod tests {
-    use dovvybuddy_core::store::NewPassage;
-
-    use super::*;
-
-    #[test]
-    fn chunks_hold_every_document_once_and_few_passages() {
-        let document = |passages| Document { passages: vec![NewPassage::default(); passages], ..Document::default() };
-        let documents: Vec<Document> = [0, 150, 60, 500, 1, 1].into_iter().map(document).collect();
-        let sizes: Vec<usize> = chunks(&documents).iter().map(|chunk| chunk.len()).collect();
-        assert_eq!(sizes, [3, 1, 2]);
-        assert!(chunks(&[]).is_empty());
-    }
 }

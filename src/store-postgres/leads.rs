@@ -24,7 +24,8 @@ const DELIVERIES: &str = "
 SELECT DISTINCT ON (lead, outlet) lead, outlet, state, attempts, error FROM outbox
 WHERE lead = ANY ($1) ORDER BY lead, outlet, id DESC";
 
-fn lead(row: &PgRow) -> Outcome<Lead> {
+/// A lead from the columns that [`BY_ID`] names.
+pub(crate) fn lead(row: &PgRow) -> Outcome<Lead> {
     let kind = match row.try_get::<&str, _>(2)? {
         "training" => LeadKind::Training,
         "trip" => LeadKind::Trip,

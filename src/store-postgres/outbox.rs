@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dovvybuddy_core::channel::Receipt;
-use dovvybuddy_core::store::{DuePart, Notice, Outbox, PartResult, StoreError};
+use dovvybuddy_core::channel::{MessageStatus, Receipt};
+use dovvybuddy_core::store::{DeadLetter, DuePart, Notice, Outbox, PartResult, StoreError};
 use dovvybuddy_core::{BotId, ChannelId, ConversationKey, Timestamp};
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -55,6 +55,38 @@ const DEAD: &str = "
 SELECT id, part, outlet, conversation, payload, context, attempts, uncertain, created_at, NULL::text
 FROM outbox WHERE state = 'dead' ORDER BY id LIMIT $1";
 
+const LETTERS: &str = "
+SELECT id, part, outlet, conversation, payload, context, attempts, uncertain, created_at, NULL::text, error, settled_at
+FROM outbox WHERE state = 'dead' ORDER BY settled_at DESC, id DESC LIMIT $1";
+
+/// It comes last in its conversation: what was written meanwhile may have gone out already.
+const REVIVE: &str = "
+WITH dead AS (DELETE FROM outbox WHERE id = $1 AND state = 'dead' RETURNING *)
+INSERT INTO outbox (lane, outlet, conversation, diver, turn, lead, part, urgent, command, payload, context,
+                    uncertain, state, next_at, created_at)
+SELECT lane, outlet, conversation, diver, turn, lead, part, urgent, command, payload, context,
+       uncertain, 'pending', coalesce($3, dovvy_now()), $2
+FROM dead RETURNING true";
+
+/// By whichever clock the moments of parts are told.
+const PUT_BACK: &str = "
+UPDATE outbox SET next_at = coalesce($1, dovvy_now())
+WHERE state IN ('pending', 'unknown') AND created_at > coalesce($1, dovvy_now())";
+
+/// Of a conversation nobody is known in (any more) nothing is kept; whoever is being erased there waits.
+const NOTE_STATUS: &str = "
+INSERT INTO message_statuses AS s (conversation, receipt, rank, at)
+SELECT $1, $2, $3, $4 FROM (SELECT 1 FROM participants WHERE conversation = $1 LIMIT 1 FOR KEY SHARE) known
+ON CONFLICT (conversation, receipt) DO UPDATE SET rank = excluded.rank, at = excluded.at WHERE s.rank < excluded.rank";
+
+const RANKS: [MessageStatus; 4] =
+    [MessageStatus::Sent, MessageStatus::Failed, MessageStatus::Delivered, MessageStatus::Read];
+
+/// The stored number of a status; a later one is greater.
+fn rank(status: MessageStatus) -> i64 {
+    RANKS.iter().position(|ranked| *ranked == status).and_then(|rank| i64::try_from(rank).ok()).unwrap_or(0)
+}
+
 /// What was sent need not be kept; where the diver was erased meanwhile, not even that it was. A failure counts only
 /// for whoever is sending the part: somebody else may have taken it over.
 const SETTLE: &str = "
@@ -90,7 +122,7 @@ fn part(row: &PgRow) -> Outcome<DuePart> {
 }
 
 /// Where a notice "takes place": its outlet is the channel, its subject the conversation.
-fn notice_key(bot: &BotId, notice: &Notice) -> ConversationKey {
+pub(crate) fn notice_key(bot: &BotId, notice: &Notice) -> ConversationKey {
     ConversationKey {
         bot: bot.clone(),
         channel: notice.outlet.clone(),
@@ -141,8 +173,15 @@ impl Outbox for PostgresStore {
         let heard = self.inner.parts.heard();
         // The next call to `due` tells what is wrong; until then this must not spin.
         let next = self.next_part(now).await.unwrap_or(None);
-        self.inner.parts.rest(heard, next);
+        self.inner.parts.rest(heard, now, next);
         self.inner.parts.wait(now, at_most).await;
+    }
+
+    async fn clock_was_put_back(&self, now: Timestamp) -> Result<(), StoreError> {
+        let at = self.at(now);
+        self.touched(|| sqlx::query(PUT_BACK).bind(at)).await?;
+        self.inner.parts.ring();
+        Ok(())
     }
 
     async fn settle(&self, id: i64, result: &PartResult) -> Result<(), StoreError> {
@@ -178,9 +217,68 @@ impl Outbox for PostgresStore {
         let found = self.all(|| sqlx::query(DEAD).bind(limit)).await?;
         Ok(found.iter().map(part).collect::<Outcome<Vec<_>>>()?)
     }
+
+    async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let found = self.all(|| sqlx::query(LETTERS).bind(limit)).await?;
+        let letter = |row: &PgRow| {
+            Ok(DeadLetter {
+                part: part(row)?,
+                error: row.try_get::<Option<String>, _>(10)?.unwrap_or_default(),
+                at: Timestamp::from_millis(row.try_get::<Option<i64>, _>(11)?.unwrap_or_default()),
+            })
+        };
+        Ok(found.iter().map(letter).collect::<Outcome<Vec<_>>>()?)
+    }
+
+    async fn revive(&self, id: i64, at: Timestamp) -> Result<bool, StoreError> {
+        let next = self.at(at);
+        let revive = |_| sqlx::query(REVIVE).bind(id).bind(at.as_millis()).bind(next);
+        let revived = !self.rows(Repeat::IfUndone, BUDGET, revive).await?.is_empty();
+        if revived {
+            self.inner.parts.ring();
+            self.tell("parts").await;
+        }
+        Ok(revived)
+    }
+
+    async fn note_status(
+        &self,
+        conversation: &ConversationKey,
+        receipt: &str,
+        status: MessageStatus,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (conversation, receipt) = (conversation.encode(), rows::words(receipt));
+        let noted = self
+            .touched(|| {
+                sqlx::query(NOTE_STATUS)
+                    .bind(conversation.clone())
+                    .bind(receipt.clone().into_owned())
+                    .bind(rank(status))
+                    .bind(at.as_millis())
+            })
+            .await?;
+        Ok(noted > 0)
+    }
+
+    async fn status(&self, conversation: &ConversationKey, receipt: &str) -> Result<Option<MessageStatus>, StoreError> {
+        Ok(self.read_status(conversation, receipt).await?)
+    }
 }
 
 impl PostgresStore {
+    async fn read_status(&self, conversation: &ConversationKey, receipt: &str) -> Outcome<Option<MessageStatus>> {
+        let (conversation, receipt) = (conversation.encode(), rows::words(receipt));
+        let read = || {
+            sqlx::query("SELECT rank FROM message_statuses WHERE conversation = $1 AND receipt = $2")
+                .bind(conversation.clone())
+                .bind(receipt.clone().into_owned())
+        };
+        let Some(row) = self.row(read).await? else { return Ok(None) };
+        Ok(RANKS.get(rows::small::<usize>(&row, 0)?).copied())
+    }
+
     async fn next_part(&self, now: Timestamp) -> Outcome<Option<Timestamp>> {
         let at = self.at(now);
         let Some(row) = self.row(|| sqlx::query(NEXT).bind(at)).await? else { return Ok(None) };

@@ -100,6 +100,14 @@ impl Sessions for PostgresStore {
         Ok(())
     }
 
+    async fn move_session(&self, from: &ConversationKey, to: &ConversationKey) -> Result<bool, StoreError> {
+        let (from, to) = (from.encode(), to.encode());
+        let moved = self.row(|| sqlx::query("SELECT dovvy_move($1, $2)").bind(from.clone()).bind(to.clone())).await?;
+        self.inner.paused.changed();
+        self.tell("pauses").await;
+        Ok(moved.map_or(Ok(false), |row| row.try_get(0)).map_err(Fault::from)?)
+    }
+
     async fn turn(&self, id: TurnId) -> Result<Option<StoredTurn>, StoreError> {
         let read =
             || sqlx::query("SELECT session, attempt, reply, finished_at FROM turns WHERE id = $1").bind(id.to_string());

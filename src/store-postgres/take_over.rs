@@ -26,12 +26,16 @@ const NUMBERED: [(&str, &str); 11] = [
 ];
 
 /// What follows from the rows: what tells repeats, and the lanes. A part that was on its way may have arrived.
-const DERIVE: [&str; 4] = [
+/// News goes on being told where it was: where there is any, somebody listens.
+const DERIVE: [&str; 6] = [
     "INSERT INTO event_ids (event_key, conversation, seq, offer) SELECT event_key, conversation, seq, 0 FROM inbox",
     "INSERT INTO lanes (conversation, first_seq, waiting)
      SELECT conversation, min(seq), count(*) FROM inbox WHERE covered_by IS NULL GROUP BY conversation",
     "SELECT dovvy_place(conversation, first_seq, 0) FROM lanes",
     "UPDATE outbox SET state = 'unknown', uncertain = true WHERE state = 'send_started'",
+    "INSERT INTO told (kind, number) SELECT kind, 0 FROM unnest(ARRAY['turn', 'lead', 'rating']) kind
+     WHERE EXISTS (SELECT 1 FROM news)",
+    "DELETE FROM news n WHERE n.kind = 'rating' AND NOT EXISTS (SELECT 1 FROM feedback f WHERE f.turn = n.subject)",
 ];
 
 /// A move that is under way; nothing of it is there for anybody until [`TakeOver::finish`].
@@ -56,6 +60,8 @@ impl PostgresStore {
         if sqlx::query(filled).fetch_one(&mut *transaction).await?.try_get(0)? {
             return Err(Fault::unavailable("the database is not empty; nothing was moved"));
         }
+        // What is moved is no news by itself.
+        sqlx::query("DELETE FROM told").execute(&mut *transaction).await?;
         Ok(TakeOver { transaction })
     }
 }

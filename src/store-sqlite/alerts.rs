@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use dovvybuddy_core::alert::{About, Alert, Alerts, EmergencyReport};
 use dovvybuddy_core::reply::Reply;
 use dovvybuddy_core::store::StoreError;
-use dovvybuddy_core::{AlertId, ConversationKey, DiverKey, Timestamp};
+use dovvybuddy_core::{AlertId, ConversationKey, DiverKey, Timestamp, TurnId};
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Row, SqlitePool};
@@ -79,15 +79,20 @@ async fn report(pool: &SqlitePool, row: &SqliteRow) -> Outcome<Option<About>> {
         return Ok(found.as_ref().map(leads::lead).transpose()?.map(About::Lead));
     }
     let Some(found) = sqlx::query(REPORT).bind(&subject).fetch_optional(pool).await? else { return Ok(None) };
-    let reply: Reply = rows::json(&found, 2)?;
-    Ok(Some(About::Emergency(EmergencyReport {
-        turn: rows::turn_id(&subject)?,
-        conversation: rows::conversation(found.try_get(0)?)?,
-        diver: DiverKey::decode(found.try_get(1)?).ok_or_else(|| Fault::corrupt("a diver's key"))?,
-        said: found.try_get::<Option<String>, _>(4)?.unwrap_or_default(),
+    Ok(Some(About::Emergency(emergency(rows::turn_id(&subject)?, &found)?)))
+}
+
+/// An emergency from the columns of [`REPORT`].
+pub(crate) fn emergency(turn: TurnId, row: &SqliteRow) -> Outcome<EmergencyReport> {
+    let reply: Reply = rows::json(row, 2)?;
+    Ok(EmergencyReport {
+        turn,
+        conversation: rows::conversation(row.try_get(0)?)?,
+        diver: DiverKey::decode(row.try_get(1)?).ok_or_else(|| Fault::corrupt("a diver's key"))?,
+        said: row.try_get::<Option<String>, _>(4)?.unwrap_or_default(),
         kind: reply.intent,
-        at: Timestamp::from_millis(found.try_get(3)?),
-    })))
+        at: Timestamp::from_millis(row.try_get(3)?),
+    })
 }
 
 #[async_trait]

@@ -5,17 +5,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use dovvybuddy_core::Timestamp;
-use dovvybuddy_core::store::{Document, DocumentState, KnowledgeBase, StoreError, StoredPassage};
+use dovvybuddy_core::store::{
+    ContentVersion, Document, DocumentState, Edition, KnowledgeBase, StoreError, StoredPassage,
+};
 use serde_json::{Map, Value};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
+use crate::editions;
 use crate::fault::{Fault, Outcome};
 use crate::rows;
 use crate::store::SqliteStore;
 
-/// How many passages or vectors one write carries, so that an ingestion never holds up a message for
-/// long.
+/// How many vectors one write carries, so that embedding never holds up a message for long.
 const CHUNK: usize = 200;
 
 /// One hop per document.
@@ -35,7 +37,8 @@ INSERT INTO dive_sites (path, site_id, data) SELECT $1, $9 ->> 'site_id', $9 WHE
 /// What a passage takes from its document: title, type, front matter.
 type About = (String, String, Arc<Map<String, Value>>);
 
-async fn put(conn: &mut SqliteConnection, documents: &[Document], at: Timestamp) -> Outcome<()> {
+/// Replaces documents with everything that hangs on them.
+pub(crate) async fn put(conn: &mut SqliteConnection, documents: &[Document], at: Timestamp) -> Outcome<()> {
     for document in documents {
         let passages: Vec<[&str; 3]> =
             document.passages.iter().map(|p| [p.section.as_str(), p.text.as_str(), p.hash.as_str()]).collect();
@@ -92,48 +95,33 @@ fn from_bytes(bytes: &[u8]) -> Outcome<Vec<f32>> {
     Ok(values.iter().copied().map(f32::from_le_bytes).collect())
 }
 
-/// Groups documents so that no write carries many more than [`CHUNK`] passages.
-fn chunks(documents: &[Document]) -> Vec<Vec<Document>> {
-    let mut chunks: Vec<Vec<Document>> = Vec::new();
-    let mut passages = usize::MAX;
-    for document in documents {
-        if passages >= CHUNK {
-            chunks.push(Vec::new());
-            passages = 0;
-        }
-        passages = passages.saturating_add(document.passages.len() + 1);
-        if let Some(chunk) = chunks.last_mut() {
-            chunk.push(document.clone());
-        }
-    }
-    chunks
-}
-
 #[async_trait]
 impl KnowledgeBase for SqliteStore {
     async fn documents(&self) -> Result<Vec<DocumentState>, StoreError> {
         Ok(self.document_states().await?)
     }
 
-    async fn put_documents(&self, documents: &[Document], at: Timestamp) -> Result<(), StoreError> {
-        for chunk in chunks(documents) {
-            self.writer().write(async move |conn: &mut SqliteConnection| put(conn, &chunk, at).await).await?;
-        }
+    async fn publish(&self, edition: &Edition, at: Timestamp) -> Result<(), StoreError> {
+        let edition = edition.clone();
+        self.writer()
+            .write(async move |conn: &mut SqliteConnection| editions::publish(conn, &edition, at).await)
+            .await?;
         Ok(())
     }
 
-    async fn remove_documents(&self, paths: &[String]) -> Result<(), StoreError> {
-        let paths = serde_json::to_string(paths).map_err(Fault::from)?;
-        self.writer()
-            .write(async move |conn: &mut SqliteConnection| {
-                sqlx::query("DELETE FROM documents WHERE path IN (SELECT value FROM json_each($1))")
-                    .bind(&paths)
-                    .execute(conn)
-                    .await?;
-                Ok(())
-            })
+    async fn versions(&self, root: &str) -> Result<Vec<ContentVersion>, StoreError> {
+        Ok(self.content_versions(root).await?)
+    }
+
+    async fn roll_back(&self, root: &str, at: Timestamp) -> Result<Option<ContentVersion>, StoreError> {
+        let name = root.to_owned();
+        let done = self
+            .writer()
+            .write(async move |conn: &mut SqliteConnection| editions::roll_back(conn, &name, at).await)
             .await?;
-        Ok(())
+        let live =
+            if done { self.content_versions(root).await?.into_iter().find(|version| version.live) } else { None };
+        Ok(live)
     }
 
     async fn passages(&self) -> Result<Vec<StoredPassage>, StoreError> {

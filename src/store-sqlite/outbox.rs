@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dovvybuddy_core::channel::Receipt;
-use dovvybuddy_core::store::{DuePart, Notice, Outbox, PartResult, StoreError};
+use dovvybuddy_core::channel::{MessageStatus, Receipt};
+use dovvybuddy_core::store::{DeadLetter, DuePart, Notice, Outbox, PartResult, StoreError};
 use dovvybuddy_core::{BotId, ChannelId, ConversationKey, Timestamp};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -50,6 +50,26 @@ const DEAD: &str = "
 SELECT id, part, outlet, conversation, payload, context, attempts, uncertain, created_at, NULL
 FROM outbox WHERE state = 'dead' ORDER BY id LIMIT $1";
 
+const LETTERS: &str = "
+SELECT id, part, outlet, conversation, payload, context, attempts, uncertain, created_at, NULL, error, settled_at
+FROM outbox WHERE state = 'dead' ORDER BY settled_at DESC, id DESC LIMIT $1";
+
+/// It comes last in its conversation: what was written meanwhile may have gone out already.
+const REVIVE: &str = "
+INSERT INTO outbox (lane, outlet, conversation, diver, turn, lead, part, urgent, command, payload, context,
+                    uncertain, state, next_at, created_at)
+SELECT lane, outlet, conversation, diver, turn, lead, part, urgent, command, payload, context,
+       uncertain, 'pending', $2, $2
+FROM outbox WHERE id = $1 AND state = 'dead';
+
+DELETE FROM outbox WHERE id = $1 AND state = 'dead' RETURNING 1";
+
+/// Of a conversation nobody is known in (any more) nothing is kept.
+const NOTE_STATUS: &str = "
+INSERT INTO message_statuses (conversation, receipt, rank, at)
+SELECT $1, $2, $3, $4 WHERE EXISTS (SELECT 1 FROM participants WHERE conversation = $1)
+ON CONFLICT (conversation, receipt) DO UPDATE SET rank = excluded.rank, at = excluded.at WHERE rank < excluded.rank";
+
 fn part(row: &SqliteRow) -> Outcome<DuePart> {
     Ok(DuePart {
         id: row.try_get(0)?,
@@ -66,7 +86,7 @@ fn part(row: &SqliteRow) -> Outcome<DuePart> {
 }
 
 /// Where a notice "takes place": its outlet is the channel, its subject the conversation.
-fn notice_key(bot: &BotId, notice: &Notice) -> ConversationKey {
+pub(crate) fn notice_key(bot: &BotId, notice: &Notice) -> ConversationKey {
     ConversationKey {
         bot: bot.clone(),
         channel: notice.outlet.clone(),
@@ -164,6 +184,19 @@ impl Outbox for SqliteStore {
         }
     }
 
+    async fn clock_was_put_back(&self, now: Timestamp) -> Result<(), StoreError> {
+        let wake = self.outbox_wake().clone();
+        let write = async move |conn: &mut SqliteConnection| {
+            sqlx::query("UPDATE outbox SET next_at = $1 WHERE state IN ('pending', 'unknown') AND created_at > $1")
+                .bind(now.as_millis())
+                .execute(conn)
+                .await?;
+            Ok(())
+        };
+        self.writer().write_then(write, move |()| wake.notify_waiters()).await?;
+        Ok(())
+    }
+
     async fn settle(&self, id: i64, result: &PartResult) -> Result<(), StoreError> {
         let (result, now) = (result.clone(), self.inner.clock.now().as_millis());
         let wake = self.outbox_wake().clone();
@@ -179,12 +212,81 @@ impl Outbox for SqliteStore {
     async fn dead_parts(&self, limit: usize) -> Result<Vec<DuePart>, StoreError> {
         Ok(self.dead(limit).await?)
     }
+
+    async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        Ok(self.letters(limit).await?)
+    }
+
+    async fn revive(&self, id: i64, at: Timestamp) -> Result<bool, StoreError> {
+        let wake = self.outbox_wake().clone();
+        let write = async move |conn: &mut SqliteConnection| {
+            let revived = sqlx::query(REVIVE).bind(id).bind(at.as_millis()).fetch_all(conn).await?;
+            Ok(!revived.is_empty())
+        };
+        Ok(self.writer().write_then(write, move |_: &bool| wake.notify_waiters()).await?)
+    }
+
+    async fn note_status(
+        &self,
+        conversation: &ConversationKey,
+        receipt: &str,
+        status: MessageStatus,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (conversation, receipt) = (conversation.encode(), receipt.to_owned());
+        let write = async move |conn: &mut SqliteConnection| {
+            let noted = sqlx::query(NOTE_STATUS)
+                .bind(&conversation)
+                .bind(&receipt)
+                .bind(rank(status))
+                .bind(at.as_millis())
+                .execute(conn)
+                .await?;
+            Ok(noted.rows_affected() > 0)
+        };
+        Ok(self.writer().write(write).await?)
+    }
+
+    async fn status(&self, conversation: &ConversationKey, receipt: &str) -> Result<Option<MessageStatus>, StoreError> {
+        Ok(self.read_status(conversation, receipt).await?)
+    }
 }
+
+/// The stored number of a status; a later one is greater.
+fn rank(status: MessageStatus) -> i64 {
+    RANKS.iter().position(|ranked| *ranked == status).and_then(|rank| i64::try_from(rank).ok()).unwrap_or(0)
+}
+
+const RANKS: [MessageStatus; 4] =
+    [MessageStatus::Sent, MessageStatus::Failed, MessageStatus::Delivered, MessageStatus::Read];
 
 impl SqliteStore {
     async fn dead(&self, limit: usize) -> Outcome<Vec<DuePart>> {
         let found = sqlx::query(DEAD).bind(i64::try_from(limit).unwrap_or(i64::MAX)).fetch_all(self.readers()).await?;
         found.iter().map(part).collect()
+    }
+
+    async fn letters(&self, limit: usize) -> Outcome<Vec<DeadLetter>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let found = sqlx::query(LETTERS).bind(limit).fetch_all(self.readers()).await?;
+        let letter = |row: &SqliteRow| {
+            Ok(DeadLetter {
+                part: part(row)?,
+                error: row.try_get::<Option<String>, _>(10)?.unwrap_or_default(),
+                at: Timestamp::from_millis(row.try_get::<Option<i64>, _>(11)?.unwrap_or_default()),
+            })
+        };
+        found.iter().map(letter).collect()
+    }
+
+    async fn read_status(&self, conversation: &ConversationKey, receipt: &str) -> Outcome<Option<MessageStatus>> {
+        let found = sqlx::query("SELECT rank FROM message_statuses WHERE conversation = $1 AND receipt = $2")
+            .bind(conversation.encode())
+            .bind(receipt)
+            .fetch_optional(self.readers())
+            .await?;
+        let Some(row) = found else { return Ok(None) };
+        Ok(RANKS.get(rows::small::<usize>(&row, 0)?).copied())
     }
 
     async fn any_due(&self, now: Timestamp) -> Outcome<bool> {

@@ -121,6 +121,17 @@ impl Sessions for SqliteStore {
         Ok(())
     }
 
+    async fn move_session(&self, from: &ConversationKey, to: &ConversationKey) -> Result<bool, StoreError> {
+        let (from, to) = (from.encode(), to.encode());
+        let (recall, old, new) = (self.recall().clone(), from.clone(), to.clone());
+        let write = async move |conn: &mut SqliteConnection| move_all(conn, &from, &to).await;
+        let moved = self.writer().write_then(write, move |_: &bool| {
+            recall.forget(&old);
+            recall.forget(&new);
+        });
+        Ok(moved.await?)
+    }
+
     async fn turn(&self, id: TurnId) -> Result<Option<StoredTurn>, StoreError> {
         Ok(read_turn(self.readers(), id).await?)
     }
@@ -144,6 +155,40 @@ impl Sessions for SqliteStore {
             })
             .await?)
     }
+}
+
+/// Everything that is found by its conversation, beside the session itself.
+const MOVE: &str = "
+UPDATE messages SET conversation = $2 WHERE conversation = $1;
+UPDATE turns SET conversation = $2 WHERE conversation = $1;
+UPDATE usage SET conversation = $2 WHERE conversation = $1;
+UPDATE inbox SET conversation = $2 WHERE conversation = $1;
+UPDATE outbox SET conversation = $2 WHERE conversation = $1;
+UPDATE placeholders SET conversation = $2 WHERE conversation = $1;
+UPDATE alerts SET conversation = $2 WHERE conversation = $1;
+INSERT OR IGNORE INTO participants (diver, conversation) SELECT diver, $2 FROM participants WHERE conversation = $1;
+DELETE FROM participants WHERE conversation = $1";
+
+async fn move_all(conn: &mut SqliteConnection, from: &str, to: &str) -> Outcome<bool> {
+    let waits = sqlx::query("SELECT EXISTS (SELECT 1 FROM inbox WHERE conversation = $1 AND covered_by IS NULL)")
+        .bind(from)
+        .fetch_one(&mut *conn)
+        .await?;
+    if waits.try_get(0)? {
+        return Ok(false);
+    }
+    let moved = sqlx::query(
+        "UPDATE sessions SET conversation = $2 WHERE conversation = $1
+            AND NOT EXISTS (SELECT 1 FROM sessions WHERE conversation = $2)",
+    )
+    .bind(from)
+    .bind(to)
+    .execute(&mut *conn)
+    .await?;
+    if moved.rows_affected() > 0 {
+        sqlx::query(MOVE).bind(from).bind(to).execute(conn).await?;
+    }
+    Ok(true)
 }
 
 async fn read_turn(pool: &SqlitePool, id: TurnId) -> Outcome<Option<StoredTurn>> {

@@ -41,6 +41,11 @@ fn hostile_words_and_emergencies() {
 }
 
 #[test]
+fn the_operators_view() {
+    passes("admin.test.js");
+}
+
+#[test]
 fn everybody_can_use_it() {
     passes("access.test.js");
 }

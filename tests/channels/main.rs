@@ -1,35 +1,47 @@
 //! The channel contract: on a chat platform in memory, one whose messages stay as they are and one whose
-//! messages can be edited; and on Telegram and Discord, over real sockets against fakes of them.
+//! messages can be edited; and on Telegram, Discord, WhatsApp, Twilio and generic webhooks, over real sockets
+//! against fakes of them.
 
 #![allow(missing_docs, reason = "tests describe themselves by their names")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails, in its helpers too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails, in its helpers too"
+)]
 
 mod discord;
+mod door;
+mod many;
 mod telegram;
+mod twilio;
+mod webhook;
+mod whatsapp;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use dovvybuddy_core::SystemClock;
 use dovvybuddy_core::store::{Store, Upkeep as _};
 use dovvybuddy_core::testkit::channel_contract::Platform;
 use dovvybuddy_core::testkit::chat::{FakeChat, FakePlatform};
 use dovvybuddy_core::testkit::store_contract::{Lab, Stop};
+use dovvybuddy_core::{Clock, SystemClock};
 use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore};
 use tempfile::TempDir;
 
 struct Files {
     dir: TempDir,
+    clock: Arc<dyn Clock>,
     store: Option<SqliteStore>,
 }
 
-async fn open(dir: &TempDir) -> SqliteStore {
+async fn open(dir: &TempDir, clock: Arc<dyn Clock>) -> SqliteStore {
     let options = OpenOptions {
         url_or_path: dir.path().join("channels.db").display().to_string(),
         dispatch: true,
-        max_waiting: 1000,
+        max_waiting: 20_000,
         migrate: true,
-        clock: Arc::new(SystemClock),
+        clock,
     };
     SqliteStore::open(options).await.unwrap()
 }
@@ -46,7 +58,7 @@ impl Lab for Files {
             store.close().await.unwrap();
         }
         drop(store);
-        self.store = Some(open(&self.dir).await);
+        self.store = Some(open(&self.dir, Arc::clone(&self.clock)).await);
     }
 
     fn files(&self) -> Vec<Vec<u8>> {
@@ -55,9 +67,13 @@ impl Lab for Files {
 }
 
 async fn lab() -> impl Lab {
+    open_by(Arc::new(SystemClock)).await
+}
+
+async fn open_by(clock: Arc<dyn Clock>) -> impl Lab {
     let dir = TempDir::new().unwrap();
-    let store = Some(open(&dir).await);
-    Files { dir, store }
+    let store = Some(open(&dir, Arc::clone(&clock)).await);
+    Files { dir, clock, store }
 }
 
 mod plain {
@@ -85,5 +101,7 @@ mod editing {
 /// A number for each chat that the rules name.
 fn number(chat: &str) -> usize {
     let names = ["one", "two", "three", "slow", "gone"];
-    1 + names.iter().position(|name| *name == chat).expect("a chat of the rules")
+    let place = names.iter().position(|name| *name == chat);
+    let counted = chat.strip_prefix('c').and_then(|n| n.parse::<usize>().ok()).map(|n| n + 100);
+    1 + place.or(counted).expect("a chat of the rules, or c1, c2 and so on")
 }

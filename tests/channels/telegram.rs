@@ -46,8 +46,8 @@ impl Platform for Polled {
     }
 
     async fn acknowledged(&self, event: &str) -> bool {
-        let waiting = self.0.waiting();
-        !waiting.iter().any(|update| update["update_id"].as_i64() == event.parse().ok())
+        let event: i64 = event.parse().unwrap();
+        self.0.waiting().iter().all(|update| update["update_id"] != event)
     }
 
     async fn shown(&self, chat: &str) -> Vec<String> {
@@ -75,3 +75,13 @@ async fn platform() -> impl Platform {
 }
 
 dovvybuddy_core::channel_contract!(lab, platform);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn throttled_at_random_no_chat_sees_its_replies_in_another_order() {
+    crate::many::no_chat_sees_another_order(&platform().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_jumps_holds_up_nobody() {
+    crate::many::a_clock_that_jumps_holds_up_nobody(&platform().await).await;
+}

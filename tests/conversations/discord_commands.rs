@@ -12,7 +12,7 @@ use crate::support::Daemon;
 const THINKING: u64 = 5;
 
 /// Waits until an interaction was answered in words.
-async fn answered(platform: &Discord, token: &str) -> Answered {
+pub(crate) async fn answered(platform: &Discord, token: &str) -> Answered {
     let words = |a: &Answered| a.message.as_ref().is_some_and(|m| !m.content.is_empty());
     until("words for an interaction", || platform.answered(token).is_some_and(|a| words(&a))).await;
     platform.answered(token).unwrap()

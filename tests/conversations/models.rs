@@ -345,3 +345,36 @@ async fn a_spent_budget_calls_no_model() {
     assert_eq!(fake.counts().chats, 0, "reserved before the call, never overspent");
     daemon.kill().await;
 }
+
+/// Long after the messages themselves are out of reach, the model still knows the diver, the conditions they
+/// told of and what was asked, and its prompt is no longer than at the start.
+#[tokio::test]
+async fn a_long_conversation_keeps_profile_and_safety_facts_inside_the_budget() {
+    let fake = start(Script::default()).await;
+    let mut setup = Setup::slice();
+    with_model(&mut setup, &fake);
+    setup.variable("DOVVYBUDDY_LIMITS__DIVER_PER_MINUTE", "0").variable("DOVVYBUDDY_LIMITS__IP_PER_MINUTE", "0");
+    let daemon = setup.start().await;
+
+    let first = daemon.ask(None, "I have PADI Open Water with 12 dives, and I have asthma. May I dive?").await;
+    let session = first["sessionId"].as_str().unwrap().to_owned();
+    daemon.ask(Some(&session), "How deep can a PADI Open Water Diver go?").await;
+    let filler = "with a long story around it that nobody needs, told at length and in many words ".repeat(9);
+    for n in 0..30 {
+        let question = format!("Which fish can I see in Komodo on day {n}, {filler}?");
+        daemon.ask(Some(&session), &question).await;
+    }
+    let request = fake.requests().pop().unwrap();
+    let messages = request["messages"].as_array().unwrap();
+    let all = |role: &str| -> String {
+        let of_role = messages.iter().filter(|message| message["role"] == role);
+        of_role.map(|message| message["content"].as_str().unwrap()).collect::<Vec<_>>().join("\n")
+    };
+    let (system, diver) = (all("system"), all("user"));
+    assert!(system.contains("Certification: OW") && system.contains("Logged dives: 12"), "{system}");
+    assert!(system.to_lowercase().contains("asthma"), "{system}");
+    assert!(diver.contains("<earlier>") && diver.contains("I have asthma"), "{diver}");
+    let characters = diver.chars().count() + all("assistant").chars().count();
+    assert!(characters < 6_000 + 2_000 + 12_000 + 2_500, "{characters}");
+    daemon.kill().await;
+}

@@ -190,7 +190,7 @@ async fn a_limit_is_one_over_all_replicas() {
 #[tokio::test]
 async fn a_dead_replicas_turn_is_taken_up_by_another() {
     let database = database().await;
-    let model = models::start(models::slow(Duration::from_secs(60))).await;
+    let model = models::start(models::slow(Duration::from_mins(1))).await;
     let (mut dying, other) = (on(&database), on(&database));
     models::with_model(&mut dying, &model);
     let (dying, other) = tokio::join!(dying.start(), other.start());

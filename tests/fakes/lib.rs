@@ -1,5 +1,5 @@
 //! Stand-ins for the services the daemon talks to: a model, a mail server, a receiver of webhooks,
-//! Telegram, Discord.
+//! Telegram, Discord, WhatsApp, Twilio.
 //!
 //! Each listens on a real socket and is as faithful as the daemon needs, faults included. A test starts
 //! one with `start(addr)` and holds its handle; `cargo run -p dovvybuddy-fakes -- model --port 9001`
@@ -8,10 +8,12 @@
 #![allow(clippy::indexing_slicing, reason = "indexing a JSON value gives null where nothing is")]
 
 pub mod discord;
+pub mod graph;
 pub mod model;
 pub mod postgres;
 pub mod smtp;
 pub mod telegram;
+pub mod twilio;
 pub mod webhook;
 
 mod served;

@@ -113,7 +113,8 @@ fn what_is_pointed_at_comes_along_unless_we_said_it() {
         "text": "what is that?", "reply_to_message": of(bot(), "Up to 18 m. A safety stop is advised."),
         "quote": { "text": "safety stop", "position": 14, "is_manual": true },
     });
-    assert_eq!(said(&group(), quote).content, text("“safety stop”\nwhat is that?"));
+    let quote = said(&group(), quote);
+    assert_eq!((quote.content, quote.quoted.as_deref()), (text("what is that?"), Some("safety stop")));
 }
 
 #[test]
@@ -184,7 +185,10 @@ fn a_pressed_button_gives_its_command_and_a_forged_one_none() {
     };
     let pressed = event(&press("connect"));
     assert_eq!(pressed.content, Content::Command(Command::Connect));
-    assert_eq!((pressed.place, pressed.pressed.as_deref()), (Place { chat: -100, topic: Some(5) }, Some("q1")));
+    assert_eq!(
+        (pressed.place, pressed.pressed.as_ref().map(|p| p.query.as_str())),
+        (Place { chat: -100, topic: Some(5) }, Some("q1"))
+    );
     assert_eq!(event(&press("drop tables")).content, text(""));
 }
 

@@ -20,7 +20,7 @@ const STYLE: &str = "text/css; charset=utf-8";
 const EFFORT: i32 = 9;
 
 /// The modules that page and widget share, in the order in which they need each other.
-const SHARED: [&str; 12] = [
+const SHARED: [&str; 13] = [
     include_str!("dom.js"),
     include_str!("markdown.js"),
     include_str!("stream.js"),
@@ -31,6 +31,7 @@ const SHARED: [&str; 12] = [
     include_str!("reply.js"),
     include_str!("composer.js"),
     include_str!("turns.js"),
+    include_str!("news.js"),
     include_str!("menu.js"),
     include_str!("chat.js"),
 ];
@@ -42,6 +43,27 @@ pub(super) static PAGE_SCRIPT: LazyLock<Asset> =
 /// The page's style.
 pub(super) static PAGE_STYLE: LazyLock<Asset> =
     LazyLock::new(|| Asset::new(STYLE, [&SHARED_STYLE[..], &[include_str!("page.css")]].concat().concat()));
+/// What the operator's view is made of beside what the page has.
+const ADMIN: [&str; 11] = [
+    include_str!("dom.js"),
+    include_str!("markdown.js"),
+    include_str!("admin/desk.js"),
+    include_str!("admin/view.js"),
+    include_str!("admin/charts.js"),
+    include_str!("admin/turn.js"),
+    include_str!("admin/conversations.js"),
+    include_str!("admin/lists.js"),
+    include_str!("admin/entries.js"),
+    include_str!("admin/figures.js"),
+    include_str!("admin/admin.js"),
+];
+/// The script of the operator's view.
+pub(super) static ADMIN_SCRIPT: LazyLock<Asset> = LazyLock::new(|| Asset::new(SCRIPT, module(&ADMIN)));
+/// The style of the operator's view.
+pub(super) static ADMIN_STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    let own = [include_str!("page.css"), include_str!("admin/admin.css")];
+    Asset::new(STYLE, [&SHARED_STYLE[..], &own].concat().concat())
+});
 /// The widget: script and style in one.
 pub(super) static WIDGET: LazyLock<Asset> = LazyLock::new(|| Asset::new(SCRIPT, widget()));
 /// The picture in the browser's tab.
@@ -186,11 +208,13 @@ mod tests {
         assert!(page < PAGE_BUDGET, "{page}");
         let widget = WIDGET.compressed.len() + words;
         assert!(widget < WIDGET_BUDGET, "{widget}");
+        let admin = [&ADMIN_SCRIPT, &ADMIN_STYLE, &ICON].map(|asset| asset.compressed.len()).iter().sum::<usize>();
+        assert!(admin < PAGE_BUDGET, "{admin}");
     }
 
     #[test]
     fn no_script_of_ours_writes_html_or_runs_text() {
-        for asset in [&PAGE_SCRIPT, &WIDGET] {
+        for asset in [&PAGE_SCRIPT, &WIDGET, &ADMIN_SCRIPT] {
             let text = std::str::from_utf8(&asset.plain).unwrap();
             for forbidden in [
                 "innerHTML",
@@ -209,7 +233,7 @@ mod tests {
 
     #[test]
     fn nothing_foreign_is_named() {
-        for asset in [&PAGE_SCRIPT, &PAGE_STYLE, &WIDGET] {
+        for asset in [&PAGE_SCRIPT, &PAGE_STYLE, &WIDGET, &ADMIN_SCRIPT, &ADMIN_STYLE] {
             let text = std::str::from_utf8(&asset.plain).unwrap();
             for address in text.split("http").skip(1).filter(|rest| rest.starts_with("://") || rest.starts_with("s://"))
             {

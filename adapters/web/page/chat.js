@@ -6,6 +6,7 @@ import { LeadForm } from './leads.js';
 import { Reply, question } from './reply.js';
 import { Composer } from './composer.js';
 import { Turns } from './turns.js';
+import { News } from './news.js';
 import { Menu } from './menu.js';
 import { trouble, pause } from './stream.js';
 
@@ -54,11 +55,13 @@ export class Chat {
   build() {
     const { t, setting } = this;
     this.turns = new Turns(this);
+    this.news = new News(this);
     this.log = h('div', { class: 'log' });
     this.welcome = this.greet();
     this.column = h('div', { class: 'column' }, this.welcome, this.log);
     this.scroller = h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': t('conversation') }, this.column);
     this.banner = h('div', { class: 'banner', role: 'status', hidden: true });
+    this.person = h('div', { class: 'banner person', role: 'status', hidden: true });
     this.alarmBar = h('button', { type: 'button', class: 'alarm-bar', hidden: true, click: () => this.showAlarm() }, icon('alert'), h('span', null, t('emergencyBack')));
     this.jump = iconButton('down', t('latest'), () => this.toEnd(), 'jump');
     this.jump.hidden = true;
@@ -69,7 +72,7 @@ export class Chat {
     this.passage = new PassageView(this);
     this.menu = new Menu(this);
     this.toast = h('p', { class: 'toast', role: 'status', hidden: true });
-    this.talk = h('div', { class: 'talk' }, this.alarmBar, this.banner, this.scroller,
+    this.talk = h('div', { class: 'talk' }, this.alarmBar, h('div', { class: 'banners' }, this.banner, this.person), this.scroller,
       h('div', { class: 'foot' }, this.jump, this.toast, this.composer.node, h('p', { class: 'small' }, t('footer'))));
     // On somebody else's page the landmarks are theirs.
     const [head, main] = setting.embedded ? ['div', 'div'] : ['header', 'main'];
@@ -120,6 +123,7 @@ export class Chat {
         ...[7, 10, 9, 4].map((width) => h('span', { class: `bar w${width}` })));
       this.log.append(loading);
       try {
+        await this.news.begin();
         const known = await this.api.request(`/api/sessions/${this.session}`);
         loading.remove();
         this.show(known.conversation_history);
@@ -151,6 +155,7 @@ export class Chat {
       const reply = new Reply(this);
       reply.text = content;
       const known = this.memory.reply(this.session, content);
+      if (known?.person) reply.byPerson();
       reply.finish({ turn: known?.turn ?? null, citations: known?.citations ?? [], followUp: known?.followUp, emergency: known?.emergency, rating: known?.rating });
       this.log.append(reply.node);
     }
@@ -228,6 +233,7 @@ export class Chat {
   /** Begins a new conversation; the old one stays with the daemon until it ends. */
   restart() {
     this.turns.drop();
+    this.news.forget();
     this.memory.forget();
     this.passage.close();
     this.session = null;
@@ -265,7 +271,15 @@ export class Chat {
     this.notice(this.t('deleted'));
   }
 
+  /** A person has the conversation, or no longer. */
+  held(by) {
+    if (this.person.hidden === !by) return;
+    this.person.hidden = !by;
+    this.person.replaceChildren(...(by ? [icon('person'), h('span', null, this.t('personHas'))] : []));
+  }
+
   keepSession(id) {
+    if (id && id !== this.session) this.news.look();
     this.session = id;
     if (this.setting.embedded) this.memory.keepSession(id);
   }

@@ -15,6 +15,7 @@ const PENDING_LIFE = 15 * 60 * 1000;
  * @property {string | null} followUp
  * @property {boolean} emergency
  * @property {string} [rating]
+ * @property {boolean} [person]  a person wrote it
  *
  * @typedef {{text: string, key: string, turn: string | null, session: string | null, before: number, at: number}} Pending
  */

@@ -1,4 +1,4 @@
-//! The chat page and the widget: static files, built in.
+//! The chat page, the widget and the operator's view: static files, built in.
 
 mod assets;
 pub(crate) mod words;
@@ -20,14 +20,16 @@ use crate::client::Client;
 use crate::error::ApiError;
 use crate::passages::parameter;
 use crate::state::{App, Inner};
-use assets::{ICON, Keep, PAGE_SCRIPT, PAGE_STYLE, WIDGET};
+use assets::{ADMIN_SCRIPT, ADMIN_STYLE, ICON, Keep, PAGE_SCRIPT, PAGE_STYLE, WIDGET};
 
 const PAGE: &str = include_str!("index.html");
+const ADMIN: &str = include_str!("admin/index.html");
 
 /// The page and what it loads.
 pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/", get(page))
+        .route("/admin", get(admin))
         .route("/widget.js", get(widget))
         .route("/assets/{name}", get(asset))
         .route("/favicon.svg", get(|headers: HeaderMap| async move { ICON.answer(&headers, Keep::AWhile) }))
@@ -58,6 +60,19 @@ async fn page(
         (CONTENT_SECURITY_POLICY, policy(&nonce)),
     ];
     (headers, html(&state, lang, session, &nonce)).into_response()
+}
+
+/// The operator's view. It knows nothing until somebody logs in.
+async fn admin(State(state): State<App>) -> Response {
+    let nonce = state.clock.uuid().simple().to_string();
+    let values = [("{{nonce}}", &*nonce), ("{{style}}", &*ADMIN_STYLE.digest), ("{{script}}", &*ADMIN_SCRIPT.digest)];
+    let page = values.iter().fold(ADMIN.to_owned(), |page, (slot, value)| page.replace(slot, value));
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (CONTENT_SECURITY_POLICY, policy(&nonce)),
+    ];
+    (headers, page).into_response()
 }
 
 /// What the page may load: the script and the style that carry its nonce, and answers of the API.
@@ -102,9 +117,14 @@ async fn widget(headers: HeaderMap) -> Response {
 
 /// A file under an address that names its content.
 async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
-    let known = [(&PAGE_SCRIPT, "js"), (&PAGE_STYLE, "css")];
-    let found = known.into_iter().find(|(asset, ending)| name == format!("chat.{}.{ending}", asset.digest));
-    found.map_or_else(|| ApiError::NotFound.into_response(), |(asset, _)| asset.answer(&headers, Keep::Forever))
+    let known = [
+        (&PAGE_SCRIPT, "chat", "js"),
+        (&PAGE_STYLE, "chat", "css"),
+        (&ADMIN_SCRIPT, "admin", "js"),
+        (&ADMIN_STYLE, "admin", "css"),
+    ];
+    let found = known.into_iter().find(|(asset, first, last)| name == format!("{first}.{}.{last}", asset.digest));
+    found.map_or_else(|| ApiError::NotFound.into_response(), |(asset, ..)| asset.answer(&headers, Keep::Forever))
 }
 
 #[cfg(test)]
@@ -114,9 +134,9 @@ mod tests {
     #[test]
     fn nothing_on_the_page_is_inline_or_foreign() {
         for forbidden in ["<style", "style=", "onclick", "onload", "javascript:", "//cdn", "https://"] {
-            assert!(!PAGE.contains(forbidden), "{forbidden}");
+            assert!(!PAGE.contains(forbidden) && !ADMIN.contains(forbidden), "{forbidden}");
         }
-        for script in PAGE.split("<script").skip(1) {
+        for script in [PAGE, ADMIN].iter().flat_map(|page| page.split("<script").skip(1)) {
             let tag = script.split('>').next().unwrap_or_default();
             assert!(tag.contains("src=\"/assets/") || tag.contains("type=\"application/json\""), "{tag}");
             assert!(tag.contains("nonce=\"{{nonce}}\""), "{tag}");

@@ -38,8 +38,8 @@ export class Reply {
     this.body = h('div', { class: 'md', dir: 'auto' });
     this.state = h('div', { class: 'state', hidden: true });
     this.after = h('div', { class: 'after' });
-    const heading = h('h2', { class: 'sr' }, chat.t('assistantName'));
-    this.node = h('article', { class: 'reply' }, heading, this.badge, this.calls, this.body, this.state, this.after);
+    this.heading = h('h2', { class: 'sr' }, chat.t('assistantName'));
+    this.node = h('article', { class: 'reply' }, this.heading, this.badge, this.calls, this.body, this.state, this.after);
     this.reset();
   }
 
@@ -63,6 +63,7 @@ export class Reply {
       // A route in the middle means that the reply begins anew.
       this.reset();
       this.turn = event.metadata.turnId;
+      if (event.content.route === 'person') this.byPerson();
     } else if (event.type === 'safety') {
       this.safety(event.content.classification);
     } else if (event.type === 'token') {
@@ -77,6 +78,14 @@ export class Reply {
       this.finish({ turn: metadata.turnId, citations: metadata.citations, followUp: followUpQuestion, emergency: metadata.emergency, fresh: true });
       if (metadata.sessionRestarted) this.node.prepend(h('p', { class: 'note' }, this.chat.t('restarted')));
     }
+  }
+
+  /** Not the assistant: a person wrote this. */
+  byPerson() {
+    this.person = true;
+    this.heading.className = 'eyebrow';
+    this.heading.replaceChildren(icon('person'), this.chat.t('person'));
+    this.node.classList.add('by-person');
   }
 
   safety(classification) {
@@ -137,6 +146,7 @@ export class Reply {
     this.after.replaceChildren();
     if (this.citations.length) this.after.append(this.sources());
     if (followUp && !this.text.includes(followUp)) this.after.append(h('p', { class: 'follow', dir: 'auto' }, followUp));
+    if (this.person) return;
     if (fresh) this.after.append(this.suggestions());
     if (emergency) this.after.append(button(t('notEmergency'), (event) => this.standDown(event), 'stand-down', 'check'));
     else if (turn) this.after.append(new Feedback(this.chat, turn, rating).node);

@@ -82,7 +82,7 @@ export class Turns {
     chat.keepSession(sessionId);
     chat.said += 1;
     chat.memory.keepReply(sessionId, reply.text, {
-      turn: metadata.turnId, citations: metadata.citations, followUp: followUpQuestion, emergency: metadata.emergency,
+      turn: metadata.turnId, citations: metadata.citations, followUp: followUpQuestion, emergency: metadata.emergency, person: reply.person,
     });
     chat.answered(reply);
   }

@@ -212,7 +212,7 @@ impl HeuristicRouter {
         let mut query = query::standalone(&asked.text, earlier.filter(|_| decision.follow_up), reading);
         if let Some(worry) = &worry {
             query.push(' ');
-            query.push_str(profile::searched(worry));
+            query.push_str(profile::searched(worry, decision.lang));
         }
         let state_updates = state_updates(&learned, &to, &intent, reading);
         let route = Route {

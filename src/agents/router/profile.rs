@@ -67,28 +67,32 @@ pub(super) fn worry(reading: &Reading, raw: &str) -> Option<String> {
     let of = reading.hits().iter().find_map(|hit| match hit.concept {
         Concept::Species => Some(name(lexicon, hit, text)),
         Concept::HowDeep => Some("depth deep water".to_owned()),
+        Concept::Gas => Some("running out of air".to_owned()),
+        Concept::Drill => Some(name(lexicon, hit, text)).filter(|name| name.contains("air")),
+        Concept::AgeLimit => Some("age".to_owned()),
         Concept::CourseSkill | Concept::Gear => Some(name(lexicon, hit, text)).filter(|name| name.contains("mask")),
         _ => None,
     });
     Some(of.map_or_else(|| plain.clone(), |of| format!("fear of {of}")))
 }
 
-/// What to search for a worry: words that documents on it use, whatever the diver's.
-pub(super) fn searched(worry: &str) -> &'static str {
+/// What to search for a worry: words that documents on it use, whatever the diver's. Who writes the documents'
+/// language says it best; more words of fear would only bring what is said of fear in general.
+pub(super) fn searched(worry: &str, lang: Lang) -> &'static str {
     const SUBJECTS: &[(&[&str], &str)] = &[
         (&["shark"], "afraid of sharks and divers"),
         (&["mask"], "nervous about mask clearing water in the nose"),
-        (
-            &["slow", "doubt", "embarrass", "age", "failing", "swim", "fitness"],
-            "worried about being slow, too old or failing",
-        ),
+        (&["slow", "age"], "holding up the group or being the oldest"),
+        (&["swim"], "weak swimmer"),
+        (&["claustro"], "claustrophobia mask tight"),
+        (&["doubt", "embarrass", "failing", "fitness"], "embarrassed ashamed"),
         (
             &["air", "suffocation", "deep", "depth", "dark", "drown", "water", "sea"],
             "afraid of deep water or of running out of air",
         ),
     ];
     let found = SUBJECTS.iter().find(|(names, _)| names.iter().any(|name| worry.contains(name)));
-    found.map_or("nervous anxiety panic fear of diving", |(_, words)| words)
+    found.map_or(if lang == Lang::En { "" } else { "nervous before a dive" }, |(_, words)| words)
 }
 
 /// Names of worries that don't say of what.
@@ -111,6 +115,9 @@ pub(super) fn nothing_but_worry(reading: &Reading) -> bool {
                     | Concept::Medical
                     | Concept::Conditions
                     | Concept::Drill
+                    | Concept::Gas
+                    | Concept::Prereq
+                    | Concept::AgeLimit
             )
     };
     reading.has(Concept::Worry) && reading.count(more) == 0

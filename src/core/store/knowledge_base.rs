@@ -1,6 +1,7 @@
-//! The ingested content.
+//! The ingested content: what is searched now, and the versions it came from.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::StoreError;
@@ -12,12 +13,19 @@ pub trait KnowledgeBase: Send + Sync + 'static {
     /// Root, path and content hash of every document.
     async fn documents(&self) -> Result<Vec<DocumentState>, StoreError>;
 
-    /// Replaces documents with their passages, destinations and sites; each document atomically. A path
-    /// is held once: a document of another root with that path gives way.
-    async fn put_documents(&self, documents: &[Document], at: Timestamp) -> Result<(), StoreError>;
+    /// Publishes the next version of a root: replaces and removes documents with their passages,
+    /// destinations and sites, all or nothing, and keeps what the version consists of. A path is held once:
+    /// a document of another root with that path gives way. An edition of the live version's name renews
+    /// its documents and makes no new version. The newest [`VERSIONS_KEPT`] versions of a root are kept, and
+    /// as many of the withdrawn.
+    async fn publish(&self, edition: &Edition, at: Timestamp) -> Result<(), StoreError>;
 
-    /// Removes documents with everything that hangs on them.
-    async fn remove_documents(&self, paths: &[String]) -> Result<(), StoreError>;
+    /// The versions of a root that are kept, newest first.
+    async fn versions(&self, root: &str) -> Result<Vec<ContentVersion>, StoreError>;
+
+    /// Makes the newest version before the live one live again, all or nothing, and withdraws the one
+    /// that was. Withdrawn versions are never returned to. `None`, and nothing written, without one before.
+    async fn roll_back(&self, root: &str, at: Timestamp) -> Result<Option<ContentVersion>, StoreError>;
 
     /// Every passage, in a stable order.
     async fn passages(&self) -> Result<Vec<StoredPassage>, StoreError>;
@@ -38,6 +46,37 @@ pub trait KnowledgeBase: Send + Sync + 'static {
     async fn dive_sites(&self) -> Result<Vec<Value>, StoreError>;
 }
 
+/// How many versions of a root are kept that were not withdrawn, the live one among them.
+pub const VERSIONS_KEPT: usize = 8;
+
+/// What the next version of a root changes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Edition {
+    /// The root; all of `put` bear it.
+    pub root: String,
+    /// The version's name: a digest over paths and hashes of all documents the root has afterwards.
+    pub version: String,
+    /// Documents that are new or changed.
+    pub put: Vec<Document>,
+    /// Paths of the root that are gone; unknown ones are skipped.
+    pub removed: Vec<String>,
+}
+
+/// A version of a root's content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ContentVersion {
+    /// See [`Edition::version`].
+    pub version: String,
+    /// When it was published.
+    pub published_at: Timestamp,
+    /// How many documents it has.
+    pub documents: usize,
+    /// Whether it is the one that is searched: the newest that was not withdrawn.
+    pub live: bool,
+    /// When a rollback withdrew it.
+    pub withdrawn_at: Option<Timestamp>,
+}
+
 /// What is known of an ingested document without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DocumentState {
@@ -52,7 +91,7 @@ pub struct DocumentState {
 }
 
 /// A document that is to be ingested.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Document {
     /// The name of the content directory it came from, so that whoever reads one directory leaves the
     /// documents of the others alone; empty if it came from none.
@@ -76,7 +115,7 @@ pub struct Document {
 }
 
 /// A passage that is to be ingested.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewPassage {
     /// The heading it stands under.
     pub section: String,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::StoreError;
-use crate::channel::Receipt;
+use crate::channel::{MessageStatus, Receipt};
 use crate::clock::Timestamp;
 use crate::ids::{ChannelId, ConversationKey};
 
@@ -21,11 +21,35 @@ pub trait Outbox: Send + Sync + 'static {
     /// Resolves when there may be something due, at the latest after `at_most`.
     async fn wait_for_parts(&self, now: Timestamp, at_most: Duration);
 
+    /// The clock was put back: what it put off while it was ahead is due now.
+    async fn clock_was_put_back(&self, now: Timestamp) -> Result<(), StoreError>;
+
     /// What became of a part.
     async fn settle(&self, id: i64, result: &PartResult) -> Result<(), StoreError>;
 
-    /// Parts of this channel given up, oldest first.
+    /// Parts given up, oldest first.
     async fn dead_parts(&self, limit: usize) -> Result<Vec<DuePart>, StoreError>;
+
+    /// The same with why and when they were given up, newest first.
+    async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
+
+    /// Puts a part that was given up back among those to be sent, as if it were written at `at`; `false` if
+    /// no such part was given up.
+    async fn revive(&self, id: i64, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Keeps how far a message got after its platform took it. A status that says less than what is known
+    /// changes nothing; returns whether it changed anything. The message is named by its receipt, which may
+    /// not be stored yet.
+    async fn note_status(
+        &self,
+        conversation: &ConversationKey,
+        receipt: &str,
+        status: MessageStatus,
+        at: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// How far a message got, if its platform told.
+    async fn status(&self, conversation: &ConversationKey, receipt: &str) -> Result<Option<MessageStatus>, StoreError>;
 }
 
 /// A part that is to be sent now.
@@ -51,6 +75,17 @@ pub struct DuePart {
     pub replaces: Option<Receipt>,
     /// When it was written.
     pub created_at: Timestamp,
+}
+
+/// A part that was given up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeadLetter {
+    /// The part.
+    pub part: DuePart,
+    /// Why, in words for the operator.
+    pub error: String,
+    /// When it was given up.
+    pub at: Timestamp,
 }
 
 /// What became of a part.

@@ -27,6 +27,11 @@ pub trait Sessions: Send + Sync + 'static {
     /// whose divers are their conversations (the anonymous web) can do so before a word is said.
     async fn open_session(&self, session: &Session) -> Result<(), StoreError>;
 
+    /// The platform gave a conversation another name: its session, with all that belongs to it, goes on
+    /// under `to`, unless one stands there already. `false`, and nothing done, while a message in it waits
+    /// for its answer. Repeatable.
+    async fn move_session(&self, from: &ConversationKey, to: &ConversationKey) -> Result<bool, StoreError>;
+
     /// A finished turn.
     async fn turn(&self, id: TurnId) -> Result<Option<StoredTurn>, StoreError>;
 

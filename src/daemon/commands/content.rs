@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use dovvybuddy_core::SystemClock;
-use dovvybuddy_knowledge::{IngestReport, Knowledge, Progress};
+use dovvybuddy_knowledge::{IngestReport, Knowledge, Mode, Progress};
 use indicatif::ProgressBar;
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +21,7 @@ pub(crate) async fn run(config: &Config, what: Content, json: bool) -> Outcome {
         Content::Check { dir } => check(dir.as_deref().unwrap_or(&config.content_dir), json),
         Content::Ingest { dir, full } => ingest(config, dir, full, json).await,
         Content::Status => status(config, json).await,
+        Content::Rollback => roll_back(config, json).await,
     }
 }
 
@@ -49,7 +50,8 @@ async fn ingest(config: &Config, dir: Option<PathBuf>, full: bool, json: bool) -
     };
     let store = open_store(config).await?;
     let knowledge = compose::knowledge(config, store, false).await?;
-    let report = bring_up_to_date(&knowledge, full).await?;
+    let mode = if full { Mode::Full } else { Mode::Again };
+    let report = bring_up_to_date(&knowledge, mode).await?;
     if json {
         output::json(&report);
     } else {
@@ -85,16 +87,44 @@ async fn status(config: &Config, json: bool) -> Outcome {
     for path in &status.stale {
         output::line(format!("  {path}"));
     }
+    for version in &status.versions {
+        let state = match (version.live, version.withdrawn_at) {
+            (true, _) => "live".to_owned(),
+            (false, Some(at)) => format!("withdrawn {}", at.to_rfc3339()),
+            (false, None) => String::new(),
+        };
+        let (name, documents, at) = (&version.version, version.documents, version.published_at.to_rfc3339());
+        output::line(format!("  version {name}  {at}  {documents} documents  {state}"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn roll_back(config: &Config, json: bool) -> Outcome {
+    let store = open_store(config).await?;
+    let knowledge = compose::knowledge(config, store, false).await?;
+    let Some(live) = knowledge.roll_back().await? else {
+        return Err(CommandError::Failed("there is no earlier version of the content to return to".to_owned()));
+    };
+    if json {
+        output::json(&live);
+    } else {
+        let (name, documents, at) = (&live.version, live.documents, live.published_at.to_rfc3339());
+        output::line(format!("version {name}, published {at}, {documents} documents, is live again"));
+        output::note("the files stay as they are: mend them, or `dovvybuddy content ingest` publishes them again");
+    }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Ingests what changed and makes the missing vectors, showing progress.
-pub(crate) async fn bring_up_to_date(knowledge: &Knowledge, full: bool) -> Result<IngestReport, CommandError> {
+pub(crate) async fn bring_up_to_date(knowledge: &Knowledge, mode: Mode) -> Result<IngestReport, CommandError> {
     let bars = Bars::default();
     let stop = CancellationToken::new();
-    let report = knowledge.ingest(full, &bars, &stop).await?;
+    let report = knowledge.ingest(mode, &bars, &stop).await?;
     for (path, reason) in &report.skipped {
         output::note(format!("left out: {path}: {reason}"));
+    }
+    if !report.withdrawn.is_empty() {
+        output::note("the files are a version that was rolled back; `dovvybuddy content ingest` publishes it again");
     }
     if let Err(error) = knowledge.embed_missing(&bars, &stop).await {
         output::note(format!("without embeddings, by words alone: {error}"));

@@ -8,6 +8,7 @@ use std::time::Duration;
 use dovvybuddy_core::channel::ChannelAdapter;
 use dovvybuddy_core::supervise::Progress;
 use dovvybuddy_core::{BotId, ChannelId, Clock as _, SessionId, SystemClock};
+use dovvybuddy_knowledge::Mode;
 use dovvybuddy_terminal::{CHANNEL, Screen, Terminal};
 use tokio::io::{BufReader, Stdin};
 
@@ -84,7 +85,7 @@ impl Desk {
         {
             return Err(no_session(&wanted.to_string()));
         }
-        content::bring_up_to_date(&house.knowledge, false).await?;
+        content::bring_up_to_date(&house.knowledge, Mode::Changed).await?;
         house.dispatch(&lifecycle);
         Ok(Self { house, terminal, lifecycle })
     }

@@ -83,6 +83,10 @@ pub(crate) async fn run(config: &Config, json: bool) -> Outcome {
     findings.push(leads(config));
     findings.push(telegram(config).await);
     findings.push(discord(config).await);
+    findings.push(whatsapp(config).await);
+    findings.push(twilio(config).await);
+    findings.push(webhooks(config));
+    findings.extend(operator_chat(config).await);
     let failed = findings.iter().any(|finding| finding.state == State::Fail);
     if json {
         output::json(&findings);
@@ -293,9 +297,11 @@ async fn telegram(config: &Config) -> Finding {
     let mode = if by_webhook { "webhook" } else { "polling" };
     let text = format!("@{}, by {mode}, {} updates wait", standing.username, standing.pending);
     match (by_webhook, &standing.webhook, &standing.last_error) {
-        (true, _, None) if config.http.public_url.is_none() => {
-            Finding::warn(CHECK, text, "set http.public_url so that the webhook can be registered")
-        }
+        (true, None, _) if config.http.public_url.is_none() => Finding::fail(
+            CHECK,
+            format!("{text}; no webhook is registered, so nothing arrives"),
+            "set http.public_url so that serve can register it, or set telegram.mode to polling",
+        ),
         (true, None, _) => {
             Finding::warn(CHECK, format!("{text}; no webhook is registered yet"), "start serve, which does it")
         }
@@ -342,14 +348,104 @@ async fn discord(config: &Config) -> Finding {
             format!("{name}: messages that don't name the bot come empty"),
             "switch Message Content on in the portal, or discord.message_content off",
         ),
+        _ if !standing.message_content => Finding::ok(
+            CHECK,
+            format!("{name}, token accepted; in servers it sees only what names it (Message Content is off)"),
+        ),
         _ => Finding::ok(CHECK, format!("{name}, token accepted")),
     }
+}
+
+async fn whatsapp(config: &Config) -> Finding {
+    const CHECK: &str = "whatsapp";
+    let whatsapp = match compose::whatsapp(config) {
+        Ok(Some(whatsapp)) => whatsapp,
+        Ok(None) => return Finding::ok(CHECK, "off; set WHATSAPP_ACCESS_TOKEN to switch it on"),
+        Err(error) => return Finding::fail(CHECK, error.to_string(), "correct that key"),
+    };
+    let standing = match tokio::time::timeout(PLATFORM_PATIENCE, whatsapp.standing()).await {
+        Ok(Ok(standing)) => standing,
+        Ok(Err(error)) => {
+            let mend = "check whatsapp.access_token, whatsapp.phone_number_id and whatsapp.graph_url";
+            return Finding::fail(CHECK, error, mend);
+        }
+        Err(_) => return Finding::fail(CHECK, "no answer", "check the network and whatsapp.graph_url"),
+    };
+    let text = format!("{} {}, quality {}", standing.number, standing.name, standing.quality);
+    match standing.quality.as_str() {
+        "RED" => Finding::warn(CHECK, text, "divers block or report the number; see the WhatsApp manager"),
+        _ if config.http.public_url.is_none() => {
+            Finding::warn(CHECK, text, "set http.public_url to how WhatsApp reaches /webhooks/whatsapp")
+        }
+        _ => Finding::ok(CHECK, text),
+    }
+}
+
+async fn twilio(config: &Config) -> Finding {
+    const CHECK: &str = "twilio";
+    let twilio = match compose::twilio(config) {
+        Ok(Some(twilio)) => twilio,
+        Ok(None) => return Finding::ok(CHECK, "off; set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN to switch it on"),
+        Err(error) => return Finding::fail(CHECK, error.to_string(), "correct that key"),
+    };
+    match tokio::time::timeout(PLATFORM_PATIENCE, twilio.standing()).await {
+        Ok(Ok(text)) if config.http.public_url.is_none() => {
+            Finding::warn(CHECK, text, "set http.public_url: Twilio signs the address it calls")
+        }
+        Ok(Ok(text)) => Finding::ok(CHECK, text),
+        Ok(Err(error)) => Finding::fail(CHECK, error, "check twilio.account_sid, twilio.auth_token and twilio.api_url"),
+        Err(_) => Finding::fail(CHECK, "no answer", "check the network and twilio.api_url"),
+    }
+}
+
+fn webhooks(config: &Config) -> Finding {
+    const CHECK: &str = "webhooks";
+    let hooks = match compose::hooks(config) {
+        Ok(hooks) => hooks,
+        Err(error) => return Finding::fail(CHECK, error.to_string(), "correct that key"),
+    };
+    let mut addresses: Vec<String> = hooks.keys().map(|name| format!("/webhooks/{name}")).collect();
+    addresses.sort();
+    match (addresses.is_empty(), &config.http.public_url) {
+        (true, _) => Finding::ok(CHECK, "none; see [channels.webhook.<name>]"),
+        (false, Some(_)) => Finding::ok(CHECK, addresses.join(", ")),
+        (false, None) => {
+            Finding::warn(CHECK, addresses.join(", "), "set http.public_url to how the outside reaches them")
+        }
+    }
+}
+
+/// The chat that is told of leads and emergencies. `None`: none is configured.
+async fn operator_chat(config: &Config) -> Option<Finding> {
+    const CHECK: &str = "operator chat";
+    let chat = config.operator.chat()?;
+    let look = async {
+        match chat.channel.as_str() {
+            dovvybuddy_telegram::CHANNEL => Some(compose::telegram(config).ok()??.sees(&chat.conversation).await),
+            dovvybuddy_discord::CHANNEL => Some(compose::discord(config).ok()??.sees(&chat.conversation).await),
+            _ => None,
+        }
+    };
+    Some(match tokio::time::timeout(PLATFORM_PATIENCE, look).await {
+        Ok(Some(Ok(name))) => Finding::ok(CHECK, format!("{} on {}", name, chat.channel)),
+        Ok(Some(Err(error))) => Finding::fail(
+            CHECK,
+            format!("{}: {error}", chat.channel),
+            "add the bot to that chat, and check the id in operator.chat",
+        ),
+        Ok(None) => Finding::fail(
+            CHECK,
+            format!("{} is off; nobody is told of emergencies", chat.channel),
+            "set that channel's token, or correct operator.chat",
+        ),
+        Err(_) => Finding::fail(CHECK, "no answer", "check the network"),
+    })
 }
 
 fn leads(config: &Config) -> Finding {
     match compose::outlets(config) {
         Err(error) => Finding::fail("leads", error.to_string(), "correct that key"),
-        Ok(outlets) if outlets.is_empty() => Finding::warn(
+        Ok(_) if !config.leads.by_mail() && !config.leads.by_webhook() => Finding::warn(
             "leads",
             "they are stored but delivered nowhere",
             "set leads.mail_to and leads.smtp_url, or leads.webhook_url and leads.webhook_secret",

@@ -6,7 +6,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use dovvybuddy_core::store::ApiKey;
 use dovvybuddy_core::{Clock as _, SystemClock};
-use sha2::{Digest as _, Sha256};
 
 use super::{Outcome, open_store, open_store_to_read};
 use crate::cli::Keys;
@@ -27,7 +26,7 @@ pub(crate) async fn run(config: &Config, what: Keys, json: bool) -> Outcome {
             let secret = format!("dvk_{}", URL_SAFE_NO_PAD.encode(random));
             let id = clock.uuid().simple().to_string().chars().take(12).collect();
             let key = ApiKey { id, name, scope, created_at: clock.now(), revoked_at: None };
-            store.add_key(&key, &hash(&secret)).await?;
+            store.add_key(&key, &dovvybuddy_web::key_hash(&secret)).await?;
             if json {
                 output::json(&serde_json::json!({ "id": key.id, "name": key.name, "scope": key.scope, "key": secret }));
             } else {
@@ -70,9 +69,4 @@ fn list(keys: &[ApiKey], json: bool) {
         vec![key.id.clone(), key.name.clone(), key.scope.clone(), key.created_at.to_rfc3339(), revoked]
     }));
     output::table(&rows);
-}
-
-/// How a key is stored and looked up. Keys are random, so a plain digest suffices.
-fn hash(secret: &str) -> String {
-    URL_SAFE_NO_PAD.encode(Sha256::digest(secret.as_bytes()))
 }

@@ -11,6 +11,7 @@ mod model;
 mod serve;
 mod settings;
 mod transfer;
+mod webhooks;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -92,6 +93,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Export(subject) => data::export(config, &subject).await,
         Command::Erase(options) => data::erase(config, &options, json).await,
         Command::Leads(what) => leads::run(config, what, json).await,
+        Command::Webhooks(what) => webhooks::run(config, what, json).await,
         Command::Backup { file } => data::backup(config, &file, json).await,
         Command::Restore { file } => data::restore(config, &file, json).await,
         Command::Migrate(options) => match options.from {
@@ -110,6 +112,7 @@ fn configuration(loaded: &Loaded, what: &ConfigCommand, json: bool) -> Outcome {
     }
     // Loading it was half of the check; the other half is what only its user can judge.
     crate::compose::outlets(&loaded.config)?;
+    crate::compose::hooks(&loaded.config)?;
     crate::compose::models(&loaded.config)?;
     output::told(json, &serde_json::json!({ "valid": true }), "The configuration can be used.");
     Ok(ExitCode::SUCCESS)

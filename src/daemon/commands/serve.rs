@@ -11,7 +11,7 @@ use dovvybuddy_core::channel::{BoxError, ChannelAdapter, Delivery};
 use dovvybuddy_core::store::{Retention, Store};
 use dovvybuddy_core::supervise::{CHANNEL_PATIENCE, Progress, supervise};
 use dovvybuddy_core::{Clock, Timestamp};
-use dovvybuddy_knowledge::Silent;
+use dovvybuddy_knowledge::{Mode, Silent};
 use metrics_exporter_prometheus::PrometheusHandle;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
@@ -52,24 +52,30 @@ pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
     serve_http(&lifecycle, listener, served, most, config.http.address_file.as_deref())?;
     let how = Use { dispatch: true, migrate: !options.no_migrate, demo: options.demo, models: true, scratch: false };
     let compose::Channels { all: channels, routes: called } = compose::channels(config)?;
+    if let Err(error) = std::fs::create_dir_all(compose::own_content(config)) {
+        tracing::warn!(error = %error, "data_dir can't be written: operators can publish nothing of their own");
+    }
     let house = compose::house(config, how, channels.clone(), &lifecycle).await?;
     // From here on, writes of other processes are noticed.
     house.store.changed().await?;
     ingest(&house).await;
 
     let web = compose::web(config, &house, &lifecycle)?;
-    let lead_outlets = outlets.keys().map(ToString::to_string).collect();
+    let events = [dovvybuddy_webhook::EVENTS, dovvybuddy_webhook::EMERGENCY_EVENTS];
+    let lead_outlets = outlets.keys().map(ToString::to_string).filter(|id| !events.contains(&id.as_str())).collect();
     let desk = compose::alert_desk(config, &house, &channels);
+    let herald = compose::herald(config, &house);
     let deliveries = compose::deliveries(&house, &lifecycle, channels.clone(), outlets);
-    let mut loops = vec![Arc::clone(&house.spine.lanes.progress), Arc::clone(&deliveries.progress)];
-    loops.push(Arc::clone(&house.spine.handover.progress));
-    loops.extend(desk.iter().map(|desk| Arc::clone(&desk.progress)));
+    let own = [&house.spine.lanes.progress, &deliveries.progress, &house.spine.handover.progress];
+    let own = own.into_iter().chain(desk.iter().map(|desk| &desk.progress));
+    let own = own.chain(herald.iter().map(|herald| &herald.progress));
+    let mut loops: Vec<_> = own.map(|progress| (Arc::clone(progress), PATIENCE)).collect();
     let receiving: Vec<_> = channels
         .into_values()
         .filter(|channel| channel.capabilities().delivery == Delivery::Sent)
         .map(|channel| (Progress::new(channel.id().as_str(), house.clock.now()), channel))
         .collect();
-    loops.extend(receiving.iter().map(|(progress, _)| Arc::clone(progress)));
+    loops.extend(receiving.iter().map(|(progress, _)| (Arc::clone(progress), CHANNEL_PATIENCE)));
     let health = Arc::new(Health {
         store: house.store.clone(),
         knowledge: Arc::clone(&house.knowledge),
@@ -93,6 +99,9 @@ pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
     supervised(&lifecycle, &house, Arc::clone(&handover.progress), move |stop| Arc::clone(&handover).run(stop));
     if let Some(desk) = desk {
         supervised(&lifecycle, &house, Arc::clone(&desk.progress), move |stop| Arc::clone(&desk).run(stop));
+    }
+    if let Some(herald) = herald {
+        supervised(&lifecycle, &house, Arc::clone(&herald.progress), move |stop| Arc::clone(&herald).run(stop));
     }
     for (progress, channel) in receiving {
         receive(&config.bot, &lifecycle, &house, progress, channel);
@@ -142,10 +151,13 @@ fn serve_http(
 
 /// Brings the knowledge up to date. A corpus that can't be read leaves yesterday's in place.
 async fn ingest(house: &House) {
-    match house.knowledge.ingest(false, &Silent, &CancellationToken::new()).await {
+    match house.knowledge.ingest(Mode::Changed, &Silent, &CancellationToken::new()).await {
         Ok(report) => {
             for (path, reason) in &report.skipped {
                 tracing::warn!(path, reason, "a document was left out");
+            }
+            if !report.withdrawn.is_empty() {
+                tracing::warn!("the content's files are a version that was rolled back; the one before stays live");
             }
             tracing::info!(
                 added = report.added.len(),

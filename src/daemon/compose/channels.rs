@@ -5,17 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::response::IntoResponse as _;
 use dovvybuddy_core::alert::AlertDesk;
 use dovvybuddy_core::channel::{ChannelAdapter, Outlet};
 use dovvybuddy_core::delivery::Deliveries;
 use dovvybuddy_core::lead::{Lead, LeadNotices};
+use dovvybuddy_core::news::Herald;
 use dovvybuddy_core::store::{Notice, Store};
 use dovvybuddy_core::supervise::Progress;
-use dovvybuddy_core::{BotId, ChannelId, Clock, ConversationKey, Lang, SystemClock};
+use dovvybuddy_core::{BotId, ChannelId, Clock, ConversationKey, SystemClock};
 use dovvybuddy_discord::{DiscordAdapter, DiscordConfig};
-use dovvybuddy_outgoing::{Allowed, LeadWebhookOutlet, MailOutlet};
+use dovvybuddy_outgoing::MailOutlet;
 use dovvybuddy_telegram::{Mode, Telegram, TelegramConfig};
-use dovvybuddy_web::WebAdapter;
+use dovvybuddy_web::{ApiError, FieldError, RateLimited, WebAdapter};
+use dovvybuddy_webhook::{Allowed, Answers, EventsOutlet, Hook, Hooks, LeadWebhookOutlet, Problem, event_notice};
+use dovvybuddy_whatsapp::{Twilio, WhatsApp};
 
 use super::{ComposeError, House};
 use crate::config::{Config, TelegramMode};
@@ -47,21 +51,94 @@ pub(crate) fn channels(config: &Config) -> Result<Channels, ComposeError> {
         }
         channels.all.insert(discord.id(), discord);
     }
+    if let Some(whatsapp) = whatsapp(config)? {
+        let whatsapp = Arc::new(whatsapp);
+        channels.routes = channels.routes.merge(dovvybuddy_whatsapp::cloud::router(Arc::clone(&whatsapp)));
+        channels.all.insert(whatsapp.id(), whatsapp);
+    }
+    if let Some(twilio) = twilio(config)? {
+        let twilio = Arc::new(twilio);
+        channels.routes = channels.routes.merge(dovvybuddy_whatsapp::twilio::router(Arc::clone(&twilio)));
+        channels.all.insert(twilio.id(), twilio);
+    }
+    let hooks = hooks(config)?;
+    if !hooks.is_empty() {
+        for hook in hooks.values() {
+            channels.all.insert(hook.id(), Arc::clone(hook) as Arc<dyn ChannelAdapter>);
+        }
+        channels.routes = channels.routes.merge(dovvybuddy_webhook::router(hooks, answers(config)));
+    }
     Ok(channels)
+}
+
+/// How the outside reaches a path of ours, if that is configured.
+fn public(config: &Config, path: &str) -> Option<url::Url> {
+    let mut url = url::Url::parse(config.http.public_url.as_deref()?).ok()?;
+    let path = format!("{}{path}", url.path().trim_end_matches('/'));
+    url.set_path(&path);
+    Some(url)
+}
+
+/// The number on WhatsApp, if its token is there.
+pub(crate) fn whatsapp(config: &Config) -> Result<Option<WhatsApp>, ComposeError> {
+    let settle = Duration::from_millis(config.lanes.settle_ms);
+    let adapter = config.whatsapp.adapter(&BotId::new(config.bot.clone()), settle);
+    adapter.map(WhatsApp::new).transpose().map_err(ComposeError::WhatsApp)
+}
+
+/// The account at Twilio, if its token is there.
+pub(crate) fn twilio(config: &Config) -> Result<Option<Twilio>, ComposeError> {
+    let settle = Duration::from_millis(config.lanes.settle_ms);
+    let url = public(config, dovvybuddy_whatsapp::twilio::PATH);
+    let adapter = config.twilio.adapter(&BotId::new(config.bot.clone()), url, settle);
+    adapter.map(Twilio::new).transpose().map_err(ComposeError::Twilio)
+}
+
+/// The generic webhooks.
+pub(crate) fn hooks(config: &Config) -> Result<Hooks, ComposeError> {
+    let (bot, allowed) = (BotId::new(config.bot.clone()), Allowed::parse(&config.outgoing.allow)?);
+    let configured = config.channels.webhook.iter();
+    let configured = configured.filter_map(|(name, webhook)| webhook.hook(&bot, name, &allowed));
+    let hook = |hook: dovvybuddy_webhook::HookConfig| {
+        Ok((hook.name.clone(), Arc::new(Hook::new(hook, Arc::new(SystemClock))?)))
+    };
+    configured.map(hook).collect()
+}
+
+/// Calls of webhooks are answered in the words of the HTTP API.
+fn answers(config: &Config) -> Answers {
+    let diver = config.limits.diver().per_minute;
+    let problem = move |problem| {
+        match problem {
+            Problem::Unknown => ApiError::NotFound,
+            Problem::Method => ApiError::MethodNotAllowed,
+            Problem::Unsigned => ApiError::Unsigned,
+            Problem::Malformed => ApiError::Malformed,
+            Problem::TooLarge => ApiError::TooLarge,
+            Problem::TooSlow => ApiError::TooSlow,
+            Problem::NotJson => ApiError::UnsupportedMediaType,
+            Problem::Invalid(fields) => {
+                ApiError::Invalid(fields.into_iter().map(|(field, message)| FieldError { field, message }).collect())
+            }
+            Problem::Limited { per_minute, retry_after } => ApiError::RateLimited(RateLimited {
+                policy: if per_minute.is_some() { "webhook" } else { "diver" },
+                per_minute: per_minute.unwrap_or(diver),
+                retry_after,
+            }),
+            Problem::Busy => ApiError::Overloaded,
+            Problem::Store(error) => ApiError::store(&SystemClock, &error),
+        }
+        .into_response()
+    };
+    Answers { reply: dovvybuddy_web::chat_response, problem: Arc::new(problem) }
 }
 
 /// The bot on Telegram, if its token is there.
 pub(crate) fn telegram(config: &Config) -> Result<Option<Telegram>, ComposeError> {
     let Some(token) = config.telegram.token() else { return Ok(None) };
-    let public = config.http.public_url.as_deref().and_then(|url| url::Url::parse(url).ok());
     let mode = match (config.telegram.mode, config.telegram.webhook_secret.clone()) {
         (TelegramMode::Webhook, Some(secret)) => {
-            let url = public.map(|mut url| {
-                let path = format!("{}{}", url.path().trim_end_matches('/'), dovvybuddy_telegram::PATH);
-                url.set_path(&path);
-                url
-            });
-            Mode::Webhook { secret, url }
+            Mode::Webhook { secret, url: public(config, dovvybuddy_telegram::PATH) }
         }
         _ => Mode::Polling,
     };
@@ -100,20 +177,44 @@ pub(crate) fn outlets(config: &Config) -> Result<HashMap<ChannelId, Arc<dyn Outl
         outlets.insert(mail.id(), mail);
     }
     if let Some(webhook) = config.leads.webhook(Allowed::parse(&config.outgoing.allow)?) {
-        let webhook: Arc<dyn Outlet> = Arc::new(LeadWebhookOutlet::new(&webhook, clock)?);
+        let webhook: Arc<dyn Outlet> = Arc::new(LeadWebhookOutlet::new(&webhook, Arc::clone(&clock))?);
         outlets.insert(webhook.id(), webhook);
+    }
+    if let Some(events) = config.events.target(Allowed::parse(&config.outgoing.allow)?) {
+        for outlet in EventsOutlet::both(&events, clock)? {
+            outlets.insert(outlet.id(), Arc::new(outlet));
+        }
     }
     Ok(outlets)
 }
 
+/// Tells the operator's systems, if they are configured.
+pub(crate) fn herald(config: &Config, house: &House) -> Option<Arc<Herald>> {
+    config.events.target(Allowed::default())?;
+    let kinds = config.events.send.clone();
+    Some(Arc::new(Herald {
+        store: house.store.clone(),
+        write: Arc::new(move |news| event_notice(news, &kinds)),
+        bot: BotId::new(config.bot.clone()),
+        clock: Arc::clone(&house.clock),
+        progress: Progress::new("events", house.clock.now()),
+    }))
+}
+
 /// The deliveries of a lead: one per configured outlet.
 pub(crate) fn lead_notices(config: &Config, lead: &Lead) -> Vec<Notice> {
-    dovvybuddy_outgoing::lead_notices(lead, config.leads.by_mail(), config.leads.by_webhook())
+    written(lead, config.leads.by_mail(), config.leads.by_webhook())
 }
 
 pub(super) fn notices(config: &Config) -> LeadNotices {
     let (by_mail, by_webhook) = (config.leads.by_mail(), config.leads.by_webhook());
-    Arc::new(move |lead| dovvybuddy_outgoing::lead_notices(lead, by_mail, by_webhook))
+    Arc::new(move |lead| written(lead, by_mail, by_webhook))
+}
+
+fn written(lead: &Lead, by_mail: bool, by_webhook: bool) -> Vec<Notice> {
+    let mail = by_mail.then(|| dovvybuddy_outgoing::lead_notice(lead));
+    let webhook = by_webhook.then(|| dovvybuddy_webhook::lead_notice(lead));
+    mail.into_iter().chain(webhook).collect()
 }
 
 /// Tells the operator's chat, if one is configured on a channel that is on.
@@ -137,7 +238,7 @@ pub(crate) fn alert_desk(
             conversation: chat.conversation,
         },
         voice: house.minds.voice.clone(),
-        lang: Lang::default(),
+        lang: chat.lang,
         clock: Arc::clone(&house.clock),
         progress: Progress::new("alerts", house.clock.now()),
     }))

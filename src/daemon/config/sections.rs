@@ -5,18 +5,20 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use dovvybuddy_core::Lang;
 use dovvybuddy_core::alert::OperatorChat;
 use dovvybuddy_core::limit::Quota;
 use dovvybuddy_core::store::Retention;
 use dovvybuddy_knowledge::embed::OpenAiEmbeddings;
-use dovvybuddy_outgoing::{Allowed, LeadWebhookConfig, MailConfig};
+use dovvybuddy_outgoing::MailConfig;
 use dovvybuddy_store_postgres::is_postgres;
 use dovvybuddy_web::SiteConfig;
+use dovvybuddy_webhook::{Allowed, EventsConfig, KINDS, LeadWebhookConfig};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::ConfigError;
-use super::channels::{Discord, Telegram};
+use super::channels::{Channels, Discord, Telegram, Twilio, WhatsApp};
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Deserialize)]
@@ -35,10 +37,15 @@ pub(crate) struct Config {
     pub(crate) router: Router,
     pub(crate) telegram: Telegram,
     pub(crate) discord: Discord,
+    pub(crate) whatsapp: WhatsApp,
+    pub(crate) twilio: Twilio,
+    #[serde(default)]
+    pub(crate) channels: Channels,
     pub(crate) operator: Operator,
     pub(crate) llm: Llm,
     pub(crate) embeddings: Embeddings,
     pub(crate) leads: Leads,
+    pub(crate) events: Events,
     pub(crate) outgoing: Outgoing,
     pub(crate) retention: RetentionDays,
     pub(crate) metrics: Metrics,
@@ -134,12 +141,15 @@ pub(crate) struct Operator {
     pub(crate) emergency_contacts: Vec<String>,
     /// Where leads and emergencies are told at once: `channel:conversation`.
     pub(crate) chat: Option<String>,
+    /// The language of that chat, as a code such as `de`.
+    pub(crate) language: Option<String>,
 }
 
 impl Operator {
     /// The operator's chat; its form was checked.
     pub(crate) fn chat(&self) -> Option<OperatorChat> {
-        OperatorChat::parse(self.chat.as_deref()?)
+        let lang = self.language.as_deref().and_then(Lang::from_locale).unwrap_or_default();
+        Some(OperatorChat { lang, ..OperatorChat::parse(self.chat.as_deref()?)? })
     }
 }
 
@@ -242,6 +252,40 @@ impl Leads {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct Events {
+    #[serde(default)]
+    webhook_url: Option<String>,
+    #[serde(default)]
+    webhook_secret: Option<SecretString>,
+    #[serde(default)]
+    #[allow(dead_code, reason = "read in `sources`; it stands here to be a known key")]
+    webhook_secret_file: Option<PathBuf>,
+    pub(crate) send: Vec<String>,
+}
+
+impl Events {
+    /// Where events go, if anywhere.
+    pub(crate) fn target(&self, allowed: Allowed) -> Option<EventsConfig> {
+        let (url, secret) = (self.webhook_url.clone()?, self.webhook_secret.clone()?);
+        Some(EventsConfig { url, secret, allowed })
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        if let Some(url) = &self.webhook_url {
+            http_url("events.webhook_url", url)?;
+            if self.webhook_secret.is_none() {
+                return Err(ConfigError::invalid("events.webhook_secret", "is needed to sign events"));
+            }
+        }
+        if self.send.iter().any(|kind| !KINDS.contains(&kind.as_str())) {
+            return Err(ConfigError::invalid("events.send", format!("expected some of {}", KINDS.join(", "))));
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Outgoing {
     pub(crate) allow: Vec<String>,
 }
@@ -311,6 +355,10 @@ impl Config {
         self.validate_leads()?;
         self.telegram.validate()?;
         self.discord.validate()?;
+        self.channels.validate()?;
+        self.whatsapp.validate()?;
+        self.twilio.validate()?;
+        self.events.validate()?;
         let positive = [
             ("http.most_connections", self.http.most_connections as u64),
             ("http.most_streams", self.http.most_streams as u64),
@@ -354,6 +402,10 @@ impl Config {
         if self.operator.chat.is_some() && self.operator.chat().is_none() {
             let expected = "expected a channel and a conversation such as telegram:-1001234567890";
             return Err(ConfigError::invalid("operator.chat", expected));
+        }
+        if self.operator.language.as_deref().is_some_and(|code| Lang::from_locale(code).is_none()) {
+            let expected = "expected one of en es de fr pt it id ja th ar zh";
+            return Err(ConfigError::invalid("operator.language", expected));
         }
         if self.embeddings.provider == EmbeddingProvider::Openai && self.embeddings.model.is_none() {
             return Err(ConfigError::invalid("embeddings.model", "is needed when embeddings.provider is openai"));
@@ -437,7 +489,7 @@ impl Config {
 }
 
 /// Small letters only: a key can be set by the environment, whose names have no case.
-fn site_key(key: &str) -> bool {
+pub(super) fn site_key(key: &str) -> bool {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
     (1..=64).contains(&key.len()) && key.chars().all(allowed)
 }

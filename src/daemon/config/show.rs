@@ -4,7 +4,7 @@ use figment::Figment;
 use figment::value::Value;
 use serde::Serialize;
 
-use super::sources::SECRETS;
+use super::sources::is_secret;
 
 /// One effective value.
 #[derive(Debug, Serialize)]
@@ -42,7 +42,7 @@ fn walk(figment: &Figment, path: &str, value: &Value, shown: &mut Vec<Shown>) {
         },
     );
     // Of the database's address only the password is a secret.
-    let secret = SECRETS.contains(&path) && !path.starts_with("database.");
+    let secret = is_secret(path) && !path.starts_with("database.");
     let value = if secret { "********".to_owned() } else { masked(&display(value)) };
     shown.push(Shown { key: path.to_owned(), value, from });
 }

@@ -10,24 +10,51 @@ use super::DEFAULTS;
 use super::error::ConfigError;
 
 /// Keys whose value is never shown and may come from a file (`<key>_file`).
-pub(crate) const SECRETS: [&str; 10] = [
+pub(crate) const SECRETS: [&str; 15] = [
     "discord.token",
     "embeddings.api_key",
+    "events.webhook_secret",
     "leads.smtp_url",
     "leads.webhook_secret",
     "metrics.token",
     "telegram.token",
     "telegram.webhook_secret",
     "telemetry.sentry_dsn",
+    "twilio.auth_token",
+    "whatsapp.access_token",
+    "whatsapp.app_secret",
+    "whatsapp.verify_token",
     "database.url",
     "database.direct_url",
 ];
 
+/// Those of them that belong to each generic webhook.
+const HOOK_SECRETS: [&str; 2] = ["secret", "previous_secret"];
+
+/// Whether a key's value is never shown.
+pub(crate) fn is_secret(key: &str) -> bool {
+    let hook = key.strip_prefix("channels.webhook.").and_then(|rest| rest.split_once('.'));
+    SECRETS.contains(&key) || hook.is_some_and(|(_, name)| HOOK_SECRETS.contains(&name))
+}
+
+/// Every key that may hold a secret in this configuration.
+fn secrets(figment: &Figment) -> Vec<String> {
+    let hooks = figment.find_value("channels.webhook").ok().and_then(Value::into_dict).unwrap_or_default();
+    let of_hooks = hooks.keys().flat_map(|name| HOOK_SECRETS.map(|secret| format!("channels.webhook.{name}.{secret}")));
+    SECRETS.iter().map(ToString::to_string).chain(of_hooks.collect::<Vec<_>>()).collect()
+}
+
 /// Names people already use, and the keys they mean.
-const FAMILIAR: [(&str, &str); 6] = [
+const FAMILIAR: [(&str, &str); 12] = [
     ("DISCORD_TOKEN", "discord.token"),
     ("DATABASE_URL", "database.url"),
     ("TELEGRAM_BOT_TOKEN", "telegram.token"),
+    ("TWILIO_ACCOUNT_SID", "twilio.account_sid"),
+    ("TWILIO_AUTH_TOKEN", "twilio.auth_token"),
+    ("WHATSAPP_ACCESS_TOKEN", "whatsapp.access_token"),
+    ("WHATSAPP_APP_SECRET", "whatsapp.app_secret"),
+    ("WHATSAPP_PHONE_NUMBER_ID", "whatsapp.phone_number_id"),
+    ("WHATSAPP_VERIFY_TOKEN", "whatsapp.verify_token"),
     ("SENTRY_DSN", "telemetry.sentry_dsn"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.otlp_endpoint"),
     // The Python service's name.
@@ -111,8 +138,10 @@ fn from_environment(
 /// Gives an environment variable's text the type its key has by default.
 fn typed(key: &str, text: &str, defaults: &Figment) -> Result<Value, ConfigError> {
     let wrong = |expected: &str| ConfigError::invalid(key, format!("expected {expected}"));
-    // Sites have no defaults to tell the type by.
-    let like = match (key.starts_with("sites."), key.rsplit('.').next()) {
+    // Sites and webhooks have no defaults to tell the type by.
+    let named = key.starts_with("sites.") || key.starts_with("channels.webhook.");
+    let like = match (named, key.rsplit('.').next()) {
+        (true, Some("sync_timeout")) => "router.margin",
         (true, Some("origins")) => "http.cors_origins",
         (true, Some("messages_per_minute" | "leads_per_minute")) => "limits.ip_per_minute",
         _ => key,
@@ -143,7 +172,8 @@ fn typed(key: &str, text: &str, defaults: &Figment) -> Result<Value, ConfigError
 
 /// Replaces every `<secret>_file` by the secret it holds.
 fn secrets_from_files(mut figment: Figment) -> Result<Figment, ConfigError> {
-    for key in SECRETS {
+    for key in secrets(&figment) {
+        let key = key.as_str();
         let from = format!("{key}_file");
         let Ok(path) = figment.extract_inner::<String>(&from) else { continue };
         // The environment is the last word, over a file that a configuration names, too.

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use divan::{Bencher, black_box};
 use dovvybuddy_core::clock::{SystemClock, Timestamp};
 use dovvybuddy_core::knowledge::{Query, Retriever as _};
-use dovvybuddy_core::store::{Document, KnowledgeBase as _, NewPassage};
+use dovvybuddy_core::store::{Document, Edition, KnowledgeBase as _, NewPassage};
 use dovvybuddy_knowledge::embed::{EmbedError, Embedder, Urgency};
 use dovvybuddy_knowledge::lexical::{Bm25, Fields, LexicalIndex};
 use dovvybuddy_knowledge::{Embeddings, Knowledge, KnowledgeConfig, MemoryKnowledgeBase, Silent};
@@ -93,7 +93,8 @@ fn open(runtime: &Runtime) -> Arc<Knowledge> {
         .collect();
     runtime.block_on(async {
         let store = Arc::new(MemoryKnowledgeBase::new());
-        store.put_documents(&documents, Timestamp::from_millis(0)).await.unwrap();
+        let edition = Edition { version: "bench".into(), put: documents, ..Edition::default() };
+        store.publish(&edition, Timestamp::from_millis(0)).await.unwrap();
         let config = KnowledgeConfig::new(Vec::new(), "unused".into(), Embeddings::None);
         let knowledge = Knowledge::open_with(config, store, Arc::new(SystemClock), Arc::new(ByLetters)).await.unwrap();
         knowledge.embed_missing(&Silent, &CancellationToken::new()).await.unwrap();

@@ -10,9 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use dovvybuddy_core::clock::{SystemClock, Timestamp};
 use dovvybuddy_core::knowledge::{Found, Query, Retriever as _};
-use dovvybuddy_core::store::{Document, KnowledgeBase, NewPassage};
+use dovvybuddy_core::store::{Document, Edition, KnowledgeBase, NewPassage};
 use dovvybuddy_knowledge::embed::{EmbedError, Embedder, Urgency};
-use dovvybuddy_knowledge::{Embeddings, Knowledge, KnowledgeConfig, MemoryKnowledgeBase, Root, Silent};
+use dovvybuddy_knowledge::{
+    Embeddings, IngestReport, Knowledge, KnowledgeConfig, MemoryKnowledgeBase, Mode, Root, Silent,
+};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -89,8 +91,12 @@ impl World {
     }
 
     async fn ingest(&self) {
-        let report = self.knowledge.ingest(false, &Silent, &self.stop).await.unwrap();
+        let report = self.knowledge.ingest(Mode::Changed, &Silent, &self.stop).await.unwrap();
         assert!(report.skipped.is_empty() && report.warnings.is_empty(), "{report:?}");
+    }
+
+    async fn ingest_with_warnings(&self, mode: Mode) -> IngestReport {
+        self.knowledge.ingest(mode, &Silent, &self.stop).await.unwrap()
     }
 
     async fn embed(&self) -> usize {
@@ -195,7 +201,13 @@ async fn a_change_by_another_process_is_noticed_and_equal_words_are_not_embedded
     world.embed().await;
     let before = world.knowledge.version();
     assert!(!world.knowledge.reload().await.unwrap(), "nothing changed");
-    world.store.remove_documents(&["safety/flying.md".to_owned()]).await.unwrap();
+    let gone = Edition {
+        root: "content".into(),
+        version: "another process".into(),
+        removed: vec!["safety/flying.md".to_owned()],
+        ..Edition::default()
+    };
+    world.store.publish(&gone, Timestamp::from_millis(0)).await.unwrap();
     assert!(world.knowledge.reload().await.unwrap());
     assert_ne!(world.knowledge.version(), before);
     let status = world.knowledge.status().await.unwrap();
@@ -237,9 +249,52 @@ async fn documents_of_other_roots_are_not_searched() {
         }],
         ..Document::default()
     };
-    world.store.put_documents(&[demo], Timestamp::from_millis(0)).await.unwrap();
+    let prices = Edition { root: "demo".into(), version: "v".into(), put: vec![demo], ..Edition::default() };
+    world.store.publish(&prices, Timestamp::from_millis(0)).await.unwrap();
     assert!(!world.knowledge.reload().await.unwrap());
     assert!(world.ask("How much does a fun dive cost, what are the prices?").await.passages.is_empty());
     world.ingest().await;
     assert_eq!(world.store.documents().await.unwrap().len(), 7);
+}
+
+/// A version that turned out wrong is taken back, and does not return by itself at the next start.
+#[tokio::test]
+async fn a_rollback_brings_the_version_before_and_holds_until_the_files_change() {
+    let world = World::new().await;
+    let (first, found) = (world.knowledge.version(), world.ask("minimum age of open water students").await);
+    world.write("safety/flying.md", "# Flying after diving\n\nFly at once, never mind the bubbles.\n");
+    world.write("safety/new.md", "# New\n\nWords nobody has checked.\n");
+    world.ingest_with_warnings(Mode::Changed).await;
+    let second = world.knowledge.version();
+    assert_ne!(first, second);
+
+    let live = world.knowledge.roll_back().await.unwrap().unwrap();
+    assert_eq!((world.knowledge.version(), live.version), (first.clone(), first.clone()));
+    assert_eq!(world.ask("minimum age of open water students").await, found);
+    assert!(world.ask("bubbles fly at once never mind").await.passages.iter().all(|p| !p.text.contains("never mind")));
+
+    // The next start finds the same files.
+    let report = world.ingest_with_warnings(Mode::Changed).await;
+    assert_eq!((report.withdrawn, world.knowledge.version()), (vec!["content".to_owned()], first.clone()));
+    // Somebody mends them, or insists.
+    world.write("safety/new.md", "# New\n\nWords that were checked.\n");
+    world.ingest_with_warnings(Mode::Changed).await;
+    let third = world.knowledge.version();
+    assert!(third != first && third != second);
+    let states: Vec<bool> =
+        world.knowledge.versions().await.unwrap().iter().map(|v| v.withdrawn_at.is_some()).collect();
+    assert_eq!(states, [false, true, false]);
+    world.knowledge.roll_back().await.unwrap();
+    assert_eq!(world.knowledge.version(), first, "a withdrawn version is not returned to");
+    world.ingest_with_warnings(Mode::Again).await;
+    assert_eq!(world.knowledge.version(), third);
+    assert_eq!(world.embed().await, 3, "what was embedded before is not embedded again");
+}
+
+#[tokio::test]
+async fn without_an_earlier_version_there_is_nothing_to_return_to() {
+    let world = World::new().await;
+    let before = world.knowledge.version();
+    assert_eq!(world.knowledge.roll_back().await.unwrap(), None);
+    assert_eq!(world.knowledge.version(), before);
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use dovvybuddy_core::clock::SystemClock;
 use dovvybuddy_core::knowledge::{Passage, Query, Retriever as _};
-use dovvybuddy_knowledge::{Embeddings, Knowledge, KnowledgeConfig, MemoryKnowledgeBase, Root, Silent, embed};
+use dovvybuddy_knowledge::{Embeddings, Knowledge, KnowledgeConfig, MemoryKnowledgeBase, Mode, Root, Silent, embed};
 use tokio_util::sync::CancellationToken;
 
 /// Question, tab, the passages that answer it: `path#part of the heading`, separated by `|`.
@@ -24,7 +24,7 @@ async fn open(data_dir: PathBuf, embeddings: Embeddings) -> Arc<Knowledge> {
     let store = Arc::new(MemoryKnowledgeBase::new());
     let knowledge = Knowledge::open(config, store, Arc::new(SystemClock)).await.unwrap();
     let stop = CancellationToken::new();
-    knowledge.ingest(false, &Silent, &stop).await.unwrap();
+    knowledge.ingest(Mode::Changed, &Silent, &stop).await.unwrap();
     knowledge.embed_missing(&Silent, &stop).await.unwrap();
     knowledge
 }

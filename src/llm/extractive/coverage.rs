@@ -74,9 +74,69 @@ pub(crate) fn covered(question: &Question, brief: &Brief, passages: &[Passage], 
         // Words of another language hardly occur in English passages; there the search's own view counts.
         return true;
     }
+    if asks_for_the_unknown(question, &brief.asked.text, passages) {
+        return false;
+    }
     let least = if best >= SURE { LEAST_COVERAGE_WHEN_SURE } else { LEAST_COVERAGE };
     coverage >= least && (best >= SURE || !names_the_unknown(question, brief, passages, best))
 }
+
+/// "What is the salary of an instructor?" is not answered by all there is about instructors: what is asked for
+/// has to stand somewhere in the passages.
+fn asks_for_the_unknown(question: &Question, asked: &str, passages: &[Passage]) -> bool {
+    let Some(wanted) = wanted(asked) else { return false };
+    let tells = wanted.chars().count() > 3 && !PLAIN.contains(&wanted.as_str()) && !GENERIC.contains(&wanted.as_str());
+    let known: HashSet<String> =
+        passages.iter().flat_map(|p| terms::terms(&format!("{} {} {}", p.title, p.section, p.text))).collect();
+    tells && question.holds(&wanted, &known) <= 0.0 && known_apart(&wanted, &known)
+}
+
+/// What a question asks for of something: "what is the X of", "what X does … earn". Its stem.
+fn wanted(asked: &str) -> Option<String> {
+    let asked = asked.to_lowercase();
+    for verb in ["earn", "weigh"] {
+        if asked.split(|c: char| !c.is_alphabetic()).any(|word| word.starts_with(verb)) {
+            return Some(verb.to_owned());
+        }
+    }
+    let after = ["what is the ", "what's the ", "whats the ", "what are the "].iter().find_map(|start| {
+        let (_, after) = asked.split_once(start)?;
+        Some(after)
+    })?;
+    let words: Vec<&str> = after.split_whitespace().collect();
+    let ends = words.iter().position(|word| matches!(*word, "of" | "for"))?;
+    let noun = ends.checked_sub(1).and_then(|before| words.get(before)).filter(|_| ends <= 4)?;
+    terms::terms(noun).into_iter().next()
+}
+
+/// Stems that ask for whatever there is to say.
+const GENERIC: &[&str] = &[
+    "mean",
+    "purpos",
+    "point",
+    "use",
+    "name",
+    "differ",
+    "reason",
+    "sign",
+    "symptom",
+    "rule",
+    "chanc",
+    "danger",
+    "advantag",
+    "benefit",
+    "caus",
+    "procedur",
+    "treatment",
+    "first",
+    "best",
+    "time",
+    "cost",
+    "price",
+    "odd",
+    "require",
+    "requir",
+];
 
 /// Whether the question is about a name, or with a doubtful search about any word, that no passage has.
 fn names_the_unknown(question: &Question, brief: &Brief, passages: &[Passage], best: f32) -> bool {
@@ -146,6 +206,14 @@ mod tests {
         assert!(!answers("How deep may a diver of the Zwartvis club go?", 0.6));
         assert!(answers("How deep may a diver of the Zwartvis club go?", 0.9));
         assert!(!answers("how deep may an open water diver of zwartvis go", 0.45));
+    }
+
+    #[test]
+    fn what_is_asked_for_must_be_there() {
+        assert!(!answers("what is the salary of a PADI Open Water Diver", 0.9));
+        assert!(!answers("how much does an Open Water Diver earn", 0.9));
+        assert!(answers("what is the depth of an Open Water dive", 0.9));
+        assert!(answers("what's the purpose of the PADI Open Water Diver course", 0.9));
     }
 
     #[test]

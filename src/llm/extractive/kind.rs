@@ -15,6 +15,8 @@ pub(crate) enum Kind {
     Frequency,
     /// A temperature.
     Temperature,
+    /// A pressure.
+    Pressure,
     /// A count ("how many dives").
     Count,
     /// A season or date.
@@ -52,6 +54,7 @@ impl Kind {
             Self::Frequency => &[Unit::Day, Unit::Week, Unit::Month, Unit::Year],
             Self::Duration => &[Unit::Minute, Unit::Hour, Unit::Day, Unit::Week, Unit::Month, Unit::Year],
             Self::Temperature => &[Unit::Celsius, Unit::Fahrenheit],
+            Self::Pressure => &[Unit::Bar, Unit::Psi],
             _ => &[],
         }
     }
@@ -64,6 +67,7 @@ impl Kind {
             Self::Duration => &["take", "last", "durat", "wait", "minimum", "interv"],
             Self::Frequency => &["everi", "annual", "year", "yearli", "once", "twice", "interv"],
             Self::Temperature => &["temperatur", "water", "degre", "warm", "cold"],
+            Self::Pressure => &["pressur", "limit", "bar", "maximum"],
             Self::Count => &["least", "number", "dive", "log"],
             Self::When => &[
                 "januari",
@@ -118,6 +122,7 @@ impl Kind {
             Self::Duration => &["long", "time", "soon", "take"],
             Self::Frequency => &["servic", "interv", "long", "year", "renew"],
             Self::Temperature => &["temperatur", "cold", "warm"],
+            Self::Pressure => &["pressur", "limit"],
             Self::Count | Self::Requirement => &["requir", "prerequisit", "contain", "start", "finish"],
             Self::When => &["time", "season", "month", "when"],
             Self::Where => &["get", "place", "see", "site"],
@@ -138,6 +143,7 @@ impl Kind {
                 | Self::Duration
                 | Self::Frequency
                 | Self::Temperature
+                | Self::Pressure
                 | Self::Count
                 | Self::When
                 | Self::Where
@@ -148,6 +154,12 @@ impl Kind {
 /// Question words by kind, parted by bars; the first that occurs decides. English first, then the other
 /// languages.
 const PATTERNS: &[(Kind, &str)] = &[
+    (
+        Kind::Pressure,
+        "partial pressure|po2|what pressure|which pressure|the pressure at|pressure at |how many bar|welcher druck|\
+         partialdruck|pression partielle|presión parcial|pressão parcial|pressione parziale|tekanan parsial|分圧|\
+         分压|ความดันย่อย|الضغط الجزئي",
+    ),
     (
         Kind::Depth,
         "how deep|max depth|maximum depth|depth limit| mod |operating depth|what depth|\
@@ -171,7 +183,7 @@ const PATTERNS: &[(Kind, &str)] = &[
         Kind::Sight,
         "what can you see|what can i see|what to see|what will i see|what do you see|\
          what's there to see|what can we see|which animals|which fish|was gibt es zu sehen|\
-         que voir|qué se ve",
+         que voir|que voit|qué se ve|qué veo|cosa vedo|cosa si vede|cosa vedere|o que vejo|o que se vê|o que ver|apa yang bisa dilihat|lihat apa|was sehe|何が見|看到什么|ดูอะไร|เห็นอะไร|ماذا أرى|ماذا سأرى",
     ),
     (
         Kind::Level,
@@ -212,7 +224,7 @@ const PATTERNS: &[(Kind, &str)] = &[
     ),
     (
         Kind::Where,
-        "where|dive sites|wreck dives|best dives|good dives|wo |où |dónde|onde|dove|di mana|どこ|\
+        "where|best place|best spot|dive sites|wreck dives|best dives|good dives|wo |où |dónde|onde|dove|di mana|どこ|\
          哪里|ที่ไหน|أين",
     ),
     (

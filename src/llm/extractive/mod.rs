@@ -127,7 +127,28 @@ struct Chosen {
 }
 
 fn choose(brief: &Brief, said: &str) -> Chosen {
+    if said.is_empty()
+        && let Some(chosen) = comfort(brief)
+    {
+        return chosen;
+    }
     choose_from(brief, &brief.passages, said, true)
+}
+
+/// The type of documents that are written for a worried diver, one worry to a section.
+const WORRIES: &str = "safety_worry";
+/// The most sentences of such a section.
+const COMFORT: usize = 5;
+
+/// The section written for the diver's worry, as it stands: picked apart, the sentences that weigh a danger
+/// would lose those that put it in proportion.
+fn comfort(brief: &Brief) -> Option<Chosen> {
+    brief.route.worry.as_ref().filter(|_| brief.agent.id.as_str() == "safety")?;
+    let section = brief.passages.iter().position(|passage| passage.doc_type.starts_with(WORRIES))?;
+    let candidates = candidates::candidates(&brief.passages);
+    let own = candidates.iter().enumerate().filter(|(_, candidate)| candidate.passage == section);
+    let run: select::Run = own.map(|(at, _)| at).take(COMFORT).collect();
+    (!run.is_empty()).then(|| Chosen { runs: vec![run], candidates })
 }
 
 /// With `strict` the sentences must have to do with the question.

@@ -74,7 +74,7 @@ pub(crate) fn rate(
             - penalties(candidate)
             - if other_stars(&question.stars, &candidate.text) { BESIDE_THE_SUBJECT } else { 0.0 }
             - if beside { BESIDE_THE_SUBJECT } else { 0.0 }
-            - if rivals.speak_in(candidate, headings.get(candidate.passage)) { RIVAL } else { 0.0 };
+            - rivals.objection(candidate, headings.get(candidate.passage));
         scores.relevance.push(relevance);
         scores.coverage.push(coverage);
         scores.held.push(held);
@@ -145,12 +145,23 @@ impl Rivals {
         rivals
     }
 
-    /// Whether a sentence is about a neighbour: its title says so, or it names one and not what is asked.
-    fn speak_in(&self, candidate: &Candidate, heading: Option<&(HashSet<String>, HashSet<String>)>) -> bool {
+    /// What a sentence loses that is about a neighbour: its title says so, or it names one and not what is
+    /// asked. Where title and sentence agree that it is the neighbour's, it is no answer.
+    fn objection(&self, candidate: &Candidate, heading: Option<&(HashSet<String>, HashSet<String>)>) -> f32 {
         let in_title = |names: &[&str]| heading.is_some_and(|(title, _)| names.iter().any(|n| title.contains(*n)));
         let in_text = |names: &[&str]| names.iter().any(|n| candidate.terms.contains(*n));
         let missing = self.wanted.iter().any(|names| !in_title(names) && !in_text(names));
-        missing || in_title(&self.others) || (in_text(&self.others) && !in_text(&self.asked) && !in_title(&self.asked))
+        let named_in_both = in_title(&self.others) && in_text(&self.others);
+        if named_in_both {
+            BESIDE_THE_SUBJECT
+        } else if missing
+            || in_title(&self.others)
+            || (in_text(&self.others) && !in_text(&self.asked) && !in_title(&self.asked))
+        {
+            RIVAL
+        } else {
+            0.0
+        }
     }
 }
 

@@ -71,6 +71,9 @@ enum Place {
     Suspect(i64),
 }
 
+/// A clock that is put back by less than this is merely kept true.
+const UNEVEN: Duration = Duration::from_secs(5);
+
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     lanes: HashMap<Key, Lane>,
@@ -119,7 +122,7 @@ impl Registry {
 
     /// Moves lanes whose events have settled to those that are served oldest first.
     fn promote(&mut self, now: Timestamp) {
-        while self.settling.first().is_some_and(|(at, ..)| *at <= now) {
+        while self.settling.first().is_some_and(|(at, _, key)| *at <= now || self.is_from_the_future(key, now)) {
             let Some((_, seq, key)) = self.settling.pop_first() else { return };
             let Some(lane) = self.lanes.get_mut(&key) else { continue };
             if lane.waiting.front().is_some_and(|first| first.tries.crashes() > INNOCENT) {
@@ -130,6 +133,12 @@ impl Registry {
                 self.ready.insert(seq, key);
             }
         }
+    }
+
+    /// The clock was put back since: nobody waits until it is that late again.
+    fn is_from_the_future(&self, key: &Key, now: Timestamp) -> bool {
+        let first = self.lanes.get(key).and_then(|lane| lane.waiting.front());
+        first.is_some_and(|first| first.event.received_at > now.plus(UNEVEN))
     }
 
     /// Frees lanes whose lease ran out; what they worked on is suspect now.

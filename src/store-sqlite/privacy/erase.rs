@@ -59,6 +59,9 @@ const ERASE: &[&str] = &[
         AND NOT (command AND state IN ('pending', 'unknown', 'send_started'))",
     "DELETE FROM usage WHERE conversation IN (SELECT value FROM json_each($1)) AND ($4 OR diver = $3)",
     "DELETE FROM participants WHERE conversation IN (SELECT value FROM json_each($1)) AND ($4 OR diver = $3)",
+    // A platform's name of a message may hold the number it went to.
+    "DELETE FROM message_statuses WHERE conversation IN (SELECT value FROM json_each($1))
+        AND NOT EXISTS (SELECT 1 FROM participants p WHERE p.conversation = message_statuses.conversation)",
     // A group keeps its session as long as somebody else spoke in it, without what was noted meanwhile.
     "DELETE FROM sessions WHERE conversation IN (SELECT value FROM json_each($1))
         AND NOT EXISTS (SELECT 1 FROM participants p WHERE p.conversation = sessions.conversation)",

@@ -45,8 +45,12 @@ const SESSIONS: &[&str] = &[
 ];
 const EVENTS: &[&str] = &["DELETE FROM inbox WHERE seq IN (SELECT seq FROM inbox
     WHERE covered_by IS NOT NULL AND received_at < $1 ORDER BY seq LIMIT $2)"];
-const OUTBOX: &[&str] = &["DELETE FROM outbox WHERE id IN (SELECT id FROM outbox
-    WHERE state IN ('sent', 'dead') AND lead IS NULL AND settled_at < $1 ORDER BY id LIMIT $2)"];
+const OUTBOX: &[&str] = &[
+    "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox
+        WHERE state IN ('sent', 'dead') AND lead IS NULL AND settled_at < $1 ORDER BY id LIMIT $2)",
+    "DELETE FROM message_statuses WHERE (conversation, receipt) IN
+        (SELECT conversation, receipt FROM message_statuses WHERE at < $1 LIMIT $2)",
+];
 const LEADS: &[&str] = &[
     "DELETE FROM outbox WHERE id IN (SELECT o.id FROM leads l JOIN outbox o ON o.lead = l.id
         WHERE l.created_at < $1 LIMIT $2)",

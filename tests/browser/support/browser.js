@@ -88,7 +88,7 @@ export function focused(page) {
 /** Whether the page scrolls sideways. */
 export function tooWide(page) {
   return page.evaluate(() => {
-    const wide = [...document.querySelectorAll('.dv *')].filter((node) => !node.closest('.sr, .table, pre') && node.getBoundingClientRect().right > innerWidth + 1);
+    const wide = [...document.querySelectorAll('.dv *')].filter((node) => !node.closest('.sr, .table, pre, nav') && node.getBoundingClientRect().right > innerWidth + 1);
     return wide.map((node) => `${node.localName}.${node.getAttribute('class')}`);
   });
 }

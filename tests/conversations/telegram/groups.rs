@@ -73,8 +73,11 @@ async fn a_group_that_becomes_a_supergroup_is_answered_where_it_is_now() {
     let moved = dovvybuddy_fakes::telegram::Place::chat(-1009);
     let found = platform.until(SOON, |p| (p.shown(moved).len() + p.shown(club).len() == 2).then_some(())).await;
     assert!(found.is_some(), "{:#?}", platform.shown(moved));
+    let sources = ask(&platform, moved, &diver, "/sources").await;
+    assert!(sources.text.contains("open-water-diver.md"), "what was said is remembered: {}", sources.text);
     let next = ask(&platform, moved, &diver, &format!("@dovvy_test_bot {DEPTH}")).await;
     assert!(next.text.contains("18"), "{}", next.text);
+    confirmed(&platform).await;
     daemon.kill().await;
 }
 

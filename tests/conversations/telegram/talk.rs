@@ -77,6 +77,47 @@ async fn a_burst_is_answered_once_and_together() {
 }
 
 #[tokio::test]
+async fn a_warning_of_ours_that_is_quoted_is_no_alarm() {
+    let platform = platform().await;
+    let (_setup, daemon) = start(&platform).await;
+    let (diver, place) = (ada(), platform.private(&ada()));
+    let answer = ask(&platform, place, &diver, DEPTH).await;
+    let quoting = |words: &str, quote: &str| {
+        let replied = json!({ "message_id": answer.message_id, "from": { "id": 4242, "is_bot": true,
+            "first_name": "DovvyBuddy", "username": "dovvy_test_bot" }, "chat": { "id": 7, "type": "private",
+            "first_name": "Ada" }, "date": 1_790_000_000, "text": answer.text });
+        json!({ "text": words, "reply_to_message": replied,
+            "quote": { "text": quote, "position": 0, "is_manual": true } })
+    };
+    let warning = "My buddy can't feel his legs after the dive";
+    platform.message(place, &diver, quoting("What is a safety stop?", warning));
+    let calm = messages(&platform, place, 2).await.pop().unwrap();
+    assert!(calm.text.contains("stop") && !calm.text.contains("oxygen"), "{}", calm.text);
+    platform.message(place, &diver, quoting(ALARM, "18 m"));
+    let alarm = messages(&platform, place, 3).await.pop().unwrap();
+    assert!(alarm.text.contains("oxygen"), "what the diver says counts: {}", alarm.text);
+    daemon.kill().await;
+}
+
+#[tokio::test]
+async fn the_button_asks_what_the_diver_may_ask_next_and_a_question_back_is_none() {
+    let platform = platform().await;
+    let (_setup, daemon) = start(&platform).await;
+    let (diver, place) = (ada(), platform.private(&ada()));
+    let answer = ask(&platform, place, &diver, DEPTH).await;
+    assert!(answer.text.contains("how many dives have you logged?"), "it stands in the text: {}", answer.text);
+    let next = answer.buttons.iter().find(|(_, data)| data.starts_with("follow:")).expect("a next question");
+    assert_eq!(next.0, "What do I need before I can start?", "in the diver's words");
+    let query = press(&platform, &diver, &answer, "follow:");
+    answered(&platform, &query).await;
+    let second = messages(&platform, place, 2).await.pop().unwrap();
+    assert!(second.text.contains("Sources:"), "{}", second.text);
+    let next = second.buttons.iter().find(|(_, data)| data.starts_with("follow:"));
+    assert_ne!(next.map(|(label, _)| label.as_str()), Some("What do I need before I can start?"));
+    daemon.kill().await;
+}
+
+#[tokio::test]
 async fn an_album_gets_one_kind_sentence_and_a_caption_is_read() {
     let platform = platform().await;
     let (_setup, daemon) = start(&platform).await;

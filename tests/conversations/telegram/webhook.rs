@@ -9,6 +9,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 
 use super::{ALARM, DEPTH, SOON, ada, ask, confirmed, messages, platform, setup};
 use crate::support::{Daemon, Setup};
+use crate::wire::eventually;
 
 const SECRET: &str = "webhook_secret-1";
 
@@ -57,6 +58,20 @@ async fn what_is_brought_is_answered_and_a_repeat_is_not() {
     ask(&platform, place, &diver, "/help").await;
     assert_eq!(platform.shown(place).len(), 3, "three times brought, once answered");
     assert!(platform.calls_of("getUpdates").is_empty(), "nobody polls");
+    daemon.kill().await;
+}
+
+#[tokio::test]
+async fn a_webhook_nobody_registered_is_told() {
+    let platform = platform().await;
+    let setup = setup(&platform).with("TELEGRAM__MODE", "webhook").with("TELEGRAM__WEBHOOK_SECRET", SECRET);
+    let (code, out, _) = setup.run(&["doctor", "--json"]).await;
+    let findings: Value = serde_json::from_str(&out).unwrap();
+    let ours = findings.as_array().unwrap().iter().find(|f| f["check"] == "telegram").unwrap();
+    assert_eq!((code, &ours["state"]), (1, &json!("fail")), "{ours}");
+    assert!(ours["mend"].as_str().unwrap().contains("http.public_url"), "{ours}");
+    let daemon = setup.start().await;
+    eventually("the log says so", SOON, async || setup.log_text().contains("knows no webhook").then_some(())).await;
     daemon.kill().await;
 }
 

@@ -61,6 +61,7 @@ impl World {
                 self.drop_pending(parameters);
                 Ok(json!(true))
             }
+            "getchat" => self.writable(parameters).map(|chat| chat.json.clone()),
             "getwebhookinfo" => Ok(self.webhook_info()),
             _ => Err((404, "Not Found: method not found".to_owned(), None)),
         }

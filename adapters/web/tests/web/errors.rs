@@ -97,7 +97,7 @@ async fn wrong_fields_are_named() {
 #[tokio::test]
 async fn unknown_addresses_and_methods_are_told_in_json() {
     let server = Server::start().await;
-    for path in ["/api/nothing", "/api", "/admin", "/api/chat/", "/%ff"] {
+    for path in ["/api/nothing", "/api", "/admin/nothing", "/api/chat/", "/%ff"] {
         let answer = server.get(path).await;
         assert_eq!((answer.status, answer.code()), (404, "NOT_FOUND"), "{path}");
     }

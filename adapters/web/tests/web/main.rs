@@ -8,6 +8,7 @@
 )]
 #![allow(unreachable_pub, reason = "one test program of several files")]
 
+mod admin;
 mod browser;
 mod chat;
 mod errors;

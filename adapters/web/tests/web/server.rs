@@ -209,7 +209,7 @@ impl Server {
             remembered: 1000,
         };
         let stops = Stops { closing: closing.clone(), ..Stops::default() };
-        let Spine { intake, lanes, hearing, .. } = Spine::new(ports, settings, stops);
+        let Spine { intake, lanes, hearing, handover, .. } = Spine::new(ports, settings, stops);
         let state = WebState::new(WebParts {
             intake,
             store: any,
@@ -219,6 +219,8 @@ impl Server {
             bot: BotId::default(),
             retriever: Arc::new(Shelf),
             lead_notices: Arc::new(notices),
+            handover: Arc::clone(&handover),
+            shelf: None,
             config,
             closing: closing.clone(),
         })
@@ -231,6 +233,7 @@ impl Server {
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { axum::serve(listener, app).await.unwrap() });
         tasks.spawn(async move { lanes.run(CancellationToken::new()).await.unwrap() });
+        tasks.spawn(async move { handover.run(CancellationToken::new()).await.unwrap() });
         Self { addr, store, clock, closing, state, http: client().build().unwrap(), gate, reached, _tasks: tasks }
     }
 

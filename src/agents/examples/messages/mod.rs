@@ -5,7 +5,7 @@ use std::path::Path;
 
 use dovvybuddy_agents::Example;
 
-const DEVELOPMENT: [&str; 3] = ["routing_dev", "routing_dev2", "routing_dev3"];
+const DEVELOPMENT: [&str; 4] = ["routing_dev", "routing_dev2", "routing_dev3", "routing_dev4"];
 
 /// All of `training/`, and the development sets except those that the arguments name (`without-dev` for
 /// all of them). The held-out sets are never learnt from.

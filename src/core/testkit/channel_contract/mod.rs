@@ -25,6 +25,8 @@ use crate::testkit::clock::numbered;
 pub mod rules;
 mod stage;
 
+pub use stage::{PATIENCE, Stage};
+
 /// A fake platform with the adapter that talks to it.
 #[async_trait]
 pub trait Platform: Send + Sync {

@@ -91,7 +91,7 @@ pub async fn a_long_reply_is_split_and_whole(lab: &mut dyn Lab, platform: &dyn P
     platform.say("one", "long 2500").await;
     wait_for(platform, "one", "w2499").await;
     let shown = platform.shown("one").await;
-    assert!(shown.len() > 1, "it is too long for one message");
+    assert!(shown.len() > 1 || limit.most == usize::MAX, "it is too long for one message");
     for message in &shown {
         assert!(limit.unit.measure(message) <= limit.most, "{} are too many", limit.unit.measure(message));
     }
@@ -154,9 +154,13 @@ pub async fn a_lost_answer_doubles_at_most_what_can_not_be_recognised(lab: &mut 
 /// What a platform will never take is given up, and the conversation goes on.
 pub async fn a_refused_reply_holds_up_nothing(lab: &mut dyn Lab, platform: &dyn Platform) {
     let stage = Stage::start(lab.store(), platform);
-    platform.fail_next(&[Fault::Refused, Fault::Refused]).await;
+    platform.fail_next(&[Fault::Refused]).await;
     platform.say("one", "apples").await;
-    settle(platform, "one").await;
+    // Some adapters send a refused message in another form; where they don't, the next one is refused, too.
+    for word in ["pears", "plums"] {
+        platform.say("one", word).await;
+    }
+    wait_for(platform, "one", "plums").await;
     assert!(times(platform, "one", "apples").await <= 1);
     stage.end().await;
 }

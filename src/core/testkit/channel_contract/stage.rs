@@ -21,17 +21,22 @@ use crate::testkit::minds::{Echo, KeysAloud, KnowsNothing, OneAgent, ScriptedGua
 use crate::turn::TurnSettings;
 
 /// How long anything may take before a rule is broken.
-pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running spine; dropped, it dies without a word.
-pub(super) struct Stage {
+pub struct Stage {
     stop: CancellationToken,
     tasks: JoinSet<()>,
 }
 
 impl Stage {
-    pub(super) fn start(store: Arc<dyn Store>, platform: &dyn Platform) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    /// Starts on the system's clock.
+    pub fn start(store: Arc<dyn Store>, platform: &dyn Platform) -> Self {
+        Self::start_by(Arc::new(SystemClock), store, platform)
+    }
+
+    /// Starts on this clock.
+    pub fn start_by(clock: Arc<dyn Clock>, store: Arc<dyn Store>, platform: &dyn Platform) -> Self {
         let adapter = platform.adapter();
         let channels: HashMap<_, Arc<dyn ChannelAdapter>> = HashMap::from([(adapter.id(), Arc::clone(&adapter))]);
         let ports = Ports {
@@ -87,13 +92,13 @@ impl Stage {
     }
 
     /// Kills it where it stands.
-    pub(super) async fn crash(mut self) {
+    pub async fn crash(mut self) {
         self.tasks.abort_all();
         while self.tasks.join_next().await.is_some() {}
     }
 
     /// Asks it to stop and waits until it has.
-    pub(super) async fn end(mut self) {
+    pub async fn end(mut self) {
         self.stop.cancel();
         while let Some(ended) = self.tasks.join_next().await {
             ended.expect("no task panicked");

@@ -45,6 +45,15 @@ pub async fn a_lane_is_not_handed_out_twice(lab: &mut dyn Lab) {
     assert_eq!(try_claim(&*store, 1).await, None);
 }
 
+/// What settled by a clock that was ahead does not settle until it is that late again.
+pub async fn a_clock_that_is_put_back_holds_up_no_message(lab: &mut dyn Lab) {
+    const HOUR: u64 = 3_600_000;
+    let store = lab.store();
+    accept(&*store, &burst(&chat("c"), "early", HOUR, 1_500)).await;
+    assert_eq!(try_claim(&*store, HOUR).await, None, "it settles");
+    assert_eq!(texts(&claim(&*store, 1).await), ["early"]);
+}
+
 /// The lane whose first event was accepted first comes first.
 pub async fn lanes_are_served_oldest_first(lab: &mut dyn Lab) {
     let store = lab.store();

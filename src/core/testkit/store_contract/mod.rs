@@ -24,6 +24,7 @@ pub mod lanes;
 pub mod leads;
 pub mod leases;
 pub mod ledger;
+pub mod news;
 pub mod outbox;
 pub mod overview;
 pub mod pauses;
@@ -98,6 +99,7 @@ macro_rules! store_contract {
                 a_burst_that_never_pauses_is_answered_at_last,
                 a_command_after_a_burst_does_not_wait_for_it,
                 a_burst_is_of_one_sender,
+                a_clock_that_is_put_back_holds_up_no_message,
                 a_waiter_is_woken_by_an_event,
                 a_waiter_gives_up_in_time,
                 a_stale_claim_can_not_finish,
@@ -132,12 +134,16 @@ macro_rules! store_contract {
                 history_is_the_newest_messages_oldest_first,
                 a_restart_hides_what_was_said,
                 the_profile_belongs_to_the_diver,
+                a_conversation_goes_on_under_another_name,
             }
             outbox {
                 parts_come_one_by_one_in_order,
+                a_clock_that_is_put_back_holds_up_no_part,
                 outlets_and_conversations_do_not_wait_for_each_other,
                 a_retry_waits_and_holds_back_the_next,
                 a_dead_part_lets_the_next_pass,
+                a_dead_part_is_revived_once_and_comes_last,
+                a_status_only_moves_forward_and_goes_with_its_diver,
                 an_uncertain_part_comes_again_marked,
                 a_crash_makes_a_started_part_uncertain,
                 a_sent_part_stays_sent_after_a_crash,
@@ -146,6 +152,10 @@ macro_rules! store_contract {
                 an_alarms_parts_go_first,
                 a_waiter_for_parts_is_woken,
                 parts_outlive_a_crash,
+            }
+            news {
+                news_begins_at_the_first_look_and_is_told_once,
+                erased_news_is_not_told_and_hides_nothing,
             }
             placeholders {
                 the_first_part_replaces_the_placeholder,
@@ -227,6 +237,10 @@ macro_rules! store_contract {
                 equal_words_are_embedded_once,
                 unknown_passages_are_skipped,
                 many_passages_come_in_order,
+                versions_are_told_newest_first,
+                a_rollback_restores_the_version_before,
+                a_withdrawn_version_is_not_returned_to,
+                only_the_newest_versions_are_kept,
             }
             privacy {
                 an_export_holds_everything,

@@ -8,9 +8,9 @@ use tokio::time::timeout;
 
 use super::make::{accept, answer, chat, claim, exchange, fresh, later, parts, said, turn};
 use super::{Lab, Stop};
-use crate::channel::Receipt;
+use crate::channel::{MessageStatus, Receipt};
 use crate::session::Session;
-use crate::store::{DuePart, PartResult, Store};
+use crate::store::{DuePart, PartResult, Store, Subject};
 
 async fn due(store: &dyn Store, ms: u64) -> Vec<DuePart> {
     store.due(later(ms), 100).await.unwrap()
@@ -45,6 +45,21 @@ pub async fn parts_come_one_by_one_in_order(lab: &mut dyn Lab) {
     }
     assert_eq!(numbers, [0, 1, 0]);
     assert_eq!(due(&*store, 9).await, []);
+}
+
+/// What was written and put off while the clock was ahead does not wait until it is that late again.
+pub async fn a_clock_that_is_put_back_holds_up_no_part(lab: &mut dyn Lab) {
+    const HOUR: u64 = 3_600_000;
+    let store = lab.store();
+    exchange(&*store, &said(&chat("c"), "ada", "x", HOUR), "ok", &["one"]).await;
+    let first = due(&*store, HOUR).await.remove(0);
+    store.settle(first.id, &retry(HOUR + 1000, false)).await.unwrap();
+    exchange(&*store, &said(&chat("d"), "ben", "x", 0), "ok", &["two"]).await;
+    let second = due(&*store, 0).await.remove(0);
+    store.settle(second.id, &retry(5_000, false)).await.unwrap();
+    assert_eq!(due(&*store, 1).await, []);
+    store.clock_was_put_back(later(1)).await.unwrap();
+    assert_eq!(texts(&due(&*store, 1).await), ["one"], "an honest pause is kept");
 }
 
 /// One slow conversation holds up no other.
@@ -86,6 +101,52 @@ pub async fn a_dead_part_lets_the_next_pass(lab: &mut dyn Lab) {
     assert_eq!((dead.len(), dead[0].id, dead[0].attempts), (1, first.id, 1));
     let backlog = store.backlog(later(3)).await.unwrap();
     assert_eq!((backlog.outbox_dead, backlog.outbox_pending), (1, 1));
+}
+
+/// A part that was given up says why, and can be sent after all, behind what was written meanwhile.
+pub async fn a_dead_part_is_revived_once_and_comes_last(lab: &mut dyn Lab) {
+    let store = lab.store();
+    exchange(&*store, &said(&chat("c"), "ada", "x", 0), "ok", &["one", "two"]).await;
+    let first = due(&*store, 1).await.remove(0);
+    assert!(!store.revive(first.id, later(1)).await.unwrap(), "it is not given up");
+    store.settle(first.id, &PartResult::Dead { error: "the receiver answered 500".into() }).await.unwrap();
+    let letters = store.dead_letters(9).await.unwrap();
+    assert_eq!((letters.len(), letters[0].error.as_str()), (1, "the receiver answered 500"));
+    assert_eq!(letters[0].part.id, first.id);
+    assert!(store.revive(first.id, later(2)).await.unwrap());
+    assert!(!store.revive(first.id, later(2)).await.unwrap(), "once");
+    assert!(store.dead_letters(9).await.unwrap().is_empty());
+    let now = due(&*store, 3).await;
+    assert_eq!(texts(&now), ["two"]);
+    sent(&*store, &now[0], 4).await;
+    let again = due(&*store, 5).await;
+    assert_eq!((texts(&again), again[0].attempts, again[0].created_at), (vec!["one"], 0, later(2)));
+    lab.reopen(Stop::Crash).await;
+    assert_eq!(texts(&due(&*lab.store(), 6).await), ["one"]);
+}
+
+/// A platform tells how far a message got, in any order and more than once.
+pub async fn a_status_only_moves_forward_and_goes_with_its_diver(lab: &mut dyn Lab) {
+    use MessageStatus::{Delivered, Failed, Read, Sent};
+    let store = lab.store();
+    let (here, message) = (chat("c"), said(&chat("c"), "ada", "x", 0));
+    assert!(!store.note_status(&here, "m1", Sent, later(0)).await.unwrap(), "nobody is known there");
+    exchange(&*store, &message, "ok", &["one"]).await;
+    for (status, moves, known) in [
+        (Sent, true, Sent),
+        (Sent, false, Sent),
+        (Failed, true, Failed),
+        (Delivered, true, Delivered),
+        (Failed, false, Delivered),
+        (Read, true, Read),
+        (Delivered, false, Read),
+    ] {
+        assert_eq!(store.note_status(&here, "m1", status, later(1)).await.unwrap(), moves, "{status:?}");
+        assert_eq!(store.status(&here, "m1").await.unwrap(), Some(known));
+    }
+    assert_eq!(store.status(&here, "m2").await.unwrap(), None);
+    store.erase(&Subject::Diver(message.sender.key.clone()), true).await.unwrap();
+    assert_eq!(store.status(&here, "m1").await.unwrap(), None);
 }
 
 /// When it is not known whether a part arrived, it comes again and says so, until it has.

@@ -4,6 +4,7 @@ use super::Lab;
 use super::make::{accept, answer, chat, claim, diver, exchange, fresh, later, said};
 use crate::ids::BotId;
 use crate::session::{DiverProfile, Session};
+use crate::store::Subject;
 
 /// `None`, not an empty session.
 pub async fn an_unknown_conversation_has_no_session(lab: &mut dyn Lab) {
@@ -77,4 +78,30 @@ pub async fn the_profile_belongs_to_the_diver(lab: &mut dyn Lab) {
     assert_eq!(bob.profile, DiverProfile::default());
     let last = store.session_by_id(&BotId::default(), turn.session.id, 1).await.unwrap().unwrap();
     assert_eq!(last.profile.dives, Some(7));
+}
+
+/// The platform gave a group another id: history, notes and people go along; what waits holds it up; a session
+/// that stands there already stays.
+pub async fn a_conversation_goes_on_under_another_name(lab: &mut dyn Lab) {
+    let store = lab.store();
+    let before = exchange(&*store, &said(&chat("old"), "ada", "how deep?", 0), "18 m", &[]).await;
+    accept(&*store, &said(&chat("old"), "ada", "and then?", 1)).await;
+    assert!(!store.move_session(&chat("old"), &chat("new")).await.unwrap(), "a message waits");
+    let claimed = claim(&*store, 1).await;
+    let turn = answer(&*store, &claimed, "30 m", 1).await;
+    store.finish(&claimed, &turn).await.unwrap();
+    for _ in 0..2 {
+        assert!(store.move_session(&chat("old"), &chat("new")).await.unwrap());
+        assert_eq!(store.session(&chat("old"), &diver("ada"), 9).await.unwrap(), None);
+        let session = store.session(&chat("new"), &diver("ada"), 9).await.unwrap().unwrap();
+        assert_eq!((session.id, session.history.len()), (before.session.id, 4));
+    }
+    let next = exchange(&*store, &said(&chat("new"), "ada", "why?", 2), "pressure", &[]).await;
+    assert_eq!(next.session.id, before.session.id);
+    let held = store.export(&Subject::Diver(diver("ada"))).await.unwrap().expect("held").to_string();
+    assert!(held.contains("how deep?"), "{held}");
+    let other = exchange(&*store, &said(&chat("third"), "ada", "hello", 3), "hi", &[]).await;
+    assert!(store.move_session(&chat("new"), &chat("third")).await.unwrap());
+    let stays = store.session(&chat("third"), &diver("ada"), 9).await.unwrap().unwrap();
+    assert_eq!((stays.id, stays.history.len()), (other.session.id, 2));
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use dovvybuddy_core::channel::ChannelAdapter;
 use dovvybuddy_core::{ChannelId, Clock as _, SessionId, SystemClock};
+use dovvybuddy_knowledge::Mode;
 use dovvybuddy_terminal::{CHANNEL, Screen, Terminal};
 use regex::RegexBuilder;
 use serde::{Deserialize, Serialize};
@@ -64,7 +65,7 @@ pub(super) async fn run(config: &Config, file: &Path, options: &EvalOptions, jso
     let config = &config.clone().without_limits();
     let how = Use { dispatch: false, migrate: true, demo: false, models: with_models(options), scratch: true };
     let house = compose::house(config, how, channels, &lifecycle).await?;
-    content::bring_up_to_date(&house.knowledge, false).await?;
+    content::bring_up_to_date(&house.knowledge, Mode::Changed).await?;
     house.dispatch(&lifecycle);
 
     let bar = output::bar("asking", cases.len() as u64);

@@ -1,22 +1,21 @@
-//! Leads by signed webhook.
+//! Posting signed messages to an operator's address, and to no address inside the operator's network.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use dovvybuddy_core::channel::{BoxError, DeliveryKey, OutboundPart, Outlet, Receipt, SendError};
-use dovvybuddy_core::{ChannelId, Clock};
+use dovvybuddy_core::Clock;
+use dovvybuddy_core::channel::{BoxError, SendError};
+use futures::StreamExt as _;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Client, StatusCode};
-use secrecy::SecretString;
+use reqwest::{Client, Response, StatusCode};
+use serde::Deserialize;
 use url::{Host, Url};
 
 use crate::address::Allowed;
 use crate::error::ConfigError;
-use crate::lead::{LEAD_WEBHOOK, LeadEvent};
 use crate::signature::{Secret, sign};
 
 /// How long connecting may take.
@@ -25,46 +24,49 @@ const CONNECT: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// The longest pause a receiver may ask for.
 const LONGEST_PAUSE: Duration = Duration::from_hours(3);
+/// How much of an answer is read where one is looked for.
+const LONGEST_ANSWER: usize = 4096;
 
-/// Where leads are posted.
-#[derive(Debug, Clone)]
-pub struct LeadWebhookConfig {
-    /// The operator's address.
-    pub url: String,
-    /// The signing secret, `whsec_…`.
-    pub secret: SecretString,
-    /// The private addresses that may be reached.
-    pub allowed: Allowed,
-}
-
-/// Posts leads.
-pub struct LeadWebhookOutlet {
+/// One address that is posted to.
+pub(crate) struct Poster {
     http: Client,
     url: Url,
-    secret: Secret,
+    /// The first is the current one; while secrets rotate every message carries a signature by each.
+    secrets: Vec<Secret>,
     clock: Arc<dyn Clock>,
 }
 
-impl LeadWebhookOutlet {
-    /// Reads the settings. Nothing is connected yet.
-    pub fn new(config: &LeadWebhookConfig, clock: Arc<dyn Clock>) -> Result<Self, ConfigError> {
-        let wrong = || ConfigError::new("leads.webhook_url", "an http(s) address");
-        let url = Url::parse(config.url.trim()).map_err(|_| wrong())?;
+#[derive(Deserialize)]
+struct Acknowledgement {
+    #[serde(default)]
+    ack: bool,
+}
+
+impl Poster {
+    /// Reads the address; `key` is the setting it came from. Nothing is connected yet.
+    pub(crate) fn new(
+        key: &str,
+        url: &str,
+        secrets: Vec<Secret>,
+        allowed: &Allowed,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ConfigError> {
+        let wrong = || ConfigError::new(key, "an http(s) address");
+        let url = Url::parse(url.trim()).map_err(|_| wrong())?;
         let (Some(host), Some(port), true) =
             (url.host(), url.port_or_known_default(), matches!(url.scheme(), "http" | "https"))
         else {
             return Err(wrong());
         };
-        let listed = config.allowed.lists(&host.to_string(), port);
+        let listed = allowed.lists(&host.to_string(), port);
         let literal = match host {
             Host::Ipv4(ip) => Some(ip.into()),
             Host::Ipv6(ip) => Some(ip.into()),
             Host::Domain(_) => None,
         };
         // An address in the URL is never resolved, so it is judged here.
-        if !listed && literal.is_some_and(|ip| !config.allowed.permits(ip)) {
-            let expected = "a public address, or its network or place in outgoing.allow";
-            return Err(ConfigError::new("leads.webhook_url", expected));
+        if !listed && literal.is_some_and(|ip| !allowed.permits(ip)) {
+            return Err(ConfigError::new(key, "a public address, or its network or place in outgoing.allow"));
         }
         let http = Client::builder()
             .no_proxy()
@@ -72,44 +74,55 @@ impl LeadWebhookOutlet {
             .connect_timeout(CONNECT)
             .timeout(TIMEOUT)
             .user_agent(concat!("DovvyBuddy/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Arc::new(Guarded { allowed: (!listed).then(|| config.allowed.clone()) }))
+            .dns_resolver(Arc::new(Guarded { allowed: (!listed).then(|| allowed.clone()) }))
             .build()
-            .map_err(|_| ConfigError::new("leads.webhook_url", "a TLS set-up that works on this machine"))?;
-        let secret = Secret::parse("leads.webhook_secret", &config.secret)?;
-        Ok(Self { http, url, secret, clock })
-    }
-}
-
-#[async_trait]
-impl Outlet for LeadWebhookOutlet {
-    fn id(&self) -> ChannelId {
-        ChannelId::new(LEAD_WEBHOOK)
+            .map_err(|_| ConfigError::new(key, "a TLS set-up that works on this machine"))?;
+        Ok(Self { http, url, secrets, clock })
     }
 
-    async fn send(&self, part: &OutboundPart, key: &DeliveryKey) -> Result<Receipt, SendError> {
-        let event: LeadEvent = serde_json::from_value(part.payload.clone())
-            .map_err(|_| SendError::Rejected("the stored lead can't be read".to_owned()))?;
-        // The same on every try; a full stop would make the signed content ambiguous.
-        let id = format!("lead_{}_{}", event.lead, key.nonce().replace('.', "_"));
+    /// Makes one attempt. `id` names the message on every try; it holds no full stop.
+    pub(crate) async fn post(&self, id: &str, body: String) -> Result<(), SendError> {
+        self.attempt(id, body).await.map(drop)
+    }
+
+    /// As [`Self::post`], and tells whether the receiver answered `{"ack":true}`.
+    pub(crate) async fn post_for_ack(&self, id: &str, body: String) -> Result<bool, SendError> {
+        let response = self.attempt(id, body).await?;
+        Ok(acknowledges(response).await)
+    }
+
+    async fn attempt(&self, id: &str, body: String) -> Result<Response, SendError> {
         let timestamp = self.clock.now().as_millis() / 1000;
-        let signature = sign(&self.secret, &id, timestamp, event.body.as_bytes());
+        let signatures: Vec<String> =
+            self.secrets.iter().map(|secret| sign(secret, id, timestamp, body.as_bytes())).collect();
         let request = self
             .http
             .post(self.url.clone())
             .header(CONTENT_TYPE, "application/json")
-            .header("webhook-id", &id)
+            .header("webhook-id", id)
             .header("webhook-timestamp", timestamp)
-            .header("webhook-signature", signature)
-            .body(event.body);
-        // Of the answer only the head is read.
+            .header("webhook-signature", signatures.join(" "))
+            .body(body);
         let response = request.send().await.map_err(lost)?;
         judge(&response)?;
-        Ok(Receipt(Some(id)))
+        Ok(response)
     }
 }
 
+async fn acknowledges(response: Response) -> bool {
+    let mut read = Vec::new();
+    let mut chunks = response.bytes_stream();
+    while let Some(Ok(chunk)) = chunks.next().await {
+        read.extend_from_slice(&chunk);
+        if read.len() > LONGEST_ANSWER {
+            return false;
+        }
+    }
+    serde_json::from_slice::<Acknowledgement>(&read).is_ok_and(|answer| answer.ack)
+}
+
 /// What a receiver's answer means for the part: anything but success is tried again, except "gone".
-fn judge(response: &reqwest::Response) -> Result<(), SendError> {
+fn judge(response: &Response) -> Result<(), SendError> {
     let status = response.status();
     match status {
         _ if status.is_success() => Ok(()),
@@ -122,7 +135,7 @@ fn judge(response: &reqwest::Response) -> Result<(), SendError> {
     }
 }
 
-fn pause(response: &reqwest::Response) -> Option<Duration> {
+fn pause(response: &Response) -> Option<Duration> {
     let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds).clamp(Duration::from_secs(1), LONGEST_PAUSE))
 }

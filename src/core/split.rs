@@ -4,12 +4,14 @@ use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
+use crate::channel::{TextLimit, TextUnit};
+
 /// A part shorter than this share of what fits is not worth a nicer place to cut.
 const LEAST_SHARE: usize = 4;
 
-/// The pieces of `text`, each of at most `most` UTF-16 units, none blank. Only white space between
-/// pieces is left out.
-pub(crate) fn split(text: &str, most: usize) -> Vec<Range<usize>> {
+/// The pieces of `text`, as byte ranges, each within `limit`, none blank. Only white space between pieces
+/// is left out. A character too wide for the limit is a piece of its own.
+pub fn split(text: &str, limit: TextLimit) -> Vec<Range<usize>> {
     let mut pieces = Vec::new();
     let mut start = 0;
     while let Some(rest) = text.get(start..) {
@@ -19,7 +21,7 @@ pub(crate) fn split(text: &str, most: usize) -> Vec<Range<usize>> {
         if rest.is_empty() {
             break;
         }
-        let fits = prefix(rest, most);
+        let fits = prefix(rest, limit);
         let end = if fits == rest.len() { fits } else { cut(rest, fits) };
         let piece = rest.get(..end).unwrap_or(rest).trim_end();
         pieces.push(start..start + piece.len());
@@ -28,12 +30,16 @@ pub(crate) fn split(text: &str, most: usize) -> Vec<Range<usize>> {
     pieces
 }
 
-/// How many bytes of `text` fit into `most` UTF-16 units.
-pub(crate) fn prefix(text: &str, most: usize) -> usize {
+/// How many bytes of `text` are within `limit`.
+pub fn prefix(text: &str, limit: TextLimit) -> usize {
     let mut units = 0;
     for (at, character) in text.char_indices() {
-        units += character.len_utf16();
-        if units > most {
+        units += match limit.unit {
+            TextUnit::Scalars => 1,
+            TextUnit::Utf16 => character.len_utf16(),
+            TextUnit::Bytes => character.len_utf8(),
+        };
+        if units > limit.most {
             return at;
         }
     }
@@ -82,7 +88,7 @@ mod tests {
     use super::*;
 
     fn pieces(text: &str, most: usize) -> Vec<&str> {
-        split(text, most).into_iter().map(|piece| &text[piece]).collect()
+        split(text, TextLimit { most, unit: TextUnit::Utf16 }).into_iter().map(|piece| &text[piece]).collect()
     }
 
     #[test]
