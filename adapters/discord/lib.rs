@@ -251,6 +251,10 @@ impl ChannelAdapter for DiscordAdapter {
         Some(outbound::render_progress(text))
     }
 
+    fn receives_alone(&self) -> bool {
+        self.gateway
+    }
+
     async fn run(&self, intake: Intake, progress: Arc<Progress>, stop: CancellationToken) -> Result<(), ChannelError> {
         *self.intake.lock().unwrap_or_else(PoisonError::into_inner) = Some(intake.downgrade());
         // Alone and first: with a refused token only one request is let through to try it.

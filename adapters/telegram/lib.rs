@@ -319,6 +319,10 @@ impl ChannelAdapter for Telegram {
         end
     }
 
+    fn receives_alone(&self) -> bool {
+        !self.by_webhook()
+    }
+
     async fn working(&self, conversation: &ConversationKey, _context: &Value) {
         if let Some(place) = Place::read(&conversation.conversation) {
             type_in(&self.api, &self.pace, self.chats.now_at(place)).await;

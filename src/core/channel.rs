@@ -266,6 +266,12 @@ pub trait ChannelAdapter: Outlet {
     /// still: the supervisor starts it again with backoff.
     async fn run(&self, intake: Intake, progress: Arc<Progress>, stop: CancellationToken) -> Result<(), ChannelError>;
 
+    /// Whether only one process at a time may receive: the platform lets a token be polled once, or tells every
+    /// connection everything.
+    fn receives_alone(&self) -> bool {
+        false
+    }
+
     /// Whether an ordinary reply to a message with this [`Inbound::context`] can still reach the diver, where
     /// a platform closes a conversation after a while. Asked before a model is; where it can't, the turn
     /// gets fixed words, and the adapter sends what its platform allows instead.

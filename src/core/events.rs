@@ -178,6 +178,8 @@ pub struct Streams {
 
 /// How often a turn that runs elsewhere is looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// How long a turn that was accepted here may say nothing before it is looked for, where several processes answer.
+const LOOK_ELSEWHERE: Duration = Duration::from_secs(1);
 
 impl Streams {
     /// Streams over a store.
@@ -285,17 +287,19 @@ impl Follower {
             if self.log.is_none() {
                 self.log = self.streams.running(self.turn);
             }
-            match self.log.clone() {
-                Some(log) => match self.live(&log).await {
-                    Next::Event(event) => {
-                        self.seen = Some(event.at);
-                        return NumberedEvent::clone(&event);
-                    }
-                    Next::In(turn) => {
-                        (self.turn, self.seen, self.log) = (turn, None, None);
-                    }
-                },
-                None => self.look_in_store().await,
+            let Some(log) = self.log.clone() else {
+                self.look_in_store().await;
+                continue;
+            };
+            // A turn that stands still here may run elsewhere.
+            let patience = if self.streams.store.shared() { LOOK_ELSEWHERE } else { Duration::MAX };
+            match tokio::time::timeout(patience, self.live(&log)).await {
+                Ok(Next::Event(event)) => {
+                    self.seen = Some(event.at);
+                    return NumberedEvent::clone(&event);
+                }
+                Ok(Next::In(turn)) => (self.turn, self.seen, self.log) = (turn, None, None),
+                Err(_) => self.find_in_store().await,
             }
         }
     }
@@ -314,6 +318,13 @@ impl Follower {
     }
 
     async fn look_in_store(&mut self) {
+        self.find_in_store().await;
+        if self.stored.is_none() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    async fn find_in_store(&mut self) {
         let found = self.streams.store.turn(self.turn).await;
         if let Ok(Some(turn)) = found {
             let seen = self.seen;
@@ -324,8 +335,6 @@ impl Follower {
             if self.stored.as_ref().is_some_and(|left| left.len() == 0) {
                 std::future::pending::<()>().await;
             }
-        } else {
-            tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 }

@@ -13,6 +13,7 @@ mod inbox;
 mod keys;
 mod knowledge_base;
 mod leads;
+mod leases;
 mod ledger;
 mod outbox;
 mod overview;
@@ -28,6 +29,7 @@ pub use self::knowledge_base::{
     ContentVersion, Document, DocumentState, Edition, KnowledgeBase, NewPassage, StoredPassage, VERSIONS_KEPT,
 };
 pub use self::leads::Leads;
+pub use self::leases::Leases;
 pub use self::ledger::{Ledger, Spend, SpendCaps};
 pub use self::outbox::{DeadLetter, DuePart, Notice, Outbox, PartResult};
 pub use self::overview::{
@@ -50,6 +52,7 @@ pub trait Store:
     + Outbox
     + Placeholders
     + Leads
+    + Leases
     + Alerts
     + Chronicle
     + Identities
@@ -70,6 +73,7 @@ impl<S> Store for S where
         + Outbox
         + Placeholders
         + Leads
+        + Leases
         + Alerts
         + Chronicle
         + Identities
@@ -125,6 +129,13 @@ pub trait Upkeep: Send + Sync + 'static {
 
     /// The schema's version.
     async fn schema_version(&self) -> Result<i64, StoreError>;
+
+    /// Whether another process changed what this one holds in memory since the last call: content ingested, a diver
+    /// erased. The first call only takes note. Whoever waits for parts is woken where that may help.
+    async fn changed(&self) -> Result<bool, StoreError>;
+
+    /// Where the data is, for people: never with a secret in it.
+    fn whereabouts(&self) -> String;
 
     /// Writes what is buffered and closes; later calls fail. A store that was closed knows at the next
     /// start that nothing crashed.

@@ -66,13 +66,25 @@ pub(crate) enum Command {
         /// A file that `backup` wrote.
         file: PathBuf,
     },
-    /// Bring the database's schema up to date.
-    Migrate,
+    /// Bring the database's schema up to date, or move an embedded database to Postgres.
+    Migrate(Migrate),
     /// Get the local embedding model.
     #[command(subcommand)]
     Model(Model),
     /// Print the OpenAPI document.
     Openapi,
+}
+
+/// Options of `migrate`.
+#[derive(Debug, Default, Clone, Args)]
+pub(crate) struct Migrate {
+    /// Move everything from this embedded database (sqlite:PATH), which nobody may serve meanwhile.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) from: Option<String>,
+    /// Where to: an empty Postgres database. Unless given, `DATABASE_URL` says it, which keeps the password out of
+    /// the list of processes.
+    #[arg(long, value_name = "ADDRESS", requires = "from")]
+    pub(crate) to: Option<String>,
 }
 
 /// Options of `serve`.

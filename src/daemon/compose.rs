@@ -12,11 +12,12 @@ use dovvybuddy_core::agent::{self, Agents, Answerer, Voice};
 use dovvybuddy_core::channel::{BoxError, ChannelAdapter};
 use dovvybuddy_core::shelf::Shelf;
 use dovvybuddy_core::spine::{Ports, Spine, SpineSettings, Stops};
-use dovvybuddy_core::store::{KnowledgeBase, Ledger, SpendCaps, StoreError};
+use dovvybuddy_core::store::{KnowledgeBase, Ledger, SpendCaps, Store, StoreError};
 use dovvybuddy_core::turn::TurnSettings;
 use dovvybuddy_core::{BotId, ChannelId, Clock, SystemClock};
 use dovvybuddy_knowledge::{Embeddings, FileShelf, Knowledge, KnowledgeConfig, Root};
 use dovvybuddy_llm::{Chain, Extractive, Member, ModelConfig, Spending};
+use dovvybuddy_store_postgres::{PostgresStore, Reckoning};
 use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore};
 use dovvybuddy_web::{WebConfig, WebParts, WebState};
 
@@ -88,7 +89,7 @@ pub(crate) struct Minds {
 /// The spine with everything that hangs on it.
 pub(crate) struct House {
     pub(crate) spine: Spine,
-    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) knowledge: Arc<Knowledge>,
     pub(crate) minds: Minds,
     pub(crate) clock: Arc<dyn Clock>,
@@ -126,19 +127,38 @@ pub(crate) struct Use {
 }
 
 /// Opens the store.
-pub(crate) async fn store(config: &Config, dispatch: bool, migrate: bool) -> Result<Arc<SqliteStore>, StoreError> {
-    open_store(config, config.database_address(), dispatch, migrate).await
+pub(crate) async fn store(config: &Config, dispatch: bool, migrate: bool) -> Result<Arc<dyn Store>, StoreError> {
+    if config.on_postgres() {
+        return Ok(Arc::new(postgres(config, dispatch, migrate).await?));
+    }
+    Ok(Arc::new(embedded(config, config.database_address(), dispatch, migrate).await?))
 }
 
-async fn open_store(
+/// Opens the embedded store.
+pub(crate) async fn embedded(
     config: &Config,
     address: String,
     dispatch: bool,
     migrate: bool,
-) -> Result<Arc<SqliteStore>, StoreError> {
+) -> Result<SqliteStore, StoreError> {
     let max_waiting = config.lanes.most_waiting;
     let options = OpenOptions { url_or_path: address, dispatch, max_waiting, migrate, clock: Arc::new(SystemClock) };
-    Ok(Arc::new(SqliteStore::open(options).await?))
+    SqliteStore::open(options).await
+}
+
+/// Opens the store on Postgres.
+pub(crate) async fn postgres(config: &Config, dispatch: bool, migrate: bool) -> Result<PostgresStore, StoreError> {
+    let options = dovvybuddy_store_postgres::OpenOptions {
+        url: config.database_address(),
+        direct_url: config.database.direct_url.clone(),
+        connections: config.database.connections,
+        dispatch,
+        max_waiting: config.lanes.most_waiting,
+        migrate,
+        clock: Arc::new(SystemClock),
+        reckoning: Reckoning::Database,
+    };
+    PostgresStore::open(options).await
 }
 
 /// Loads prompts, phrases and emergency replies.
@@ -257,7 +277,8 @@ pub(crate) async fn house(
     let minds = minds(config)?;
     let real = store(config, how.dispatch, how.migrate).await?;
     let knowledge = knowledge(config, real.clone(), how.demo).await?;
-    let store = if how.scratch { open_store(config, "sqlite::memory:".to_owned(), false, true).await? } else { real };
+    let store: Arc<dyn Store> =
+        if how.scratch { Arc::new(embedded(config, "sqlite::memory:".to_owned(), false, true).await?) } else { real };
     let models = chain(config, members, &minds, store.clone(), &clock);
     let answerer: Arc<dyn Answerer> = match &models {
         Some(chain) => chain.clone(),

@@ -50,9 +50,15 @@ impl Config {
         self
     }
 
-    /// The database's file, or `None` for one that keeps nothing.
+    /// Whether conversations are kept by a Postgres server.
+    pub(crate) fn on_postgres(&self) -> bool {
+        self.database.url.as_deref().is_some_and(dovvybuddy_store_postgres::is_postgres)
+    }
+
+    /// The database's file, or `None` for one that keeps nothing or has no file of ours.
     pub(crate) fn database_file(&self) -> Option<PathBuf> {
         match self.database.url.as_deref() {
+            _ if self.on_postgres() => None,
             None => Some(self.data_dir.join("dovvybuddy.db")),
             Some(url) if url.contains(":memory:") => None,
             Some(url) => {

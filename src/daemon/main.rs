@@ -7,6 +7,7 @@ mod config;
 mod http;
 mod lifecycle;
 mod output;
+mod receive;
 mod redact;
 mod second_opinion;
 mod server;

@@ -33,6 +33,22 @@ impl Upkeep for SqliteStore {
         Ok(self.version().await?)
     }
 
+    /// Any commit of another process counts: a key revoked, a lead put into the outbox again.
+    async fn changed(&self) -> Result<bool, StoreError> {
+        let mut seen = self.inner.seen.lock().await;
+        let version = self.data_version().await?;
+        let before = seen.replace(version);
+        let changed = before.is_some_and(|before| before != version);
+        if changed {
+            self.outbox_wake().notify_waiters();
+        }
+        Ok(changed)
+    }
+
+    fn whereabouts(&self) -> String {
+        self.inner.path.display().to_string()
+    }
+
     async fn close(&self) -> Result<(), StoreError> {
         if self.inner.dispatch {
             self.note_parked(self.lanes().under_way()).await?;
@@ -51,23 +67,6 @@ impl Upkeep for SqliteStore {
 }
 
 impl SqliteStore {
-    /// Whether another process changed the database since the last call: content ingested, a key
-    /// revoked, a lead put into the outbox again. The first call only takes note. When something
-    /// changed, whoever waits for parts is woken.
-    ///
-    /// # Errors
-    /// When the store can't be used.
-    pub async fn changed(&self) -> Result<bool, StoreError> {
-        let mut seen = self.inner.seen.lock().await;
-        let version = self.data_version().await?;
-        let before = seen.replace(version);
-        let changed = before.is_some_and(|before| before != version);
-        if changed {
-            self.outbox_wake().notify_waiters();
-        }
-        Ok(changed)
-    }
-
     /// Asked on the writing connection, where it moves only for commits of others.
     async fn data_version(&self) -> Outcome<i64> {
         self.writer()

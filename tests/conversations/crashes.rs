@@ -12,7 +12,7 @@ use crate::support::{Daemon, Setup};
 use crate::wire::{Live, PATIENCE};
 
 #[cfg(feature = "failpoints")]
-const POINTS: [&str; 4] = ["accepted", "claimed", "answered", "finished"];
+pub(crate) const POINTS: [&str; 4] = ["accepted", "claimed", "answered", "finished"];
 
 async fn send(daemon: &Daemon, session: &str, key: &str, message: &str) -> Option<(StatusCode, Value)> {
     let response = daemon
@@ -60,29 +60,34 @@ fn assert_covered_once(history: &[(String, String)], messages: &[String]) {
 #[tokio::test]
 async fn killed_at_every_named_point_nothing_is_lost_or_doubled() {
     for point in POINTS {
-        let mut setup = Setup::new();
-        let daemon = setup.start().await;
-        let session = new_session(&daemon).await;
-        daemon.terminate();
-        assert!(daemon.ended().await.success());
-
-        setup.set("FAILPOINT", &format!("{point}:2"));
-        let daemon = setup.start().await;
-        let first = "How deep can a PADI Open Water Diver go?".to_owned();
-        let second = "How long should I wait before flying after diving?".to_owned();
-        insist(&daemon, &session, "one", &first).await;
-        assert!(send(&daemon, &session, "two", &second).await.is_none(), "{point}: the connection breaks");
-        daemon.ended().await;
-        assert!(setup.log_text().contains(&format!("failpoint {point} fired")));
-
-        setup.set("FAILPOINT", "none");
-        let daemon = setup.start().await;
-        let answer = insist(&daemon, &session, "two", &second).await;
-        let again = insist(&daemon, &session, "two", &second).await;
-        assert_eq!(answer["metadata"]["turnId"], again["metadata"]["turnId"]);
-        assert_covered_once(&daemon.history(&session).await, &[first, second]);
-        daemon.kill().await;
+        killed_at(point, Setup::new()).await;
     }
+}
+
+/// The second message kills the daemon at the point; the next one answers it.
+#[cfg(feature = "failpoints")]
+pub(crate) async fn killed_at(point: &str, mut setup: Setup) {
+    let daemon = setup.start().await;
+    let session = new_session(&daemon).await;
+    daemon.terminate();
+    assert!(daemon.ended().await.success());
+
+    setup.set("FAILPOINT", &format!("{point}:2"));
+    let daemon = setup.start().await;
+    let first = "How deep can a PADI Open Water Diver go?".to_owned();
+    let second = "How long should I wait before flying after diving?".to_owned();
+    insist(&daemon, &session, "one", &first).await;
+    assert!(send(&daemon, &session, "two", &second).await.is_none(), "{point}: the connection breaks");
+    daemon.ended().await;
+    assert!(setup.log_text().contains(&format!("failpoint {point} fired")));
+
+    setup.set("FAILPOINT", "none");
+    let daemon = setup.start().await;
+    let answer = insist(&daemon, &session, "two", &second).await;
+    let again = insist(&daemon, &session, "two", &second).await;
+    assert_eq!(answer["metadata"]["turnId"], again["metadata"]["turnId"]);
+    assert_covered_once(&daemon.history(&session).await, &[first, second]);
+    daemon.kill().await;
 }
 
 /// Conversations that talk at once; each sends its next message as soon as the last one is answered.

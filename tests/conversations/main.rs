@@ -25,6 +25,7 @@ mod leads;
 mod models;
 mod operation;
 mod platforms;
+mod postgres;
 mod routing;
 mod slow_clients;
 mod storage;

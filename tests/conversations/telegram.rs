@@ -2,6 +2,7 @@
 
 mod crashes;
 mod groups;
+mod replicas;
 mod talk;
 mod trouble;
 mod webhook;

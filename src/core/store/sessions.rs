@@ -37,4 +37,10 @@ pub trait Sessions: Send + Sync + 'static {
 
     /// Keeps a rating; `false` if there is no such turn. A repeat replaces the earlier one.
     async fn rate(&self, turn: TurnId, up: bool, comment: Option<&str>, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Whether other processes may answer what this one accepted, so that whoever waits for a turn has to look for
+    /// it here, too.
+    fn shared(&self) -> bool {
+        false
+    }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dovvybuddy_core::channel::ChannelAdapter;
-use dovvybuddy_core::store::{Sessions as _, Upkeep as _};
 use dovvybuddy_core::supervise::Progress;
 use dovvybuddy_core::{BotId, ChannelId, Clock as _, SessionId, SystemClock};
 use dovvybuddy_knowledge::Mode;

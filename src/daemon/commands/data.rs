@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use dovvybuddy_core::store::{Privacy as _, Subject, Upkeep as _};
+use dovvybuddy_core::store::Subject;
 use dovvybuddy_core::{ChannelId, DiverKey, SessionId};
 
 use super::{CommandError, Outcome, bot, open_store, open_store_to_read};
@@ -56,6 +56,9 @@ pub(crate) async fn backup(config: &Config, file: &Path, json: bool) -> Outcome 
     if file.exists() {
         return Err(CommandError::Failed(format!("{} exists already; a backup never overwrites", file.display())));
     }
+    if config.on_postgres() {
+        return Err(servers_own("pg_dump --format=custom --file=FILE DATABASE_URL"));
+    }
     let Some(database) = config.database_file() else {
         return Err(CommandError::Failed("an in-memory database can't be copied by another process".to_owned()));
     };
@@ -68,6 +71,9 @@ pub(crate) async fn backup(config: &Config, file: &Path, json: bool) -> Outcome 
 }
 
 pub(crate) async fn restore(config: &Config, file: &Path, json: bool) -> Outcome {
+    if config.on_postgres() {
+        return Err(servers_own("pg_restore --clean --if-exists --dbname=DATABASE_URL FILE"));
+    }
     let Some(database) = config.database_file() else {
         return Err(CommandError::Failed("an in-memory database can't be restored".to_owned()));
     };
@@ -77,6 +83,12 @@ pub(crate) async fn restore(config: &Config, file: &Path, json: bool) -> Outcome
     let document = serde_json::json!({ "restored": file, "database": database });
     output::told(json, &document, &format!("{} is in its place at {}.", file.display(), database.display()));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Copies of a Postgres database are its server's tools' to make.
+fn servers_own(command: &str) -> CommandError {
+    let why = "backup and restore are for the embedded database; this one is kept by a Postgres server";
+    CommandError::Failed(format!("{why}. Use `{command}`, see docs/scaling.md"))
 }
 
 pub(crate) async fn migrate(config: &Config, json: bool) -> Outcome {

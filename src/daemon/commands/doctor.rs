@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dovvybuddy_core::model::{Delta, Prompt};
 use dovvybuddy_core::session::Role;
-use dovvybuddy_core::store::{KnowledgeBase as _, StoreError, Upkeep as _};
+use dovvybuddy_core::store::StoreError;
 use dovvybuddy_core::{Clock as _, SystemClock, Timestamp};
 use dovvybuddy_knowledge::embed;
 use futures::StreamExt as _;
@@ -135,13 +135,16 @@ async fn database(config: &Config) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     findings.push(match store.ping().await {
-        Ok(()) => Finding::ok("database", store.path().display().to_string()),
+        Ok(()) => Finding::ok("database", store.whereabouts()),
         Err(error) => Finding::fail("database", error.to_string(), "check space and permissions"),
     });
     findings.push(match store.schema_version().await {
         Ok(version) => Finding::ok("schema", format!("version {version}")),
         Err(error) => Finding::fail("schema", error.to_string(), "run `dovvybuddy migrate`"),
     });
+    if config.on_postgres() {
+        findings.push(durability(config).await);
+    }
     findings.push(match store.documents().await {
         Ok(documents) if documents.is_empty() => {
             Finding::warn("content", "nothing is ingested yet", "run `dovvybuddy content ingest`, or start the daemon")
@@ -150,6 +153,33 @@ async fn database(config: &Config) -> Vec<Finding> {
         Err(error) => Finding::fail("content", error.to_string(), "run `dovvybuddy content ingest --full`"),
     });
     findings
+}
+
+/// How safe an acknowledged message is on a Postgres server, and whether what waits for news can hear it.
+async fn durability(config: &Config) -> Finding {
+    const CHECK: &str = "durability";
+    let kept = match compose::postgres(config, false, false).await {
+        Ok(store) => store.durability().await,
+        Err(error) => Err(error),
+    };
+    let kept = match kept {
+        Ok(kept) => kept,
+        Err(error) => return Finding::fail(CHECK, error.to_string(), "check database.url and its role"),
+    };
+    let server = format!("Postgres {}, pgvector {}", kept.version, kept.pgvector);
+    if kept.synchronous_commit == "off" {
+        let text = format!("{server}; synchronous_commit is off: a crash of the server loses what was acknowledged");
+        return Finding::warn(CHECK, text, "set synchronous_commit = on");
+    }
+    if kept.standbys > 0 && !kept.waits_for_standby {
+        let text = format!("{server}; replication is asynchronous: what was acknowledged can die with the primary");
+        return Finding::warn(CHECK, text, "name a standby in synchronous_standby_names, or accept it");
+    }
+    if config.database.direct_url.is_none() && config.database_address().contains(":6432") {
+        let text = format!("{server}; port 6432 is usually PgBouncer's, whose transactions share connections");
+        return Finding::warn(CHECK, text, "set database.direct_url to an address past it");
+    }
+    Finding::ok(CHECK, server)
 }
 
 fn content_age(documents: &[dovvybuddy_core::store::DocumentState]) -> Finding {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use dovvybuddy_core::store::{ApiKey, Keys as _};
+use dovvybuddy_core::store::ApiKey;
 use dovvybuddy_core::{Clock as _, SystemClock};
 
 use super::{Outcome, open_store, open_store_to_read};

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use dovvybuddy_core::lead::LeadRecord;
-use dovvybuddy_core::store::Leads as _;
 use dovvybuddy_core::{Clock as _, LeadId, SystemClock};
 use serde_json::Value;
 

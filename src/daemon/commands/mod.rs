@@ -10,14 +10,14 @@ mod leads;
 mod model;
 mod serve;
 mod settings;
+mod transfer;
 mod webhooks;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use dovvybuddy_core::BotId;
-use dovvybuddy_core::store::StoreError;
-use dovvybuddy_store_sqlite::SqliteStore;
+use dovvybuddy_core::store::{Store, StoreError};
 
 use crate::cli::{Cli, Command, Config as ConfigCommand, Serve};
 use crate::compose::ComposeError;
@@ -96,7 +96,10 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Webhooks(what) => webhooks::run(config, what, json).await,
         Command::Backup { file } => data::backup(config, &file, json).await,
         Command::Restore { file } => data::restore(config, &file, json).await,
-        Command::Migrate => data::migrate(config, json).await,
+        Command::Migrate(options) => match options.from {
+            Some(from) => transfer::run(config, &from, options.to.as_deref(), json).await,
+            None => data::migrate(config, json).await,
+        },
         Command::Model(what) => model::run(config, what, json).await,
         Command::Openapi => Ok(ExitCode::SUCCESS),
     }
@@ -116,14 +119,14 @@ fn configuration(loaded: &Loaded, what: &ConfigCommand, json: bool) -> Outcome {
 }
 
 /// The store for a command that only reads: the schema stays as it is, and one that does not fit is told.
-/// Where there is no database yet an empty one is made: then nothing is held, which is an answer and no error.
-async fn open_store_to_read(config: &Config) -> Result<Arc<SqliteStore>, StoreError> {
-    let fresh = config.database_file().is_none_or(|file| !file.exists());
+/// Where there is no database file yet an empty one is made: then nothing is held, which is an answer and no error.
+async fn open_store_to_read(config: &Config) -> Result<Arc<dyn Store>, StoreError> {
+    let fresh = !config.on_postgres() && config.database_file().is_none_or(|file| !file.exists());
     crate::compose::store(config, false, fresh).await
 }
 
 /// The store for a command that writes beside the daemon.
-async fn open_store(config: &Config) -> Result<Arc<SqliteStore>, StoreError> {
+async fn open_store(config: &Config) -> Result<Arc<dyn Store>, StoreError> {
     crate::compose::store(config, false, true).await
 }
 

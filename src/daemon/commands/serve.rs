@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use dovvybuddy_core::channel::{BoxError, ChannelAdapter, Delivery};
-use dovvybuddy_core::store::{Retention, Store, Upkeep as _};
+use dovvybuddy_core::store::{Retention, Store};
 use dovvybuddy_core::supervise::{CHANNEL_PATIENCE, Progress, supervise};
 use dovvybuddy_core::{Clock, Timestamp};
 use dovvybuddy_knowledge::{Mode, Silent};
@@ -24,6 +24,7 @@ use crate::compose::{self, House, Use};
 use crate::config::{Config, EmbeddingProvider};
 use crate::http::{self, Health, PATIENCE};
 use crate::lifecycle::{self, Lifecycle};
+use crate::receive::Receiving;
 use crate::{output, server, telemetry};
 
 /// How often housekeeping looks for what is too old, and for changes by other processes.
@@ -103,7 +104,7 @@ pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
         supervised(&lifecycle, &house, Arc::clone(&herald.progress), move |stop| Arc::clone(&herald).run(stop));
     }
     for (progress, channel) in receiving {
-        receive(&lifecycle, &house, progress, channel);
+        receive(&config.bot, &lifecycle, &house, progress, channel);
     }
     background(config, &house, &health, metrics, &lifecycle);
     if let Some(bind) = config.metrics.bind {
@@ -187,13 +188,17 @@ fn supervised<F>(
 }
 
 /// Runs a channel's loop; one that fails or stands still is started again and nothing else notices.
-fn receive(lifecycle: &Lifecycle, house: &House, progress: Arc<Progress>, channel: Arc<dyn ChannelAdapter>) {
-    let (clock, stop, intake) = (Arc::clone(&house.clock), lifecycle.stopping.clone(), house.spine.intake.clone());
-    let watched = Arc::clone(&progress);
-    let start = move |stop| {
-        let (channel, intake, progress) = (Arc::clone(&channel), intake.clone(), Arc::clone(&progress));
-        async move { channel.run(intake, progress, stop).await.map_err(BoxError::from) }
+fn receive(bot: &str, lifecycle: &Lifecycle, house: &House, progress: Arc<Progress>, channel: Arc<dyn ChannelAdapter>) {
+    let (clock, stop, watched) = (Arc::clone(&house.clock), lifecycle.stopping.clone(), Arc::clone(&progress));
+    let receiving = Receiving {
+        name: format!("{bot}: receive from {}", channel.id()),
+        channel,
+        intake: house.spine.intake.clone(),
+        progress,
+        store: house.store.clone(),
+        clock: Arc::clone(&clock),
     };
+    let start = move |stop| receiving.clone().run(stop);
     lifecycle.spawn(supervise(watched, CHANNEL_PATIENCE, clock, stop, start));
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use dovvybuddy_core::store::{DeadLetter, Outbox as _};
+use dovvybuddy_core::store::DeadLetter;
 use dovvybuddy_core::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 

@@ -11,6 +11,7 @@ use dovvybuddy_core::limit::Quota;
 use dovvybuddy_core::store::Retention;
 use dovvybuddy_knowledge::embed::OpenAiEmbeddings;
 use dovvybuddy_outgoing::MailConfig;
+use dovvybuddy_store_postgres::is_postgres;
 use dovvybuddy_web::SiteConfig;
 use dovvybuddy_webhook::{Allowed, EventsConfig, KINDS, LeadWebhookConfig};
 use secrecy::{ExposeSecret, SecretString};
@@ -54,12 +55,16 @@ pub(crate) struct Config {
     pub(crate) sites: BTreeMap<String, SiteConfig>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Database {
     pub(crate) url: Option<String>,
     #[allow(dead_code, reason = "read in `sources`; it stands here to be a known key")]
     url_file: Option<PathBuf>,
+    pub(crate) direct_url: Option<String>,
+    #[allow(dead_code, reason = "read in `sources`; it stands here to be a known key")]
+    direct_url_file: Option<PathBuf>,
+    pub(crate) connections: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -409,13 +414,18 @@ impl Config {
     }
 
     fn validate_database(&self) -> Result<(), ConfigError> {
-        match self.database.url.as_deref() {
-            Some(url) if !url.starts_with("sqlite:") => Err(ConfigError::invalid(
-                "database.url",
-                "expected sqlite:PATH or sqlite::memory: (also as DATABASE_URL); other databases are not supported yet",
-            )),
-            _ => Ok(()),
+        let served = |url: &str| url.starts_with("sqlite:") || is_postgres(url);
+        if !self.database.url.as_deref().is_none_or(served) {
+            let expected = "expected sqlite:PATH, sqlite::memory: or postgres://USER:PASSWORD@HOST/DATABASE (also as DATABASE_URL)";
+            return Err(ConfigError::invalid("database.url", expected));
         }
+        if !self.database.direct_url.as_deref().is_none_or(is_postgres) {
+            return Err(ConfigError::invalid("database.direct_url", "expected postgres://USER:PASSWORD@HOST/DATABASE"));
+        }
+        if !(2..=1000).contains(&self.database.connections) {
+            return Err(ConfigError::invalid("database.connections", "expected 2 to 1000"));
+        }
+        Ok(())
     }
 
     fn validate_http(&self) -> Result<(), ConfigError> {

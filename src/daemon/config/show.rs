@@ -41,7 +41,8 @@ fn walk(figment: &Figment, path: &str, value: &Value, shown: &mut Vec<Shown>) {
             None => m.name.to_string(),
         },
     );
-    let secret = is_secret(path) && path != "database.url";
+    // Of the database's address only the password is a secret.
+    let secret = is_secret(path) && !path.starts_with("database.");
     let value = if secret { "********".to_owned() } else { masked(&display(value)) };
     shown.push(Shown { key: path.to_owned(), value, from });
 }
@@ -57,11 +58,38 @@ fn display(value: &Value) -> String {
     json.to_string()
 }
 
-/// Hides the password inside an address.
+/// Hides the password inside an address, wherever it may stand there.
 fn masked(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    match rest.split_once('@') {
-        Some((_, host)) => format!("{scheme}://********@{host}"),
-        None => text.to_owned(),
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    // A password that was not encoded may hold an `@` or a `/`.
+    let rest = rest.rsplit_once('@').map_or_else(|| rest.to_owned(), |(_, host)| format!("********@{host}"));
+    let shown = |parameter: &str| match parameter.split_once('=') {
+        Some((name, _)) if name.contains("password") => format!("{name}=********"),
+        _ => parameter.to_owned(),
+    };
+    let query: Vec<String> = query.split('&').filter(|query| !query.is_empty()).map(shown).collect();
+    let separator = if query.is_empty() { "" } else { "?" };
+    format!("{scheme}://{rest}{separator}{}", query.join("&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::masked;
+
+    #[test]
+    fn an_address_is_shown_without_its_password() {
+        for (address, shown) in [
+            ("postgres://ada:geheim@db:5432/dive", "postgres://********@db:5432/dive"),
+            (
+                "postgresql+asyncpg://ada:p@ss/w@db/dive?ssl=require",
+                "postgresql+asyncpg://********@db/dive?ssl=require",
+            ),
+            ("postgres://db/dive?user=ada&password=geheim", "postgres://db/dive?user=ada&password=********"),
+            ("https://bot.example.com/a?b=c", "https://bot.example.com/a?b=c"),
+            ("sqlite:data/dovvybuddy.db", "sqlite:data/dovvybuddy.db"),
+        ] {
+            assert_eq!(masked(address), shown);
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::DEFAULTS;
 use super::error::ConfigError;
 
 /// Keys whose value is never shown and may come from a file (`<key>_file`).
-pub(crate) const SECRETS: [&str; 14] = [
+pub(crate) const SECRETS: [&str; 15] = [
     "discord.token",
     "embeddings.api_key",
     "events.webhook_secret",
@@ -25,6 +25,7 @@ pub(crate) const SECRETS: [&str; 14] = [
     "whatsapp.app_secret",
     "whatsapp.verify_token",
     "database.url",
+    "database.direct_url",
 ];
 
 /// Those of them that belong to each generic webhook.
@@ -120,7 +121,9 @@ fn from_environment(
     let injected =
         name == "DOVVYBUDDY_PORT" || name.starts_with("DOVVYBUDDY_PORT_") || name.starts_with("DOVVYBUDDY_SERVICE_");
     // Read by tests and scripts, not by the configuration.
-    let for_tests = ["DOVVYBUDDY_FAILPOINT", "DOVVYBUDDY_TEST_MODEL", "DOVVYBUDDY_MODEL_CACHE"].contains(&name);
+    let for_tests =
+        ["DOVVYBUDDY_FAILPOINT", "DOVVYBUDDY_TEST_MODEL", "DOVVYBUDDY_MODEL_CACHE", "DOVVYBUDDY_POSTGRES_CACHE"]
+            .contains(&name);
     if injected || for_tests {
         return Ok(None);
     }

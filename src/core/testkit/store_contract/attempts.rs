@@ -102,6 +102,7 @@ pub async fn parking_a_suspect_counts_nothing(lab: &mut dyn Lab) {
 pub async fn suspects_run_one_at_a_time(lab: &mut dyn Lab) {
     for lane in ["a", "b", "c"] {
         accept(&*lab.store(), &said(&chat(lane), "ada", lane, 0)).await;
+        claim(&*lab.store(), 1).await;
     }
     lab.reopen(Stop::Crash).await;
     for lane in ["a", "b", "c"] {

@@ -22,6 +22,7 @@ pub mod inbox;
 pub mod knowledge;
 pub mod lanes;
 pub mod leads;
+pub mod leases;
 pub mod ledger;
 pub mod news;
 pub mod outbox;
@@ -214,6 +215,10 @@ macro_rules! store_contract {
                 the_state_of_a_delivery_shows,
                 a_lead_can_be_sent_again,
                 leads_come_newest_first_within_their_bot,
+            }
+            leases {
+                a_name_is_held_until_it_is_let_go,
+                a_dead_process_holds_nothing,
             }
             ledger {
                 what_is_reserved_counts,

@@ -121,6 +121,7 @@ pub async fn a_dead_part_is_revived_once_and_comes_last(lab: &mut dyn Lab) {
     sent(&*store, &now[0], 4).await;
     let again = due(&*store, 5).await;
     assert_eq!((texts(&again), again[0].attempts, again[0].created_at), (vec!["one"], 0, later(2)));
+    drop(store);
     lab.reopen(Stop::Crash).await;
     assert_eq!(texts(&due(&*lab.store(), 6).await), ["one"]);
 }

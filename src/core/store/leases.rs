@@ -1,0 +1,16 @@
+//! What only one of several processes may hold.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+
+/// Names that only one process at a time may hold: a token that is polled, a platform's gateway.
+#[async_trait]
+pub trait Leases: Send + Sync + 'static {
+    /// Takes the name, or keeps it; to be called again every few seconds. `false` while another process that is
+    /// alive holds it. A dead holder's names are free within 15 s.
+    async fn hold(&self, name: &str) -> Result<bool, StoreError>;
+
+    /// Gives the name back.
+    async fn let_go(&self, name: &str) -> Result<(), StoreError>;
+}

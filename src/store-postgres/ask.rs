@@ -1,0 +1,195 @@
+//! Sends statements, and repeats those that failed for a reason that passes, inside a budget.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
+use sqlx::{Executor as _, Postgres};
+use tokio::time::Instant;
+
+use crate::fault::{Failure, Fault, Outcome, judge, leads_astray};
+use crate::store::PostgresStore;
+
+/// A text with its parameters.
+pub(crate) type Question = sqlx::query::Query<'static, Postgres, PgArguments>;
+
+/// How long a statement and its repeats may take. Whoever sent the message waits for it.
+pub(crate) const BUDGET: Duration = Duration::from_secs(4);
+/// For what works on much at once: ingestion, retention, export.
+pub(crate) const LONG: Duration = Duration::from_mins(1);
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// What may be repeated when it is not known whether it was carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// A second time does no harm.
+    Harmless,
+    /// Only what surely did nothing is tried again.
+    IfUndone,
+}
+
+/// The tries of one piece of work.
+pub(crate) struct Tries {
+    repeat: Repeat,
+    until: Instant,
+    pause: Duration,
+    /// The try before may have been carried out.
+    pub(crate) lost: bool,
+}
+
+impl Tries {
+    pub(crate) fn new(repeat: Repeat, budget: Duration) -> Self {
+        Self { repeat, until: Instant::now() + budget, pause: FIRST_PAUSE, lost: false }
+    }
+
+    /// The end of the budget.
+    pub(crate) fn until(&self) -> Instant {
+        self.until
+    }
+
+    /// Waits for the next try, or says that there is none.
+    pub(crate) async fn again(&mut self, error: sqlx::Error, sent: bool) -> Outcome<()> {
+        // What failed before anything was sent did nothing.
+        let failure = match judge(&error) {
+            Failure::Lost if !sent => Failure::Undone,
+            failure => failure,
+        };
+        let may = failure == Failure::Undone || failure == Failure::Lost && self.repeat == Repeat::Harmless;
+        if !may || Instant::now() + self.pause >= self.until {
+            return Err(error.into());
+        }
+        self.lost |= failure == Failure::Lost;
+        tracing::debug!(error = %error, "the database is asked again");
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        Ok(())
+    }
+}
+
+fn late() -> Fault {
+    Fault::unavailable("the database did not answer in time")
+}
+
+impl PostgresStore {
+    /// The rows a statement returns. `build` makes it for each try, and is told whether an earlier one may have
+    /// been carried out.
+    pub(crate) async fn rows(
+        &self,
+        repeat: Repeat,
+        budget: Duration,
+        build: impl Fn(bool) -> Question + Send + Sync,
+    ) -> Outcome<Vec<PgRow>> {
+        let mut tries = Tries::new(repeat, budget);
+        loop {
+            let (error, sent) = match tokio::time::timeout_at(tries.until(), self.inner.pool.acquire()).await {
+                Err(_) => return Err(late()),
+                Ok(Err(error)) => (error, false),
+                Ok(Ok(mut conn)) => {
+                    let asked = build(tries.lost).fetch_all(&mut *conn);
+                    match tokio::time::timeout_at(tries.until(), asked).await {
+                        Err(_) => {
+                            // Its answer is still to come; nobody else is to read it.
+                            conn.close_on_drop();
+                            return Err(late());
+                        }
+                        Ok(Ok(rows)) => return Ok(rows),
+                        Ok(Err(error)) => {
+                            if leads_astray(&error) {
+                                conn.close_on_drop();
+                            }
+                            (error, true)
+                        }
+                    }
+                }
+            };
+            tries.again(error, sent).await?;
+        }
+    }
+
+    /// The first row of a read.
+    pub(crate) async fn row(&self, build: impl Fn() -> Question + Send + Sync) -> Outcome<Option<PgRow>> {
+        Ok(self.rows(Repeat::Harmless, BUDGET, |_| build()).await?.into_iter().next())
+    }
+
+    /// The rows of a read, or of a write that may be repeated.
+    pub(crate) async fn all(&self, build: impl Fn() -> Question + Send + Sync) -> Outcome<Vec<PgRow>> {
+        self.rows(Repeat::Harmless, BUDGET, |_| build()).await
+    }
+
+    /// How many rows a write touched that may be repeated.
+    pub(crate) async fn touched(&self, build: impl Fn() -> Question + Send + Sync) -> Outcome<u64> {
+        let mut tries = Tries::new(Repeat::Harmless, BUDGET);
+        loop {
+            let touched = async {
+                let mut conn = self.inner.pool.acquire().await?;
+                Ok(conn.execute(build()).await?.rows_affected())
+            };
+            match tokio::time::timeout_at(tries.until(), touched).await {
+                Err(_) => return Err(late()),
+                Ok(Ok(rows)) => return Ok(rows),
+                Ok(Err(error)) => tries.again(error, true).await?,
+            }
+        }
+    }
+}
+
+/// Does several statements as one transaction, all of it again where that helps. The body returns an [`Outcome`].
+macro_rules! transaction {
+    ($store:expr, $repeat:expr, $budget:expr, |$conn:ident| $body:expr) => {{
+        let mut tries = $crate::ask::Tries::new($repeat, $budget);
+        loop {
+            let attempt = async {
+                let mut transaction = $store.inner.pool.begin().await?;
+                let $conn: &mut sqlx::postgres::PgConnection = &mut transaction;
+                let done = $body.await?;
+                transaction.commit().await?;
+                Ok::<_, $crate::ask::Trouble>(done)
+            };
+            match tokio::time::timeout_at(tries.until(), attempt).await {
+                Err(_) => break Err($crate::fault::Fault::unavailable("the database did not answer in time")),
+                Ok(Ok(done)) => break Ok(done),
+                Ok(Err($crate::ask::Trouble::Data(fault))) => break Err(fault),
+                Ok(Err($crate::ask::Trouble::Database(error))) => {
+                    if let Err(fault) = tries.again(error, true).await {
+                        break Err(fault);
+                    }
+                }
+            }
+        }
+    }};
+}
+pub(crate) use transaction;
+
+/// What goes wrong inside a transaction: the database may be asked again, data stays as it is.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    Database(sqlx::Error),
+    Data(Fault),
+}
+
+impl From<sqlx::Error> for Trouble {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<Fault> for Trouble {
+    fn from(fault: Fault) -> Self {
+        Self::Data(fault)
+    }
+}
+
+impl From<serde_json::Error> for Trouble {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Data(error.into())
+    }
+}
+
+/// What a step of a transaction returns.
+pub(crate) type Step<T> = Result<T, Trouble>;
+
+/// Tells whoever listens on any replica, once the transaction is committed.
+pub(crate) async fn notify(conn: &mut PgConnection, what: &'static str) -> Step<()> {
+    sqlx::query("SELECT pg_notify('dovvybuddy', $1)").bind(what).execute(conn).await?;
+    Ok(())
+}

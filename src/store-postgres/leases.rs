@@ -1,0 +1,26 @@
+//! What only one of several replicas may hold.
+
+use async_trait::async_trait;
+use dovvybuddy_core::store::{Leases, StoreError};
+
+use crate::store::PostgresStore;
+
+const HOLD: &str = "
+INSERT INTO leases AS l (name, holder) VALUES ($1, $2)
+ON CONFLICT (name) DO UPDATE SET holder = excluded.holder
+    WHERE l.holder = excluded.holder OR l.holder <> ALL (dovvy_alive())";
+
+#[async_trait]
+impl Leases for PostgresStore {
+    async fn hold(&self, name: &str) -> Result<bool, StoreError> {
+        let me = self.me().await?;
+        Ok(self.touched(|| sqlx::query(HOLD).bind(name.to_owned()).bind(me)).await? > 0)
+    }
+
+    async fn let_go(&self, name: &str) -> Result<(), StoreError> {
+        let me = self.me().await?;
+        let gone = || sqlx::query("DELETE FROM leases WHERE name = $1 AND holder = $2").bind(name.to_owned()).bind(me);
+        self.touched(gone).await?;
+        Ok(())
+    }
+}

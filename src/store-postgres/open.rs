@@ -1,0 +1,138 @@
+//! Opening the store.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use dovvybuddy_core::Clock;
+use dovvybuddy_core::store::StoreError;
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use tokio::sync::OnceCell;
+
+use crate::address;
+use crate::ask::BUDGET;
+use crate::doorbell::Doorbell;
+use crate::fault::Outcome;
+use crate::pauses::Paused;
+use crate::queue::Queue;
+use crate::schema::{self, Standing};
+use crate::store::{Changes, Inner, PostgresStore};
+
+/// Nothing that serves a message takes longer on the server; long work is cut into pieces.
+const STATEMENT: &str = "30s";
+/// How long a statement waits for a row that another one holds.
+const LOCK: &str = "5s";
+/// Connections beyond the first few end when nobody needed them for so long.
+const IDLE: Duration = Duration::from_mins(5);
+const STATEMENTS_KEPT: usize = 200;
+
+/// Whose clock counts for limits, leases and what is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reckoning {
+    /// The database's, which all replicas share.
+    Database,
+    /// The moments that come with each call: for tests that stand at any moment.
+    Given,
+}
+
+/// How to open the store.
+#[derive(Clone)]
+pub struct OpenOptions {
+    /// `postgres://user:password@host:port/database`, see [`crate::is_postgres`].
+    pub url: String,
+    /// An address past a pooler such as `PgBouncer`, whose connections belong to one client: for notifications, the
+    /// lock that tells that this process lives, and migrations. `None`: `url` leads to the database itself.
+    pub direct_url: Option<String>,
+    /// The most connections of this process, beside the two that are always held.
+    pub connections: u32,
+    /// Whether this process takes up what others left, and sends what the outbox holds. Others only answer what
+    /// they accepted themselves.
+    pub dispatch: bool,
+    /// How many accepted messages may wait for their reply, over all replicas.
+    pub max_waiting: usize,
+    /// Bring the schema up to date; otherwise an older one is refused.
+    pub migrate: bool,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// See [`Reckoning`].
+    pub reckoning: Reckoning,
+}
+
+impl PostgresStore {
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`StoreError::NewerSchema`] for a database of a newer program, [`StoreError::OlderSchema`] for one of an older
+    /// when `migrate` is off, [`StoreError::Corrupt`] for one that is not ours, [`StoreError::Unavailable`] when it
+    /// can't be reached or used.
+    pub async fn open(options: OpenOptions) -> Result<Self, StoreError> {
+        open(options).await.map_err(StoreError::from)
+    }
+}
+
+async fn open(options: OpenOptions) -> Outcome<PostgresStore> {
+    let through = address::parse(&options.url)?.application_name("dovvybuddy");
+    let direct = match &options.direct_url {
+        Some(direct) => address::parse(direct)?.application_name("dovvybuddy"),
+        None => through.clone(),
+    };
+    // A pooler refuses what is set at the start of a session; there its own settings count.
+    let through = if options.direct_url.is_none() { bounded(through) } else { through };
+    bring_up(&direct, options.migrate).await?;
+    let inner = Inner {
+        pool: pool(through.clone(), options.connections),
+        address: address::shown(&through),
+        direct: direct.disable_statement_logging(),
+        clock: options.clock,
+        reckoning: options.reckoning,
+        dispatch: options.dispatch,
+        me: OnceCell::new(),
+        work: Arc::new(Doorbell::default()),
+        parts: Arc::new(Doorbell::default()),
+        queue: Arc::new(Queue::new(options.max_waiting)),
+        changes: Arc::new(Changes::default()),
+        paused: Paused::default(),
+        offers: AtomicI64::new(random()),
+        tasks: Mutex::default(),
+    };
+    let store = PostgresStore { inner: Arc::new(inner) };
+    store.look_for_changes().await?;
+    if options.dispatch {
+        store.me().await?;
+    }
+    Ok(store)
+}
+
+async fn bring_up(direct: &PgConnectOptions, migrate: bool) -> Outcome<()> {
+    let mut conn = direct.clone().connect().await?;
+    let Standing { found, known } = schema::standing(&mut conn).await?;
+    if found < known {
+        if !migrate {
+            return Err(StoreError::OlderSchema { found, known }.into());
+        }
+        schema::migrate(&mut conn).await?;
+    }
+    sqlx::Connection::close(conn).await?;
+    Ok(())
+}
+
+fn bounded(options: PgConnectOptions) -> PgConnectOptions {
+    options.options([("statement_timeout", STATEMENT), ("lock_timeout", LOCK)])
+}
+
+fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(connections.max(1))
+        .acquire_timeout(BUDGET)
+        .idle_timeout(IDLE)
+        // A broken connection shows in the statement, which is then repeated; asking first would double every trip.
+        .test_before_acquire(false)
+        .connect_lazy_with(options.statement_cache_capacity(STATEMENTS_KEPT).disable_statement_logging())
+}
+
+/// The standard library's own source of randomness for its maps; nothing here is secret.
+fn random() -> i64 {
+    i64::from_ne_bytes(RandomState::new().hash_one("offers").to_ne_bytes())
+}

@@ -1,0 +1,292 @@
+//! What an operator looks at. Everything here reads.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use dovvybuddy_core::channel::Inbound;
+use dovvybuddy_core::store::{
+    ConversationFilter, ConversationSummary, Figure, LatencyFigure, OpenQuestion, Overview, Pause, Place, RatingRecord,
+    StoreError, TurnRecord, Usage, percentile,
+};
+use dovvybuddy_core::{BotId, ConversationKey, Timestamp};
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+
+use crate::fault::{Fault, Outcome};
+use crate::rows;
+use crate::store::{PostgresStore, millis};
+
+/// How many answers are measured at most, the newest; more would not change a percentile anybody sees.
+const MEASURED: i64 = 50_000;
+
+/// `$1` bot, `$2` and `$3` the place, `$4` a channel's prefix, `$5` an agent, `$6` to `$8` switches, `$9` now.
+const CONVERSATIONS: &str = "
+SELECT s.number, s.id, s.conversation, s.created_at, s.updated_at, s.emergency IS NOT NULL, p.since, p.until, p.by,
+    coalesce((SELECT m.content FROM messages m WHERE m.conversation = s.conversation AND m.role = 'user'
+              ORDER BY m.epoch DESC, m.id DESC LIMIT 1), ''),
+    (SELECT u.agent FROM usage u WHERE u.conversation = s.conversation ORDER BY u.number DESC LIMIT 1),
+    (SELECT count(*) FROM turns t WHERE t.conversation = s.conversation),
+    (SELECT count(*) FROM usage u WHERE u.conversation = s.conversation AND u.outcome = 'not_covered'),
+    coalesce((SELECT l.waiting FROM lanes l WHERE l.conversation = s.conversation), 0)
+FROM sessions s LEFT JOIN pauses p ON p.conversation = s.conversation AND p.until > $9
+WHERE s.bot = $1 AND ($2::bigint IS NULL OR (s.updated_at, s.number) < ($2, $3))
+  AND ($4::text IS NULL OR (s.conversation > $4 AND s.conversation < $4 || ':'))
+  AND ($5::text IS NULL OR EXISTS (SELECT 1 FROM usage u WHERE u.conversation = s.conversation AND u.agent = $5))
+  AND (NOT $6 OR s.emergency IS NOT NULL)
+  AND (NOT $7 OR p.until IS NOT NULL)
+  AND (NOT $8 OR EXISTS (SELECT 1 FROM usage u WHERE u.conversation = s.conversation AND u.outcome = 'not_covered')
+       OR EXISTS (SELECT 1 FROM pauses q JOIN turns t ON t.conversation = q.conversation
+                  WHERE q.conversation = s.conversation AND t.outcome = 'with_person' AND t.number > q.answered))
+ORDER BY s.updated_at DESC, s.number DESC LIMIT $10";
+
+const TURNS: &str = "
+SELECT t.number, t.id, t.attempt, t.outcome, t.reply, t.finished_at,
+    (SELECT m.content FROM messages m WHERE m.conversation = t.conversation AND m.turn = t.id AND m.role = 'user'
+     LIMIT 1),
+    f.up, f.comment,
+    u.tokens, u.cost_micros, u.waited_ms, u.route_ms, u.search_ms, u.first_piece_ms, u.total_ms
+FROM turns t
+LEFT JOIN feedback f ON f.turn = t.id
+LEFT JOIN usage u ON u.conversation = t.conversation AND u.turn = t.id
+WHERE t.conversation = $1 AND ($2::bigint IS NULL OR t.number < $2) ORDER BY t.number DESC LIMIT $3";
+
+const RATINGS: &str = "
+SELECT f.turn, t.session, t.conversation, f.up, f.comment, f.at, t.reply,
+    (SELECT m.content FROM messages m WHERE m.conversation = t.conversation AND m.turn = t.id AND m.role = 'user'
+     LIMIT 1)
+FROM feedback f JOIN turns t ON t.id = f.turn
+WHERE t.conversation > $1 AND t.conversation < $1 || ':' ORDER BY f.at DESC, t.number DESC LIMIT $2";
+
+const OPEN_QUESTIONS: &str = "
+SELECT t.session, m.content, m.created_at
+FROM usage u
+JOIN turns t ON t.id = u.turn
+JOIN messages m ON m.conversation = u.conversation AND m.turn = u.turn AND m.role = 'user'
+WHERE u.at >= $2 AND u.outcome = 'not_covered' AND u.conversation > $1 AND u.conversation < $1 || ':'
+ORDER BY u.at DESC, u.number DESC LIMIT $3";
+
+/// `$1` what the keys of a bot begin with, `$4` its length: then comes the channel with its length before it.
+const FIGURES: &str = "
+SELECT at / $3 * $3, substr(rest, strpos(rest, ':') + 1, split_part(rest, ':', 1)::integer), agent,
+    count(*), sum(tokens)::bigint, sum(cost_micros)::bigint
+FROM (SELECT at, agent, tokens, cost_micros, substr(conversation, $4::integer + 1) AS rest FROM usage
+      WHERE at >= $2 AND conversation > $1 AND conversation < $1 || ':') used
+GROUP BY 1, 2, 3 ORDER BY 1, 2, 3";
+
+const LATENCIES: &str = "
+SELECT at / $3 * $3, first_piece_ms, total_ms FROM usage
+WHERE at >= $2 AND outcome IN ('answered', 'not_covered') AND conversation > $1 AND conversation < $1 || ':'
+ORDER BY number DESC LIMIT $4";
+
+const MARK: &str = "
+SELECT concat_ws('.', (SELECT max(number) FROM turns), (SELECT last_value FROM inbox_seq),
+    (SELECT max(number) FROM interventions), (SELECT max(number) FROM leads),
+    (SELECT count(*) || '-' || coalesce(max(at), 0) FROM feedback),
+    (SELECT count(*) FROM sessions), (SELECT count(*) FROM pauses))";
+
+#[async_trait]
+impl Overview for PostgresStore {
+    async fn conversations(
+        &self,
+        bot: &BotId,
+        filter: &ConversationFilter,
+        from: Option<Place>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<ConversationSummary>, StoreError> {
+        let prefix = filter.channel.as_ref().map(|channel| ConversationKey::prefix(bot, channel));
+        let found = self
+            .all(|| {
+                sqlx::query(CONVERSATIONS)
+                    .bind(bot.as_str().to_owned())
+                    .bind(from.map(|place| place.updated_at.as_millis()))
+                    .bind(from.map(|place| place.number))
+                    .bind(prefix.clone())
+                    .bind(filter.agent.clone())
+                    .bind(filter.emergency)
+                    .bind(filter.paused)
+                    .bind(filter.unanswered)
+                    .bind(now.as_millis())
+                    .bind(most(limit))
+            })
+            .await?;
+        Ok(found.iter().map(summary).collect::<Outcome<Vec<_>>>()?)
+    }
+
+    async fn turns_of(
+        &self,
+        conversation: &ConversationKey,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<TurnRecord>, StoreError> {
+        let read = || sqlx::query(TURNS).bind(conversation.encode()).bind(before).bind(most(limit));
+        Ok(self.all(read).await?.iter().map(turn).collect::<Outcome<Vec<_>>>()?)
+    }
+
+    async fn waiting_in(&self, conversation: &ConversationKey) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let read = || {
+            sqlx::query(
+                "SELECT event, received_at FROM inbox
+                 WHERE conversation = $1 AND covered_by IS NULL AND event IS NOT NULL ORDER BY seq",
+            )
+            .bind(conversation.encode())
+        };
+        let waiting = |row: &PgRow| {
+            let event: Inbound = rows::json(row, 0)?;
+            Ok((event.content.text().to_owned(), rows::moment(row, 1)?))
+        };
+        Ok(self.all(read).await?.iter().map(waiting).collect::<Outcome<Vec<_>>>()?)
+    }
+
+    async fn ratings(&self, bot: &BotId, limit: usize) -> Result<Vec<RatingRecord>, StoreError> {
+        let read = || sqlx::query(RATINGS).bind(ConversationKey::of_bot(bot)).bind(most(limit));
+        Ok(self.all(read).await?.iter().map(rating).collect::<Outcome<Vec<_>>>()?)
+    }
+
+    async fn open_questions(
+        &self,
+        bot: &BotId,
+        since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<OpenQuestion>, StoreError> {
+        let read =
+            || sqlx::query(OPEN_QUESTIONS).bind(ConversationKey::of_bot(bot)).bind(since.as_millis()).bind(most(limit));
+        let question = |row: &PgRow| {
+            let session = rows::session_id(row.try_get(0)?)?;
+            Ok(OpenQuestion { session, text: row.try_get(1)?, at: rows::moment(row, 2)? })
+        };
+        Ok(self.all(read).await?.iter().map(question).collect::<Outcome<Vec<_>>>()?)
+    }
+
+    async fn figures(&self, bot: &BotId, since: Timestamp, step: Duration) -> Result<Vec<Figure>, StoreError> {
+        let prefix = ConversationKey::of_bot(bot);
+        let length = most(prefix.chars().count());
+        let read =
+            || sqlx::query(FIGURES).bind(prefix.clone()).bind(since.as_millis()).bind(step_millis(step)).bind(length);
+        let figure = |row: &PgRow| {
+            Ok(Figure {
+                at: rows::moment(row, 0)?,
+                channel: row.try_get(1)?,
+                agent: row.try_get(2)?,
+                turns: rows::count(row, 3)?,
+                tokens: rows::count(row, 4)?,
+                cost_micros: rows::count(row, 5)?,
+            })
+        };
+        Ok(self.all(read).await?.iter().map(figure).collect::<Outcome<Vec<_>>>()?)
+    }
+
+    async fn latencies(&self, bot: &BotId, since: Timestamp, step: Duration) -> Result<Vec<LatencyFigure>, StoreError> {
+        let read = || {
+            sqlx::query(LATENCIES)
+                .bind(ConversationKey::of_bot(bot))
+                .bind(since.as_millis())
+                .bind(step_millis(step))
+                .bind(MEASURED)
+        };
+        Ok(measured(&self.all(read).await?)?)
+    }
+
+    async fn mark(&self) -> Result<String, StoreError> {
+        let row = self.row(|| sqlx::query(MARK)).await?.ok_or_else(|| Fault::corrupt("the mark"))?;
+        Ok(row.try_get(0).map_err(Fault::from)?)
+    }
+}
+
+fn summary(row: &PgRow) -> Outcome<ConversationSummary> {
+    let until: Option<i64> = row.try_get(7)?;
+    let pause = match until {
+        Some(until) => {
+            Some(Pause { since: rows::moment(row, 6)?, until: Timestamp::from_millis(until), by: row.try_get(8)? })
+        }
+        None => None,
+    };
+    Ok(ConversationSummary {
+        number: row.try_get(0)?,
+        session: rows::session_id(row.try_get(1)?)?,
+        conversation: rows::conversation(row.try_get(2)?)?,
+        created_at: rows::moment(row, 3)?,
+        updated_at: rows::moment(row, 4)?,
+        emergency: row.try_get(5)?,
+        pause,
+        last_words: row.try_get(9)?,
+        agent: row.try_get(10)?,
+        turns: rows::count(row, 11)?,
+        not_covered: rows::count(row, 12)?,
+        waiting: rows::count(row, 13)?,
+    })
+}
+
+fn turn(row: &PgRow) -> Outcome<TurnRecord> {
+    let up: Option<bool> = row.try_get(7)?;
+    let comment: Option<String> = row.try_get(8)?;
+    let usage = match row.try_get::<Option<i64>, _>(9)? {
+        Some(_) => Some(Usage {
+            tokens: rows::small(row, 9)?,
+            cost_micros: rows::count(row, 10)?,
+            waited_ms: rows::count(row, 11)?,
+            route_ms: rows::count(row, 12)?,
+            search_ms: rows::count(row, 13)?,
+            first_piece_ms: rows::count(row, 14)?,
+            total_ms: rows::count(row, 15)?,
+        }),
+        None => None,
+    };
+    Ok(TurnRecord {
+        number: row.try_get(0)?,
+        id: rows::turn_id(row.try_get(1)?)?,
+        attempt: rows::small(row, 2)?,
+        outcome: row.try_get(3)?,
+        reply: rows::json(row, 4)?,
+        finished_at: rows::moment(row, 5)?,
+        said: row.try_get(6)?,
+        rating: up.map(|up| (up, comment)),
+        usage,
+    })
+}
+
+fn rating(row: &PgRow) -> Outcome<RatingRecord> {
+    let reply: dovvybuddy_core::reply::Reply = rows::json(row, 6)?;
+    Ok(RatingRecord {
+        turn: rows::turn_id(row.try_get(0)?)?,
+        session: rows::session_id(row.try_get(1)?)?,
+        channel: rows::conversation(row.try_get(2)?)?.channel,
+        up: row.try_get(3)?,
+        comment: row.try_get(4)?,
+        at: rows::moment(row, 5)?,
+        reply: reply.text,
+        said: row.try_get(7)?,
+    })
+}
+
+fn measured(found: &[PgRow]) -> Outcome<Vec<LatencyFigure>> {
+    let mut steps = BTreeMap::<i64, (Vec<u64>, Vec<u64>)>::new();
+    for row in found {
+        let (first, total) = steps.entry(row.try_get(0)?).or_default();
+        first.push(rows::count(row, 1)?);
+        total.push(rows::count(row, 2)?);
+    }
+    let figure = |(at, (mut first, mut total)): (i64, (Vec<u64>, Vec<u64>))| {
+        first.sort_unstable();
+        total.sort_unstable();
+        LatencyFigure {
+            at: Timestamp::from_millis(at),
+            turns: u64::try_from(total.len()).unwrap_or(u64::MAX),
+            first_p50: percentile(&first, 50),
+            first_p95: percentile(&first, 95),
+            total_p50: percentile(&total, 50),
+            total_p95: percentile(&total, 95),
+        }
+    };
+    Ok(steps.into_iter().map(figure).collect())
+}
+
+fn most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// A step in milliseconds; the shortest is a minute.
+fn step_millis(step: Duration) -> i64 {
+    millis(step).max(60_000)
+}
