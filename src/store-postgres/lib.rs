@@ -10,7 +10,7 @@
 //! A lane is held by a replica under a lease with a fencing number. It is free again when its turn ends, when the
 //! lease runs out, or when its holder is dead: a replica says every two seconds that it lives, and also holds an
 //! advisory lock that the end of its process frees at once. A lane whose client is connected to another living
-//! replica is left to that one for a moment ([`doorbell::GRACE`]), so that the client sees its reply being written.
+//! replica is left to that one for a moment, so that the client sees its reply being written.
 //!
 //! # Waking
 //!

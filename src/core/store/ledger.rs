@@ -22,7 +22,7 @@ pub trait Ledger: Send + Sync + 'static {
 pub struct Spend {
     /// The UTC day.
     pub day: String,
-    /// Who asks; [`DiverKey::encode`].
+    /// Who asks; [`crate::DiverKey::encode`].
     pub diver: String,
     /// Tokens at most.
     pub tokens: u64,
