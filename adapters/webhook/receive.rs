@@ -17,7 +17,7 @@ use dovvybuddy_core::events::{Follower, TurnEvent};
 use dovvybuddy_core::intake::{Admitted, Intake, Refusal};
 use dovvybuddy_core::reply::{Degraded, Reply};
 use dovvybuddy_core::store::StoreError;
-use dovvybuddy_core::{DiverKey, SessionId, TurnId};
+use dovvybuddy_core::{SessionId, TurnId};
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -229,12 +229,7 @@ impl Call {
         Inbound {
             turn,
             sender: Sender {
-                key: DiverKey {
-                    bot: conversation.bot.clone(),
-                    channel: conversation.channel.clone(),
-                    account: String::new(),
-                    user: message.user.clone(),
-                },
+                key: conversation.diver(&message.user),
                 name: message.name.clone(),
                 locale: message.locale.clone(),
                 contact: None,

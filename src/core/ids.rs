@@ -143,6 +143,12 @@ impl ConversationKey {
         encode([self.bot.as_str(), self.channel.as_str(), &self.account, &self.conversation])
     }
 
+    /// The key of somebody who writes here.
+    pub fn diver(&self, user: impl Into<String>) -> DiverKey {
+        let Self { bot, channel, account, .. } = self.clone();
+        DiverKey { bot, channel, account, user: user.into() }
+    }
+
     /// What the encoded keys of a bot's channel begin with, and no others.
     pub fn prefix(bot: &BotId, channel: &ChannelId) -> String {
         encode([bot.as_str(), channel.as_str()])

@@ -72,6 +72,11 @@ impl LeadKind {
             Self::Trip => "trip",
         }
     }
+
+    /// The inverse of [`Self::as_str`]; `None` for any other word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Training, Self::Trip].into_iter().find(|kind| kind.as_str() == word)
+    }
 }
 
 /// A lead with the state of its deliveries, for `leads list`.

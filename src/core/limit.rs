@@ -33,6 +33,25 @@ pub struct Charge {
     pub quota: Quota,
 }
 
+impl Charge {
+    /// What is left after this charge was allowed, from the arrival time it left behind.
+    pub fn left(&self, arrival: Option<Timestamp>, now: Timestamp) -> Option<Allowance> {
+        let before = self.quota.interval().and_then(|interval| arrival.map(|at| at.minus(interval)));
+        match gcra(self.quota, before, now) {
+            Verdict::Allowed { allowance, .. } => Some(allowance),
+            Verdict::Refused(_) => None,
+        }
+    }
+
+    /// How long to wait after this charge was refused, from the arrival time that refused it.
+    pub fn wait(&self, arrival: Option<Timestamp>, now: Timestamp) -> Duration {
+        match gcra(self.quota, arrival, now) {
+            Verdict::Refused(wait) => wait,
+            Verdict::Allowed { .. } => Duration::ZERO,
+        }
+    }
+}
+
 /// What is left of a limit, for the `RateLimit` header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {

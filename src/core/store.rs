@@ -34,7 +34,7 @@ pub use self::ledger::{Ledger, Spend, SpendCaps};
 pub use self::outbox::{DeadLetter, DuePart, Notice, Outbox, PartResult};
 pub use self::overview::{
     Audit, AuditEntry, AuditRecord, ConversationFilter, ConversationSummary, Figure, LatencyFigure, MOST_SESSIONS,
-    OpenQuestion, Overview, Place, QuestionGroup, RatingRecord, TurnRecord, grouped, percentile,
+    OpenQuestion, Overview, Place, QuestionGroup, RatingRecord, TurnRecord, grouped,
 };
 pub use self::pauses::{EndedPause, Intervention, InterventionKind, Left, Pause, Pauses, TakenUp, Unasked};
 pub use self::privacy::{Privacy, Retention, Subject};

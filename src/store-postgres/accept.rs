@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dovvybuddy_core::channel::Inbound;
-use dovvybuddy_core::limit::{Allowance, Charge, Verdict, gcra};
+use dovvybuddy_core::limit::Charge;
 use dovvybuddy_core::store::Accepted;
 use dovvybuddy_core::{ConversationKey, SessionId, Timestamp};
 use sqlx::Row as _;
@@ -97,7 +97,7 @@ impl EventRow {
     }
 }
 
-/// A charge as the numbers the statement calculates with; the same arithmetic as [`gcra`].
+/// A charge as the numbers the statement calculates with; the same arithmetic as [`dovvybuddy_core::limit::gcra`].
 pub(crate) struct Bill {
     key: String,
     step: i64,
@@ -119,36 +119,19 @@ impl Bill {
     }
 }
 
-/// What is left after a charge that was allowed, from the arrival time it left behind.
-fn allowance(charge: Option<&Charge>, arrival: Option<Timestamp>, now: Timestamp) -> Option<Allowance> {
-    let charge = charge?;
-    let before = charge.quota.interval().and_then(|interval| arrival.map(|at| at.minus(interval)));
-    match gcra(charge.quota, before, now) {
-        Verdict::Allowed { allowance, .. } => Some(allowance),
-        Verdict::Refused(_) => None,
-    }
-}
-
-fn refusal(charge: Option<&Charge>, arrival: Option<Timestamp>, now: Timestamp) -> Duration {
-    match charge.map(|charge| gcra(charge.quota, arrival, now)) {
-        Some(Verdict::Refused(wait)) => wait,
-        _ => Duration::ZERO,
-    }
-}
-
 /// Reads the answer of either statement.
 pub(crate) fn accepted(row: &PgRow, charge: Option<&Charge>) -> Outcome<Accepted> {
     let arrival = row.try_get::<Option<i64>, _>(4)?.map(Timestamp::from_millis);
     let now = Timestamp::from_millis(row.try_get::<Option<i64>, _>(5)?.unwrap_or(0));
     let session = || rows::session_id(row.try_get(2)?);
     match row.try_get::<i32, _>(0)? {
-        1 => Ok(Accepted::New { session: session()?, allowance: allowance(charge, arrival, now) }),
+        1 => Ok(Accepted::New { session: session()?, allowance: charge.and_then(|charge| charge.left(arrival, now)) }),
         2 => Ok(Accepted::Duplicate {
             turn: rows::turn_id(row.try_get(1)?)?,
             session: session()?,
             fingerprint: row.try_get(3)?,
         }),
-        3 => Ok(Accepted::Limited { retry_after: refusal(charge, arrival, now) }),
+        3 => Ok(Accepted::Limited { retry_after: charge.map_or(Duration::ZERO, |charge| charge.wait(arrival, now)) }),
         _ => Err(Fault::corrupt("what became of an event")),
     }
 }

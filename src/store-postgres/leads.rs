@@ -26,11 +26,7 @@ WHERE lead = ANY ($1) ORDER BY lead, outlet, id DESC";
 
 /// A lead from the columns that [`BY_ID`] names.
 pub(crate) fn lead(row: &PgRow) -> Outcome<Lead> {
-    let kind = match row.try_get::<&str, _>(2)? {
-        "training" => LeadKind::Training,
-        "trip" => LeadKind::Trip,
-        _ => return Err(Fault::corrupt("a lead's kind")),
-    };
+    let kind = LeadKind::parse(row.try_get(2)?).ok_or_else(|| Fault::corrupt("a lead's kind"))?;
     Ok(Lead {
         id: rows::lead_id(row.try_get(0)?)?,
         bot: BotId::new(row.try_get::<String, _>(1)?),

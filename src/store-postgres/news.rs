@@ -10,7 +10,6 @@ use sqlx::postgres::{PgConnection, PgRow};
 use crate::alerts::emergency;
 use crate::ask::{BUDGET, Repeat, Step, transaction};
 use crate::fault::Outcome;
-use crate::outbox::notice_key;
 use crate::store::PostgresStore;
 use crate::{leads, rows};
 
@@ -122,7 +121,7 @@ async fn announce(
     for (about, notice) in notices {
         let (turn, lead) = subject(about);
         sqlx::query(WRITE)
-            .bind(notice_key(bot, notice).encode())
+            .bind(notice.lane(bot).encode())
             .bind(notice.outlet.as_str())
             .bind(turn)
             .bind(lead)

@@ -121,16 +121,6 @@ fn part(row: &PgRow) -> Outcome<DuePart> {
     })
 }
 
-/// Where a notice "takes place": its outlet is the channel, its subject the conversation.
-pub(crate) fn notice_key(bot: &BotId, notice: &Notice) -> ConversationKey {
-    ConversationKey {
-        bot: bot.clone(),
-        channel: notice.outlet.clone(),
-        account: String::new(),
-        conversation: notice.subject.clone(),
-    }
-}
-
 /// Puts a lead's deliveries into the outbox.
 pub(crate) async fn write_notices(
     conn: &mut PgConnection,
@@ -144,7 +134,7 @@ pub(crate) async fn write_notices(
             "INSERT INTO outbox (lane, outlet, conversation, lead, part, payload, context, state, next_at, created_at)
              VALUES ($1, $2, $1, $3, 0, $4, 'null', 'pending', $5, $5)",
         )
-        .bind(notice_key(bot, notice).encode())
+        .bind(notice.lane(bot).encode())
         .bind(notice.outlet.as_str())
         .bind(lead)
         .bind(serde_json::to_string(&notice.payload)?)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dovvybuddy_core::channel::Inbound;
-use dovvybuddy_core::limit::{Allowance, Charge, Verdict, gcra};
+use dovvybuddy_core::limit::Charge;
 use dovvybuddy_core::store::Accepted;
 use dovvybuddy_core::{ConversationKey, SessionId, Timestamp, TurnId};
 use sqlx::Row;
@@ -116,7 +116,7 @@ impl EventRow {
     }
 }
 
-/// A charge as the numbers the statement calculates with; the same arithmetic as [`gcra`].
+/// A charge as the numbers the statement calculates with; the same arithmetic as [`dovvybuddy_core::limit::gcra`].
 pub(crate) struct Bill {
     key: String,
     now: i64,
@@ -217,27 +217,14 @@ pub(crate) async fn accept_answered(conn: &mut SqliteConnection, row: &EventRow,
     Ok(took)
 }
 
-/// What is left after a charge that was allowed, from the arrival time it left behind.
-fn allowance(charge: Option<&Charge>, arrival: Option<Timestamp>, now: Timestamp) -> Option<Allowance> {
-    let charge = charge?;
-    let before = charge.quota.interval().and_then(|interval| arrival.map(|at| at.minus(interval)));
-    match gcra(charge.quota, before, now) {
-        Verdict::Allowed { allowance, .. } => Some(allowance),
-        Verdict::Refused(_) => None,
-    }
-}
-
-fn refusal(charge: Option<&Charge>, arrival: Option<Timestamp>, now: Timestamp) -> Duration {
-    match charge.map(|charge| gcra(charge.quota, arrival, now)) {
-        Some(Verdict::Refused(wait)) => wait,
-        _ => Duration::ZERO,
-    }
-}
-
 pub(crate) fn accepted(took: Took, charge: Option<&Charge>, now: Timestamp) -> Accepted {
     match took {
-        Took::New { session, arrival, .. } => Accepted::New { session, allowance: allowance(charge, arrival, now) },
+        Took::New { session, arrival, .. } => {
+            Accepted::New { session, allowance: charge.and_then(|charge| charge.left(arrival, now)) }
+        }
         Took::Known { turn, session, fingerprint } => Accepted::Duplicate { turn, session, fingerprint },
-        Took::Refused { arrival } => Accepted::Limited { retry_after: refusal(charge, arrival, now) },
+        Took::Refused { arrival } => {
+            Accepted::Limited { retry_after: charge.map_or(Duration::ZERO, |charge| charge.wait(arrival, now)) }
+        }
     }
 }

@@ -18,11 +18,7 @@ use crate::store::SqliteStore;
 pub(crate) const COLUMNS: &str = "id, bot, kind, data, session, profile, created_at";
 
 pub(crate) fn lead(row: &SqliteRow) -> Outcome<Lead> {
-    let kind = match row.try_get::<&str, _>(2)? {
-        "training" => LeadKind::Training,
-        "trip" => LeadKind::Trip,
-        _ => return Err(Fault::corrupt("a lead's kind")),
-    };
+    let kind = LeadKind::parse(row.try_get(2)?).ok_or_else(|| Fault::corrupt("a lead's kind"))?;
     Ok(Lead {
         id: rows::lead_id(row.try_get(0)?)?,
         bot: BotId::new(row.try_get::<String, _>(1)?),

@@ -9,7 +9,6 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use crate::alerts::emergency;
 use crate::fault::Outcome;
-use crate::outbox::notice_key;
 use crate::store::SqliteStore;
 use crate::{leads, rows};
 
@@ -99,7 +98,7 @@ async fn write_notice(
          SELECT $1, $2, $1, $3, $4, 0, $5, 'null', 'pending', $6, $6
          WHERE EXISTS (SELECT 1 FROM turns WHERE id = $3) OR EXISTS (SELECT 1 FROM leads WHERE id = $4)",
     )
-    .bind(notice_key(bot, notice).encode())
+    .bind(notice.lane(bot).encode())
     .bind(notice.outlet.as_str())
     .bind(turn)
     .bind(lead)

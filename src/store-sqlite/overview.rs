@@ -1,13 +1,12 @@
 //! What an operator looks at. Everything here reads; nothing waits for the writer.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use dovvybuddy_core::channel::Inbound;
 use dovvybuddy_core::store::{
     ConversationFilter, ConversationSummary, Figure, LatencyFigure, OpenQuestion, Overview, Pause, Place, RatingRecord,
-    StoreError, TurnRecord, Usage, percentile,
+    StoreError, TurnRecord, Usage,
 };
 use dovvybuddy_core::{BotId, ConversationKey, Timestamp};
 use sqlx::Row;
@@ -323,25 +322,8 @@ impl SqliteStore {
             .bind(MEASURED)
             .fetch_all(self.readers())
             .await?;
-        let mut steps = BTreeMap::<i64, (Vec<u64>, Vec<u64>)>::new();
-        for row in &found {
-            let (first, total) = steps.entry(row.try_get(0)?).or_default();
-            first.push(rows::count(row, 1)?);
-            total.push(rows::count(row, 2)?);
-        }
-        let figure = |(at, (mut first, mut total)): (i64, (Vec<u64>, Vec<u64>))| {
-            first.sort_unstable();
-            total.sort_unstable();
-            LatencyFigure {
-                at: Timestamp::from_millis(at),
-                turns: u64::try_from(total.len()).unwrap_or(u64::MAX),
-                first_p50: percentile(&first, 50),
-                first_p95: percentile(&first, 95),
-                total_p50: percentile(&total, 50),
-                total_p95: percentile(&total, 95),
-            }
-        };
-        Ok(steps.into_iter().map(figure).collect())
+        let answer = |row: &SqliteRow| Ok((row.try_get(0)?, rows::count(row, 1)?, rows::count(row, 2)?));
+        Ok(LatencyFigure::of_steps(found.iter().map(answer).collect::<Outcome<Vec<_>>>()?))
     }
 
     async fn read_mark(&self) -> Outcome<String> {

@@ -83,7 +83,7 @@ pub(crate) struct PublishedBody {
         (status = 429, description = "A limit; see Retry-After", body = ErrorBody),
         (status = 503, description = "The store is away; see Retry-After", body = ErrorBody)))]
 pub(crate) async fn entries(State(state): State<App>, _operator: Operator) -> Result<Json<Vec<EntryBody>>, ApiError> {
-    let found = shelf(&state)?.entries().await.map_err(|error| failed(&state, error))?;
+    let found = shelf(&state)?.entries().await.map_err(failed)?;
     Ok(Json(found.into_iter().map(EntryBody::from).collect()))
 }
 
@@ -110,7 +110,7 @@ pub(crate) async fn preview(
     operator.may(Role::Edit)?;
     let id = form.text("id", 80);
     let draft = draft(form, id)?;
-    let document = shelf(&state)?.preview(&draft).await.map_err(|error| failed(&state, error))?;
+    let document = shelf(&state)?.preview(&draft).await.map_err(failed)?;
     Ok(Json(PreviewBody { document }))
 }
 
@@ -136,7 +136,7 @@ pub(crate) async fn publish(
     operator.may(Role::Edit)?;
     let draft = draft(form, None)?;
     operator.does(&state, "publish", &draft.question).await?;
-    let id = shelf(&state)?.publish(&draft).await.map_err(|error| failed(&state, error))?;
+    let id = shelf(&state)?.publish(&draft).await.map_err(failed)?;
     Ok((StatusCode::CREATED, Json(PublishedBody { id })))
 }
 
@@ -164,7 +164,7 @@ pub(crate) async fn replace(
     operator.may(Role::Edit)?;
     let draft = draft(form, Some(id))?;
     operator.does(&state, "publish", draft.id.as_deref().unwrap_or_default()).await?;
-    let id = shelf(&state)?.publish(&draft).await.map_err(|error| failed(&state, error))?;
+    let id = shelf(&state)?.publish(&draft).await.map_err(failed)?;
     Ok(Json(PublishedBody { id }))
 }
 
@@ -181,7 +181,7 @@ pub(crate) async fn replace(
 pub(crate) async fn remove(State(state): State<App>, operator: Operator, Id(id): Id) -> Result<StatusCode, ApiError> {
     operator.may(Role::Edit)?;
     operator.does(&state, "remove", &short(&id)).await?;
-    shelf(&state)?.remove(&id).await.map_err(|error| failed(&state, error))?;
+    shelf(&state)?.remove(&id).await.map_err(failed)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -198,7 +198,7 @@ pub(crate) async fn remove(State(state): State<App>, operator: Operator, Id(id):
 pub(crate) async fn undo(State(state): State<App>, operator: Operator, Id(id): Id) -> Result<StatusCode, ApiError> {
     operator.may(Role::Edit)?;
     operator.does(&state, "undo", &short(&id)).await?;
-    shelf(&state)?.undo(&id).await.map_err(|error| failed(&state, error))?;
+    shelf(&state)?.undo(&id).await.map_err(failed)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -218,13 +218,12 @@ fn short(id: &str) -> String {
     id.chars().take(100).collect()
 }
 
-fn failed(state: &App, error: ShelfError) -> ApiError {
+fn failed(error: ShelfError) -> ApiError {
     match error {
         ShelfError::Invalid { field, message } => ApiError::field(field, message),
         ShelfError::Unknown => ApiError::EntryNotFound,
         ShelfError::Unavailable(cause) => {
             tracing::error!(error = %cause, "an entry can't be written");
-            let _ = state;
             ApiError::StoreUnavailable
         }
     }

@@ -11,9 +11,9 @@ use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use dovvybuddy_core::TurnId;
 use dovvybuddy_core::channel::{Content, Inbound, Sender};
 use dovvybuddy_core::intake::{Admitted, Intake, Refusal};
-use dovvybuddy_core::{DiverKey, TurnId};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::Value;
@@ -141,12 +141,7 @@ impl WhatsApp {
         Inbound {
             turn,
             sender: Sender {
-                key: DiverKey {
-                    bot: conversation.bot.clone(),
-                    channel: conversation.channel.clone(),
-                    account: conversation.account.clone(),
-                    user: event.person.clone(),
-                },
+                key: conversation.diver(&event.person),
                 name: event.name.clone(),
                 locale: None,
                 contact: is_number(&event.person).then(|| format!("https://wa.me/{}", event.person)),

@@ -9,9 +9,9 @@ use axum::extract::{DefaultBodyLimit, OriginalUri, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
+use dovvybuddy_core::TurnId;
 use dovvybuddy_core::channel::{Command, Content, Inbound, MessageStatus, Sender};
 use dovvybuddy_core::intake::{Intake, Refusal};
-use dovvybuddy_core::{DiverKey, TurnId};
 
 use super::signature::{Fields, is_signed};
 use super::{Context, OVER_WHATSAPP, Twilio};
@@ -127,12 +127,7 @@ impl Twilio {
         Inbound {
             turn,
             sender: Sender {
-                key: DiverKey {
-                    bot: conversation.bot.clone(),
-                    channel: conversation.channel.clone(),
-                    account: conversation.account.clone(),
-                    user: from.to_owned(),
-                },
+                key: conversation.diver(from),
                 name: form.get("ProfileName").map(str::to_owned),
                 locale: None,
                 contact: Some(contact),

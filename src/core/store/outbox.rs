@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::StoreError;
 use crate::channel::{MessageStatus, Receipt};
 use crate::clock::Timestamp;
-use crate::ids::{ChannelId, ConversationKey};
+use crate::ids::{BotId, ChannelId, ConversationKey};
 
 /// Parts on their way out.
 #[async_trait]
@@ -123,4 +123,16 @@ pub struct Notice {
     pub subject: String,
     /// What the outlet needs.
     pub payload: Value,
+}
+
+impl Notice {
+    /// Where it "takes place": its outlet is the channel, its subject the conversation.
+    pub fn lane(&self, bot: &BotId) -> ConversationKey {
+        ConversationKey {
+            bot: bot.clone(),
+            channel: self.outlet.clone(),
+            account: String::new(),
+            conversation: self.subject.clone(),
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! What an operator looks at: conversations, turns, ratings, open questions, figures, and who looked.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -207,6 +208,32 @@ pub struct LatencyFigure {
     pub total_p95: u64,
 }
 
+impl LatencyFigure {
+    /// The figures of each step, in order, from the step's beginning in milliseconds since 1970, the time to the first
+    /// piece and to the whole reply of every answer.
+    pub fn of_steps(answers: impl IntoIterator<Item = (i64, u64, u64)>) -> Vec<Self> {
+        let mut steps = BTreeMap::<i64, (Vec<u64>, Vec<u64>)>::new();
+        for (at, first, total) in answers {
+            let (firsts, totals) = steps.entry(at).or_default();
+            firsts.push(first);
+            totals.push(total);
+        }
+        let figure = |(at, (mut first, mut total)): (i64, (Vec<u64>, Vec<u64>))| {
+            first.sort_unstable();
+            total.sort_unstable();
+            Self {
+                at: Timestamp::from_millis(at),
+                turns: u64::try_from(total.len()).unwrap_or(u64::MAX),
+                first_p50: percentile(&first, 50),
+                first_p95: percentile(&first, 95),
+                total_p50: percentile(&total, 50),
+                total_p95: percentile(&total, 95),
+            }
+        };
+        steps.into_iter().map(figure).collect()
+    }
+}
+
 /// Somebody looked at something, or changed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEntry {
@@ -232,7 +259,7 @@ pub struct AuditRecord {
 }
 
 /// The value below which `share` percent of sorted values lie (nearest rank); 0 of none.
-pub fn percentile(sorted: &[u64], share: usize) -> u64 {
+fn percentile(sorted: &[u64], share: usize) -> u64 {
     let rank = (sorted.len() * share).div_ceil(100).max(1);
     sorted.get(rank - 1).copied().unwrap_or(0)
 }
