@@ -25,7 +25,7 @@ use crate::failpoint;
 use crate::guard::{Assessment, EmergencyGuard, Heard};
 use crate::handover::Handover;
 use crate::hearing::{Hearing, WINDOW};
-use crate::ids::{BotId, ChannelId, ConversationKey, DiverKey, SessionId, TurnId};
+use crate::ids::{BotId, ChannelId, ConversationKey, SessionId, TurnId};
 use crate::lanes::Running;
 use crate::lang::Lang;
 use crate::limit::{Allowance, Charge, Quota};
