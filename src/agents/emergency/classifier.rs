@@ -29,7 +29,7 @@ pub struct Thresholds {
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { raise: 0.5, raise_unsigned: 0.75, take_back: 0.4 }
+        Self { raise: 0.5, raise_unsigned: 0.75, take_back: 0.5 }
     }
 }
 

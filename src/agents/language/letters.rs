@@ -111,9 +111,9 @@ pub fn fit(messages: &[(Lang, &str)]) -> String {
         if row.iter().any(|weight| weight.abs() >= LEAST_TELLING) {
             out.push_str(run);
             // Writing to a String can't fail.
-            row.iter().for_each(|weight| {
+            for weight in row {
                 let _ = write!(out, "\t{weight:.1}");
-            });
+            }
             out.push('\n');
         }
     }

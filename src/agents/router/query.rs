@@ -69,9 +69,7 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
 fn understood(text: &str, reading: &Reading, terms: usize) -> bool {
     let message = Message::read(text);
     let units = &message.text.units;
-    let tells = |unit: &&String| {
-        unit.chars().any(|c| !c.is_ascii()) && !unit.chars().all(|c| matches!(c, '\u{3041}'..='\u{309f}' | 'ー'))
-    };
+    let tells = |unit: &&String| !unit.is_ascii() && !unit.chars().all(|c| matches!(c, '\u{3041}'..='\u{309f}' | 'ー'));
     let known = |at: usize| reading.hits().iter().any(|hit| (hit.start..hit.end).contains(&at));
     let telling = units.iter().enumerate().filter(|(_, unit)| tells(unit));
     let (all, found) = telling.fold((0, 0), |(all, found), (at, _)| (all + 1, found + usize::from(known(at))));
@@ -99,7 +97,7 @@ const PLAINLY: &[(Concept, &str)] = &[
     (Concept::HowDeep, "depth limit"),
     (Concept::AgeLimit, "minimum age Open Water Diver"),
     (Concept::Prereq, "prerequisites requirements"),
-    (Concept::Refresher, "refresher after a long break"),
+    (Concept::Refresher, "refresher long break"),
     (Concept::NoFly, "flying after diving"),
     (Concept::Dci, "decompression sickness"),
 ];
