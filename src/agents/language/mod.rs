@@ -85,28 +85,49 @@ impl Signs {
 
 fn scores(raw: &str, text: &Text) -> Vec<(Lang, f32)> {
     let mut scores: Vec<(Lang, f32)> = LATIN.iter().map(|&lang| (lang, score(lang, raw, text))).collect();
-    if text.units.len() <= FEW && scores.iter().all(|(_, score)| *score < SURE) {
-        for ((_, score), known) in scores.iter_mut().zip(known_words(text)) {
-            *score += known;
+    let shares = if text.units.len() <= FEW && scores.iter().all(|(_, score)| *score < SURE) {
+        let known = Known::of(text);
+        for ((_, score), words) in scores.iter_mut().zip(known.words()) {
+            *score += words;
         }
-    }
-    for ((_, score), share) in scores.iter_mut().zip(Letters::shipped().shares(raw)) {
+        Letters::shipped().shares(&known.without_names(text))
+    } else {
+        Letters::shipped().shares(raw)
+    };
+    for ((_, score), share) in scores.iter_mut().zip(shares) {
         *score += LETTERS * share;
     }
     scores.sort_by(|a, b| b.1.total_cmp(&a.1));
     scores
 }
 
-/// What the lexicons know of the words, per language of Latin script: "takut hiu" has no small word that
-/// would tell. Words that all of them know are names and tell nothing.
-fn known_words(text: &Text) -> [f32; LATIN.len()] {
-    let known: [HashSet<usize>; LATIN.len()] = LATIN.map(|lang| {
-        let hits = Lexicon::of(lang).find(text);
-        hits.iter().flat_map(|hit| hit.start..hit.end).collect()
-    });
-    let everywhere = |unit: &usize| known.iter().all(|units| units.contains(unit));
-    let told = |units: &HashSet<usize>| units.iter().filter(|unit| !everywhere(unit)).map(|_| KNOWN_WORD).sum();
-    std::array::from_fn(|at| known.get(at).map_or(0.0, told))
+/// What the lexicons know of the words of a short message, per language of Latin script: "takut hiu" has no
+/// small word that would tell. Words that all of them know are names and tell nothing.
+struct Known([HashSet<usize>; LATIN.len()]);
+
+impl Known {
+    fn of(text: &Text) -> Self {
+        Self(LATIN.map(|lang| {
+            let hits = Lexicon::of(lang).find(text);
+            hits.iter().flat_map(|hit| hit.start..hit.end).collect()
+        }))
+    }
+
+    fn is_name(&self, unit: usize) -> bool {
+        self.0.iter().all(|units| units.contains(&unit))
+    }
+
+    /// What the known words count in each language.
+    fn words(&self) -> [f32; LATIN.len()] {
+        let told = |units: &HashSet<usize>| units.iter().filter(|unit| !self.is_name(**unit)).map(|_| KNOWN_WORD).sum();
+        std::array::from_fn(|at| self.0.get(at).map_or(0.0, told))
+    }
+
+    /// The words that are no names.
+    fn without_names(&self, text: &Text) -> String {
+        let words = text.units.iter().enumerate().filter(|(at, _)| !self.is_name(*at)).map(|(_, unit)| unit.as_str());
+        words.collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// The language when the script alone tells.

@@ -139,7 +139,7 @@ fn choose(brief: &Brief, said: &str) -> Chosen {
 }
 
 /// A safety passage that the search believes much less than the best one is about something else.
-const NEAR: f32 = 0.75;
+const NEAR: f32 = 0.6;
 
 /// The type of documents that are written for a worried diver, one worry to a section.
 const WORRIES: &str = "safety_worry";
