@@ -164,6 +164,7 @@ pub(crate) fn discord(config: &Config) -> Result<Option<DiscordAdapter>, Compose
         message_content: config.discord.message_content,
         settle: Duration::from_millis(config.lanes.settle_ms),
         bot: BotId::new(config.bot.clone()),
+        most_invalid: dovvybuddy_discord::MOST_INVALID,
     };
     Ok(Some(DiscordAdapter::new(discord, Arc::new(SystemClock))?))
 }
