@@ -39,6 +39,8 @@ const MOST_FAILURES: u32 = 3;
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How long closing may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long the gateway may be silent when a session is to be taken up again.
+const RESUME_PATIENCE: Duration = Duration::from_secs(5);
 /// How often is noted where the sessions go on, and how long that may take.
 const NOTE: Duration = Duration::from_secs(1);
 const NOTE_PATIENCE: Duration = Duration::from_secs(2);
@@ -268,9 +270,15 @@ impl Gateway {
         stop: &CancellationToken,
     ) -> Ended {
         loop {
+            let resuming = shard.state() == ShardState::Resuming;
             let heard = tokio::select! {
                 heard = shard.next() => heard,
                 () = stop.cancelled() => return Ended::Stopped,
+                () = tokio::time::sleep(RESUME_PATIENCE), if resuming => {
+                    tracing::warn!(shard = number, "the gateway does not take the session up; a new one is asked for");
+                    *failures = MOST_FAILURES;
+                    return Ended::Lost;
+                }
             };
             match heard {
                 Some(Ok(Message::Text(text))) => {
@@ -366,6 +374,8 @@ impl Gateway {
         self.receiver.look_for_gaps().await;
         let (id, address) = (ready.session_id, Some(ready.resume_gateway_url));
         self.sessions.open(shard, Saved { id, sequence, address, shards, me: ready.user.id });
+        // Before anything is heard in it: a crash may be the next thing.
+        self.leave_word().await;
     }
 }
 

@@ -163,6 +163,23 @@ async fn a_first_word_that_nobody_heard_is_brought_by_the_session() {
 }
 
 #[tokio::test]
+async fn a_gateway_that_takes_no_session_up_is_asked_for_a_new_one() {
+    let (platform, setup, daemon) = connected(quick()).await;
+    let ada = platform.user("ada", "en-US");
+    let chat = platform.direct(ada);
+    ask(&platform, ada, chat, QUESTION).await;
+    daemon.at_rest().await;
+    daemon.kill().await;
+    until("the socket is gone", || !platform.connected()).await;
+    platform.ignore_resumes(true);
+    platform.say(ada, chat, "What is a safety stop?");
+    let daemon = setup.start().await;
+    assert_eq!(said(&platform, chat, 2).await.len(), 2);
+    assert_eq!(platform.counts().identified, 2);
+    daemon.kill().await;
+}
+
+#[tokio::test]
 async fn many_known_chats_are_asked_about_one_after_another() {
     const CHATS: usize = 40;
     let (platform, setup, daemon) = connected(quick()).await;
