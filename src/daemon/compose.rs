@@ -196,7 +196,7 @@ pub(crate) fn knowledge_config(config: &Config, demo: bool) -> KnowledgeConfig {
     let mut roots = vec![Root::new("content", config.content_dir.clone())];
     let own = own_content(config);
     if own.is_dir() {
-        roots.push(Root::new("operator", own));
+        roots.push(Root { many: config.on_postgres(), ..Root::new("operator", own) });
     }
     if demo {
         roots.push(Root::new("demo", config.demo_content_dir.clone()));
