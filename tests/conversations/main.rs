@@ -22,6 +22,7 @@ mod discord_gateway;
 mod discord_support;
 mod emergencies;
 mod leads;
+mod messenger;
 mod models;
 mod operation;
 mod platforms;

@@ -55,6 +55,11 @@ impl Discord {
         lock(&self.shared).refuse_resumes = refuse;
     }
 
+    /// While set, no RESUME is answered at all.
+    pub fn ignore_resumes(&self, ignore: bool) {
+        lock(&self.shared).ignore_resumes = ignore;
+    }
+
     /// While set, the platform is out of order: 502 on every route, no socket.
     pub fn down(&self, down: bool) {
         let mut world = lock(&self.shared);

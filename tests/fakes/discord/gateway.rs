@@ -134,6 +134,7 @@ impl Connection {
             }
             Some(2) if self.session.is_some() => Err(End::Close(4005)),
             Some(2) => self.identify(&payload["d"]).await,
+            Some(6) if lock(&self.shared).ignore_resumes => Ok(()),
             Some(6) => self.resume(&payload["d"]).await,
             Some(3 | 4 | 8) if self.session.is_some() => Ok(()),
             Some(3 | 4 | 8) => Err(End::Close(4003)),

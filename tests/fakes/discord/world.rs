@@ -182,6 +182,7 @@ pub(super) struct World {
     /// Sockets stay open but nothing comes from them any more.
     pub(super) zombie: bool,
     pub(super) refuse_resumes: bool,
+    pub(super) ignore_resumes: bool,
     /// Nobody answers: connections are closed, requests get 502.
     pub(super) down: bool,
     /// When IDENTIFYs of each concurrency key were last taken.
@@ -229,6 +230,7 @@ impl World {
             counts: Counts::default(),
             zombie: false,
             refuse_resumes: false,
+            ignore_resumes: false,
             down: false,
             identified_at: HashMap::new(),
             endpoint: None,
