@@ -15,9 +15,9 @@ use dovvybuddy_core::spine::{Ports, Spine, SpineSettings, Stops};
 use dovvybuddy_core::store::{KnowledgeBase, Ledger, SpendCaps, Store, StoreError};
 use dovvybuddy_core::turn::TurnSettings;
 use dovvybuddy_core::{BotId, ChannelId, Clock, SystemClock};
-use dovvybuddy_knowledge::{Embeddings, FileShelf, Knowledge, KnowledgeConfig, Root};
+use dovvybuddy_knowledge::{Embeddings, FileShelf, Knowledge, KnowledgeConfig, Root, documents_of_places};
 use dovvybuddy_llm::{Chain, Extractive, Member, ModelConfig, Spending};
-use dovvybuddy_store_postgres::{PostgresStore, Reckoning};
+use dovvybuddy_store_postgres::{Adoption, PostgresStore, Reckoning};
 use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore};
 use dovvybuddy_web::{WebConfig, WebParts, WebState};
 
@@ -155,6 +155,7 @@ pub(crate) async fn postgres(config: &Config, dispatch: bool, migrate: bool) -> 
         dispatch,
         max_waiting: config.lanes.most_waiting,
         migrate,
+        adoption: Some(Adoption { bot: BotId::new(config.bot.clone()), places: documents_of_places }),
         clock: Arc::new(SystemClock),
         reckoning: Reckoning::Database,
     };

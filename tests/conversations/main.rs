@@ -12,6 +12,7 @@
     reason = "what was not expected ends the test"
 )]
 
+mod adoption;
 mod api;
 mod commands;
 mod configuration;
