@@ -79,6 +79,7 @@ pub(crate) enum ComposeError {
 }
 
 /// What speaks and decides, apart from any conversation.
+#[derive(Clone)]
 pub(crate) struct Minds {
     pub(crate) guard: Arc<RuleGuard>,
     pub(crate) router: Arc<HeuristicRouter>,
@@ -162,13 +163,18 @@ pub(crate) async fn postgres(config: &Config, dispatch: bool, migrate: bool) -> 
     PostgresStore::open(options).await
 }
 
-/// Loads prompts, phrases and emergency replies.
-pub(crate) fn minds(config: &Config) -> Result<Minds, ComposeError> {
-    let operator = Operator {
+/// What is said of the operator.
+pub(crate) fn operator(config: &Config) -> Operator {
+    Operator {
         name: config.operator.name.clone(),
         contact: config.operator.contact.clone().or_else(|| config.operator.booking_url.clone()),
         emergency_contacts: config.operator.emergency_contacts.clone(),
-    };
+    }
+}
+
+/// Loads prompts, phrases and emergency replies.
+pub(crate) fn minds(config: &Config) -> Result<Minds, ComposeError> {
+    let operator = operator(config);
     let agents = PromptLibrary::load(Some(&config.prompts_dir))?;
     let voice = PhraseBook::load(Some(&config.prompts_dir), &operator)?;
     let guard = RuleGuard::load(Some(&config.content_dir), &operator)?;

@@ -27,6 +27,7 @@ mod models;
 mod operation;
 mod platforms;
 mod postgres;
+mod reload;
 mod routing;
 mod slow_clients;
 mod storage;

@@ -55,7 +55,7 @@ impl Trainer {
     }
 
     fn fit_once(&self, examples: &[Example], before: &Model) -> Model {
-        let router = HeuristicRouter { model: before.clone(), own_agents: Vec::new() };
+        let router = HeuristicRouter::new(&[]).with_model(before.clone());
         let mut rows: Vec<(Named, usize)> = examples
             .iter()
             .filter_map(|example| {
