@@ -19,7 +19,7 @@ use crate::fault::{Fault, Outcome};
 use crate::pauses::Paused;
 use crate::queue::Queue;
 use crate::schema::{self, Standing};
-use crate::store::{Changes, Inner, PostgresStore};
+use crate::store::{Alarms, Changes, Inner, PostgresStore};
 
 /// Nothing that serves a message takes longer on the server; long work is cut into pieces.
 const STATEMENT: &str = "30s";
@@ -97,6 +97,7 @@ async fn open(options: OpenOptions) -> Outcome<PostgresStore> {
         queue: Arc::new(Queue::new(options.max_waiting)),
         changes: Arc::new(Changes::default()),
         paused: Paused::default(),
+        alarms: Alarms::default(),
         offers: AtomicI64::new(random()),
         tasks: Mutex::default(),
     };

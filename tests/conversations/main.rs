@@ -28,6 +28,7 @@ mod operation;
 mod platforms;
 mod postgres;
 mod reload;
+mod replicas;
 mod routing;
 mod slow_clients;
 mod storage;
