@@ -4,10 +4,6 @@
 //! (our spine with an agent that echoes), `bench-load` (the generator by hand), `bench-run`
 //! (everything, compared within one run). `bench/README.md` says what the figures mean.
 
-/// The daemon's allocator, for the floor and the load as well: ratios are about the programs.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 pub mod client;
 pub mod corpus;
 pub mod generator;

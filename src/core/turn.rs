@@ -381,6 +381,7 @@ impl Turns {
     /// An emergency that only the joined burst or the stored history shows.
     fn alarm(&self, session: &mut Session, alarm: &Alarm, composer: &Composer<'_>) -> Spoken {
         self.hearing.stand(&session.conversation, Some(alarm.standing.clone()));
+        metrics::counter!("dovvybuddy_emergencies_total", "kind" => alarm.standing.kind.as_str()).increment(1);
         session.emergency = Some(alarm.standing.clone());
         session.state.remove(lead_flow::KEY);
         let mut reply = composer.fixed(&alarm.text, SAFETY, alarm.lang, Safety::Emergency);

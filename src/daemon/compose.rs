@@ -43,6 +43,9 @@ pub(crate) enum ComposeError {
     /// The prompts.
     #[error("prompts_dir can't be used: {0}")]
     Prompts(#[from] dovvybuddy_agents::PromptError),
+    /// Reading the prompts ended without a result.
+    #[error("reading the prompts was broken off: {0}")]
+    Minds(#[from] tokio::task::JoinError),
     /// The fixed sentences.
     #[error("the phrases can't be used: {0}")]
     Phrases(#[from] dovvybuddy_agents::PhraseError),
@@ -281,9 +284,14 @@ pub(crate) async fn house(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // What is wrong with a configuration is told before anything that takes a while.
     let members = if how.models { models(config)? } else { Vec::new() };
-    let minds = minds(config)?;
-    let real = store(config, how.dispatch, how.migrate).await?;
-    let knowledge = knowledge(config, real.clone(), how.demo).await?;
+    // Lexicons and prompts are read on another core while the store is opened and its content indexed.
+    let reading = tokio::task::spawn_blocking({
+        let config = config.clone();
+        move || minds(&config)
+    });
+    let opened = stored_knowledge(config, how).await;
+    let minds = reading.await??;
+    let (real, knowledge) = opened?;
     let store: Arc<dyn Store> =
         if how.scratch { Arc::new(embedded(config, "sqlite::memory:".to_owned(), false, true).await?) } else { real };
     let models = chain(config, members, &minds, store.clone(), &clock);
@@ -313,6 +321,13 @@ pub(crate) async fn house(
     let stops = Stops { closing: lifecycle.stopping.clone(), park: lifecycle.park.clone() };
     let spine = Spine::new(ports, settings(config), stops);
     Ok(House { spine, store, knowledge, minds, clock, models })
+}
+
+/// The store, and what it holds to be searched.
+async fn stored_knowledge(config: &Config, how: Use) -> Result<(Arc<dyn Store>, Arc<Knowledge>), ComposeError> {
+    let store = store(config, how.dispatch, how.migrate).await?;
+    let knowledge = knowledge(config, store.clone(), how.demo).await?;
+    Ok((store, knowledge))
 }
 
 fn settings(config: &Config) -> SpineSettings {

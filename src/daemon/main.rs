@@ -19,10 +19,6 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-/// A turn makes thousands of small allocations on many threads; the C library's allocator takes a seventh of its time.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
