@@ -10,6 +10,10 @@ pub mod generator;
 pub mod latency;
 pub mod process;
 pub mod slow;
+pub mod trips;
+
+/// Connections to Postgres of each program that is compared.
+pub const CONNECTIONS: u32 = 16;
 
 /// A cause, for a person who reads the terminal.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

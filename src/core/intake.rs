@@ -28,7 +28,7 @@ use crate::hearing::{Hearing, WINDOW};
 use crate::ids::{BotId, ChannelId, ConversationKey, SessionId, TurnId};
 use crate::lanes::Running;
 use crate::lang::Lang;
-use crate::limit::{Allowance, Charge, Quota};
+use crate::limit::{Allowance, Charge, Dial};
 use crate::pressed::Pressed;
 use crate::reply::Reply;
 use crate::session::{Role, Session};
@@ -68,7 +68,7 @@ pub struct Parts {
     /// Time and ids.
     pub clock: Arc<dyn Clock>,
     /// The limit of one diver across all channels.
-    pub diver_quota: Quota,
+    pub diver_quota: Arc<Dial>,
     /// The running turns' events.
     pub streams: Arc<Streams>,
     /// What was said lately.
@@ -365,7 +365,7 @@ impl Inner {
     }
 
     async fn enqueue(&self, event: Inbound) -> Result<Admitted, Refusal> {
-        let charge = Charge { key: event.sender.key.encode(), quota: self.diver_quota };
+        let charge = Charge { key: event.sender.key.encode(), quota: self.diver_quota.get() };
         let log = self.streams.open(event.turn, &event.conversation);
         let opened = Opened { streams: &self.streams, turn: event.turn, kept: false };
         let accepted = self.store.accept(&event, self.session_for(&event), Some(&charge)).await;

@@ -15,9 +15,9 @@ use dovvybuddy_core::spine::{Ports, Spine, SpineSettings, Stops};
 use dovvybuddy_core::store::{KnowledgeBase, Ledger, SpendCaps, Store, StoreError};
 use dovvybuddy_core::turn::TurnSettings;
 use dovvybuddy_core::{BotId, ChannelId, Clock, SystemClock};
-use dovvybuddy_knowledge::{Embeddings, FileShelf, Knowledge, KnowledgeConfig, Root};
+use dovvybuddy_knowledge::{Embeddings, FileShelf, Knowledge, KnowledgeConfig, Root, documents_of_places};
 use dovvybuddy_llm::{Chain, Extractive, Member, ModelConfig, Spending};
-use dovvybuddy_store_postgres::{PostgresStore, Reckoning};
+use dovvybuddy_store_postgres::{Adoption, PostgresStore, Reckoning};
 use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore};
 use dovvybuddy_web::{WebConfig, WebParts, WebState};
 
@@ -85,6 +85,7 @@ pub(crate) enum ComposeError {
 }
 
 /// What speaks and decides, apart from any conversation.
+#[derive(Clone)]
 pub(crate) struct Minds {
     pub(crate) guard: Arc<RuleGuard>,
     pub(crate) router: Arc<HeuristicRouter>,
@@ -161,19 +162,25 @@ pub(crate) async fn postgres(config: &Config, dispatch: bool, migrate: bool) -> 
         dispatch,
         max_waiting: config.lanes.most_waiting,
         migrate,
+        adoption: Some(Adoption { bot: BotId::new(config.bot.clone()), places: documents_of_places }),
         clock: Arc::new(SystemClock),
         reckoning: Reckoning::Database,
     };
     PostgresStore::open(options).await
 }
 
-/// Loads prompts, phrases and emergency replies.
-pub(crate) fn minds(config: &Config) -> Result<Minds, ComposeError> {
-    let operator = Operator {
+/// What is said of the operator.
+pub(crate) fn operator(config: &Config) -> Operator {
+    Operator {
         name: config.operator.name.clone(),
         contact: config.operator.contact.clone().or_else(|| config.operator.booking_url.clone()),
         emergency_contacts: config.operator.emergency_contacts.clone(),
-    };
+    }
+}
+
+/// Loads prompts, phrases and emergency replies.
+pub(crate) fn minds(config: &Config) -> Result<Minds, ComposeError> {
+    let operator = operator(config);
     let agents = PromptLibrary::load(Some(&config.prompts_dir))?;
     let voice = PhraseBook::load(Some(&config.prompts_dir), &operator)?;
     let guard = RuleGuard::load(Some(&config.content_dir), &operator)?;

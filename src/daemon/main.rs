@@ -9,6 +9,7 @@ mod lifecycle;
 mod output;
 mod receive;
 mod redact;
+mod reload;
 mod second_opinion;
 mod server;
 mod stall;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dovvybuddy_core::clock::Clock;
-use dovvybuddy_core::store::{Document, DocumentState, Edition, KnowledgeBase};
+use dovvybuddy_core::store::{ADOPTED, Document, DocumentState, Edition, KnowledgeBase};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -82,9 +82,14 @@ impl Root {
     }
 }
 
-/// Whether a document belongs to one of the roots, or to no directory at all.
-pub(crate) fn belongs(state: &DocumentState, roots: &[Root]) -> bool {
+/// Whether a document is read from one of the roots, or belongs to no directory at all.
+fn belongs(state: &DocumentState, roots: &[Root]) -> bool {
     state.root.is_empty() || roots.iter().any(|root| root.name == state.root)
+}
+
+/// Whether a document is searched where these roots are.
+pub(crate) fn is_searched(state: &DocumentState, roots: &[Root]) -> bool {
+    state.root == ADOPTED || belongs(state, roots)
 }
 
 /// A file of a content directory.

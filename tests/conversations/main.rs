@@ -12,6 +12,7 @@
     reason = "what was not expected ends the test"
 )]
 
+mod adoption;
 mod api;
 mod commands;
 mod configuration;
@@ -27,6 +28,8 @@ mod models;
 mod operation;
 mod platforms;
 mod postgres;
+mod reload;
+mod replicas;
 mod routing;
 mod slow_clients;
 mod storage;

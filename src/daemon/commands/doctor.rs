@@ -215,11 +215,12 @@ fn emergency(guard: &dovvybuddy_agents::RuleGuard) -> Vec<Finding> {
     const CHECK: &str = "emergency replies";
     let mend = "mend the file, or remove it; until then the built-in words stand in for it";
     let mut findings: Vec<Finding> =
-        guard.faults().iter().map(|fault| Finding::fail(CHECK, fault.to_string(), mend)).collect();
+        guard.faults().into_iter().map(|fault| Finding::fail(CHECK, fault, mend)).collect();
     if findings.is_empty() {
         findings.push(Finding::ok(CHECK, "every file can be used"));
     }
-    let stale = guard.hotlines().older_than(SystemClock.now(), OLD_CONTENT);
+    let hotlines = guard.hotlines();
+    let stale = hotlines.older_than(SystemClock.now(), OLD_CONTENT);
     findings.push(if stale.is_empty() {
         Finding::ok("hotlines", "all were checked within 400 days")
     } else {
