@@ -117,7 +117,10 @@ fn read(status: StatusCode, wait: Option<Duration>, body: &[u8]) -> Result<Value
         10 if matches!(part, 2_018_278 | 2_534_022) => CallError::Closed,
         // Nobody of that id, or they don't take messages of this account.
         100 if part == 2_018_001 => CallError::Unreachable(words()),
-        230 | 551 | 10_903 | 10_904 | 1_545_041 => CallError::Unreachable(words()),
+        // Gone, no account there, not on the list of a test number, blocked, has not taken the terms.
+        230 | 551 | 10_903 | 10_904 | 1_545_041 | 131_026 | 131_030 | 131_050 | 130_497 | 131_021 => {
+            CallError::Unreachable(words())
+        }
         131_056 => CallError::Throttled { wait: wait.unwrap_or(PAIR_PAUSE), pair: true },
         4 | 32 | 613 | 80_006 | 80_007 | 130_429 | 131_048 | 133_016 => {
             CallError::Throttled { wait: wait.unwrap_or(A_WHILE), pair: false }
@@ -126,8 +129,6 @@ fn read(status: StatusCode, wait: Option<Duration>, body: &[u8]) -> Result<Value
             CallError::Throttled { wait: wait.unwrap_or(A_WHILE), pair: false }
         }
         3 | 10 | 190 | 200..=299 | 368 | 131_005 | 131_031 => CallError::Unauthorized(words()),
-        // No account there, not on the list of a test number, blocked, has not taken the terms.
-        131_026 | 131_030 | 131_050 | 130_497 | 131_021 => CallError::Unreachable(words()),
         1 | 2 | 1_200 | 131_016 | 131_057 | 133_004 => CallError::Down(words().into()),
         _ if status == StatusCode::UNAUTHORIZED => CallError::Unauthorized(words()),
         _ if status == StatusCode::SERVICE_UNAVAILABLE => CallError::Down(words().into()),

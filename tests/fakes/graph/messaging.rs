@@ -81,8 +81,9 @@ impl FakeGraph {
         id
     }
 
-    /// A batch of one event at a time of its own, without bringing it.
+    /// A batch of one event at a time of its own, without bringing it. The person counts as heard.
     pub fn batch_at(&self, on: Product, person: &str, event: &Value, seconds: u64) -> String {
+        self.shared.world().heard.insert(person.to_owned(), Instant::now());
         batch_at(on, (person, on.account()), event, seconds)
     }
 
