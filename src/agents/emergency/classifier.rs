@@ -33,6 +33,9 @@ impl Default for Thresholds {
     }
 }
 
+/// The least probability at which a worry without a sign is an emergency.
+const WORRIED: f32 = 0.97;
+
 const WEIGHTS: &str = include_str!("weights.tsv");
 
 /// Words beyond this many are not looked at.
@@ -114,8 +117,15 @@ impl Classifier {
         let probability = 1.0 / (1.0 + (-sum).exp());
         let signed = readings.iter().chain(before.iter().copied()).any(|reading| reading.count(Concept::is_sign) > 0);
         let Thresholds { raise, raise_unsigned, take_back } = self.thresholds;
+        // Who speaks of a fear and names no sign has the words of danger without the danger.
+        let worried = readings.iter().any(|reading| reading.has(Concept::Worry));
+        let enough = match (signed, worried) {
+            (true, _) => raise,
+            (false, false) => raise_unsigned,
+            (false, true) => raise_unsigned.max(WORRIED),
+        };
         match probability {
-            p if p >= if signed { raise } else { raise_unsigned } => Opinion::Raise,
+            p if p >= enough => Opinion::Raise,
             p if p < take_back => Opinion::TakeBack,
             _ => Opinion::Agree,
         }
