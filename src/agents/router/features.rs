@@ -91,6 +91,33 @@ fn leans_back(reading: &Reading, topics: &[Concept]) -> bool {
     reading.has(Concept::FollowUp) || (topics.is_empty() && reading.len() <= short * 2)
 }
 
+/// Whether a message that leans back says by itself what is to be searched for: what was said before would only
+/// lead astray.
+pub(crate) fn stands_alone(reading: &Reading) -> bool {
+    let short = if text::unspaced(reading.lang()) { SHORT * 3 } else { SHORT };
+    reading.len() > short && reading.any(WHOLE_SUBJECTS)
+}
+
+/// Subjects that need no other. A level, a price or a month is asked of something.
+const WHOLE_SUBJECTS: &[Concept] = &[
+    Concept::Medical,
+    Concept::Medicine,
+    Concept::NoFly,
+    Concept::Ears,
+    Concept::GasHazard,
+    Concept::Drill,
+    Concept::Intox,
+    Concept::Worry,
+    Concept::FirstAid,
+    Concept::Place,
+    Concept::DiveSite,
+    Concept::Species,
+    Concept::Gear,
+    Concept::Biology,
+    Concept::Physics,
+    Concept::History,
+];
+
 /// Concepts that name a subject, as opposed to grammar and circumstances.
 pub(crate) const fn is_topic(concept: Concept) -> bool {
     concept as usize >= Concept::Agency as usize

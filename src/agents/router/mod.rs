@@ -218,7 +218,11 @@ impl HeuristicRouter {
         };
         let intent = intent(reading, &to, decision.label);
         let earlier = history.iter().rev().find(|(role, _)| *role == Role::User).map(|(_, text)| *text);
-        let mut query = query::standalone(&asked.text, earlier.filter(|_| decision.follow_up), reading);
+        let mut query = query::standalone(
+            &asked.text,
+            earlier.filter(|_| decision.follow_up && !features::stands_alone(reading)),
+            reading,
+        );
         if let Some(worry) = &worry {
             let subject = profile::searched(worry, decision.lang);
             if reading.len() > LONG_WORRY && !subject.is_empty() && decision.label == "safety" {
@@ -335,6 +339,8 @@ fn intent(reading: &Reading, to: &Destination, label: &str) -> String {
             // "Can I dive with hammerheads" has the words of fitness to dive and is no matter of it.
             let fits = |concept: &Concept| match concept {
                 Concept::Fitness => matches!(label, "safety" | "certification"),
+                // In English the answer looks for a word of business besides.
+                Concept::Price if reading.lang() == Lang::En => label != "safety",
                 concept if OPERATORS_OWN.contains(concept) => label == "retrieval",
                 _ => true,
             };

@@ -33,7 +33,12 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
                 // Much is needed; a level's prerequisites are asked for by its name.
                 Concept::Prereq => reading.has(Concept::Level) && said.contains("need"),
                 // The level's own page says its age.
-                Concept::AgeLimit => !reading.any(&[Concept::Level, Concept::Course]),
+                Concept::AgeLimit => {
+                    let else_asked = [Concept::Level, Concept::Course, Concept::Medical, Concept::Medicine];
+                    !reading.any(&else_asked)
+                }
+                Concept::Ears => reading.any(&[Concept::Pain, Concept::EarMild]) || said.contains("hurt"),
+                Concept::Month => reading.has(Concept::Place),
                 _ => true,
             };
             if reading.has(*concept) && named && !words.split(' ').any(|word| said.contains(stem(word))) {
@@ -100,6 +105,8 @@ const PLAINLY: &[(Concept, &str)] = &[
     (Concept::Refresher, "refresher long break"),
     (Concept::NoFly, "flying after diving"),
     (Concept::Dci, "decompression sickness"),
+    (Concept::Ears, "blocked ear pain barotrauma"),
+    (Concept::Month, "best season"),
 ];
 
 /// The text without times of day: who flies at 18:00 does not ask about 18 m.

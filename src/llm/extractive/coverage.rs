@@ -62,6 +62,12 @@ const PLAIN: &[&str] = &[
     "still",
     "alreadi",
     "right",
+    "kid",
+    "session",
+    "yesterday",
+    "today",
+    "tonight",
+    "tomorrow",
 ];
 
 /// Whether the sentences rated in `scores` say something about what is asked.
