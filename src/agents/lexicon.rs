@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use dovvybuddy_core::Lang;
 
 use crate::concept::Concept;
-use crate::pattern::{Hit, Matcher};
+use crate::pattern::{self, Hit, Matcher};
 use crate::text::{self, Text};
 
 macro_rules! files {
@@ -72,7 +72,7 @@ impl Lexicon {
 
     /// Reads the compiled-in files of a language.
     pub(crate) fn load(lang: Lang) -> Result<Self, LexiconError> {
-        let mut matcher = Matcher::new(text::unspaced(lang));
+        let mut matcher = Matcher::new(text::unspaced(lang)).with_attached(pattern::attached(lang));
         let mut glosses = Vec::new();
         let [emergency, topics] = sources(lang);
         for (file, source) in [emergency, topics, SHARED] {

@@ -17,8 +17,9 @@ mod prompts;
 mod router;
 mod text;
 
-pub use emergency::{EmergencyTrainer, Hotline, Hotlines, ReplyError, RuleGuard};
+pub use emergency::{EmergencyTrainer, Hotline, Hotlines, ReplyError, RuleGuard, Thresholds};
 pub use evaluate::{Case, EvalError, RoutingReport, Row, Turn, eval_routing, predict_all, read_cases, report};
+pub use language::fit_letters;
 pub use phrases::{PhraseBook, PhraseError};
 pub use prompts::{PromptError, PromptLibrary};
 pub use router::{Example, HeuristicRouter, Model, Trainer};

@@ -244,6 +244,11 @@ impl Intake {
         self.0.handover.overheard(conversation, text, by).await
     }
 
+    /// Whether words that a platform brings back were said by us. See [`Handover::is_ours`].
+    pub async fn is_ours(&self, conversation: &ConversationKey, text: &str) -> Result<bool, StoreError> {
+        self.0.handover.is_ours(conversation, text).await
+    }
+
     /// A fixed sentence in the language of a platform's `locale`, for what an adapter says by itself.
     pub fn say(&self, phrase: Phrase, locale: Option<&str>) -> String {
         self.0.voice.say(phrase, locale.and_then(Lang::from_locale).unwrap_or_default())
@@ -265,6 +270,16 @@ impl Intake {
         channel: &ChannelId,
     ) -> Result<Vec<(ConversationKey, String)>, StoreError> {
         self.0.store.newest_events(bot, channel).await
+    }
+
+    /// See [`crate::store::Leases::word`].
+    pub async fn word(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.0.store.word(name).await
+    }
+
+    /// See [`crate::store::Leases::leave_word`].
+    pub async fn leave_word(&self, name: &str, word: &str) -> Result<(), StoreError> {
+        self.0.store.leave_word(name, word).await
     }
 
     /// Whether the guard hears an emergency in an event: an adapter with a limit of its own lets that pass.

@@ -22,8 +22,8 @@ use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore};
 use dovvybuddy_web::{WebConfig, WebParts, WebState};
 
 pub(crate) use self::channels::{
-    Channels, alert_desk, channels, deliveries, discord, herald, hooks, lead_notices, outlets, telegram, twilio,
-    whatsapp,
+    Channels, alert_desk, channels, deliveries, discord, herald, hooks, lead_notices, messenger, outlets, telegram,
+    twilio, whatsapp,
 };
 use crate::config::{Config, EmbeddingProvider};
 use crate::lifecycle::{Lifecycle, SOFT_STOP};
@@ -73,6 +73,9 @@ pub(crate) enum ComposeError {
     /// The WhatsApp channel.
     #[error("whatsapp: {0}")]
     WhatsApp(#[source] BoxError),
+    /// Instagram or Messenger.
+    #[error("{0}: {1}")]
+    Messenger(&'static str, #[source] BoxError),
     /// The Twilio channel.
     #[error("twilio: {0}")]
     Twilio(#[source] BoxError),
@@ -200,7 +203,7 @@ pub(crate) fn knowledge_config(config: &Config, demo: bool) -> KnowledgeConfig {
     let mut roots = vec![Root::new("content", config.content_dir.clone())];
     let own = own_content(config);
     if own.is_dir() {
-        roots.push(Root::new("operator", own));
+        roots.push(Root { many: config.on_postgres(), ..Root::new("operator", own) });
     }
     if demo {
         roots.push(Root::new("demo", config.demo_content_dir.clone()));

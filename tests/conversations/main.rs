@@ -23,6 +23,7 @@ mod discord_gateway;
 mod discord_support;
 mod emergencies;
 mod leads;
+mod messenger;
 mod models;
 mod operation;
 mod platforms;

@@ -9,19 +9,29 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
-use super::judge;
 use super::reading::Reading;
+use super::{company, judge};
 use crate::concept::Concept;
 use crate::feature::Name;
 use crate::message::Message;
 use crate::text;
 
-/// From this probability on a message is an emergency even if the rules saw none.
-const RAISE: f32 = 0.5;
-/// The same for a message that names no sign, after none that did: words alone need to be clearer.
-const RAISE_UNSIGNED: f32 = 0.75;
-/// Below this probability an alarm of the rules is taken back: the rules hear the word, not the story.
-const TAKE_BACK: f32 = 0.1;
+/// The probabilities from which the classifier has its say.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Thresholds {
+    /// From here on a message is an emergency even if the rules saw none.
+    pub raise: f32,
+    /// The same for a message that names no sign, after none that did: words alone need to be clearer.
+    pub raise_unsigned: f32,
+    /// Below this an alarm of the rules is taken back: the rules hear the word, not the story.
+    pub take_back: f32,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self { raise: 0.5, raise_unsigned: 0.75, take_back: 0.5 }
+    }
+}
 
 const WEIGHTS: &str = include_str!("weights.tsv");
 
@@ -35,6 +45,7 @@ const STEM: usize = 5;
 pub(crate) struct Classifier {
     numbers: HashMap<&'static str, u32>,
     weights: Vec<Weight>,
+    thresholds: Thresholds,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +81,13 @@ impl Classifier {
         };
         let pairs: BTreeMap<&'static str, f32> = source.lines().filter_map(pair).collect();
         let weights = pairs.iter().map(|(name, weight)| Weight { weight: *weight, said: name.contains(':') }).collect();
-        Self { numbers: pairs.keys().copied().zip(0..).collect(), weights }
+        Self { numbers: pairs.keys().copied().zip(0..).collect(), weights, thresholds: Thresholds::default() }
+    }
+
+    /// The same with other thresholds.
+    pub(super) const fn with_thresholds(mut self, thresholds: Thresholds) -> Self {
+        self.thresholds = thresholds;
+        self
     }
 
     /// Weighs a message, read as `readings` says, after `before`.
@@ -96,9 +113,10 @@ impl Classifier {
         }
         let probability = 1.0 / (1.0 + (-sum).exp());
         let signed = readings.iter().chain(before.iter().copied()).any(|reading| reading.count(Concept::is_sign) > 0);
+        let Thresholds { raise, raise_unsigned, take_back } = self.thresholds;
         match probability {
-            p if p >= if signed { RAISE } else { RAISE_UNSIGNED } => Opinion::Raise,
-            p if p < TAKE_BACK => Opinion::TakeBack,
+            p if p >= if signed { raise } else { raise_unsigned } => Opinion::Raise,
+            p if p < take_back => Opinion::TakeBack,
             _ => Opinion::Agree,
         }
     }
@@ -119,6 +137,7 @@ fn features(name: &mut Name<impl FnMut(&str, f32)>, message: &str, readings: &[R
     name.set(&["bias"], 1.0);
     if let Some(reading) = readings.first() {
         read(name, reading);
+        company::of(name, reading);
         words(name, message, reading);
     }
     if judge::judge(readings).kind.is_some() {

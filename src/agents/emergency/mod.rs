@@ -1,6 +1,7 @@
 //! The emergency guard: rules over what a message says, and the words that answer it.
 
 mod classifier;
+pub(crate) mod company;
 mod hotlines;
 mod judge;
 mod reading;
@@ -23,6 +24,7 @@ use crate::language::{self, Detected};
 use crate::message::Message;
 pub use train::EmergencyTrainer;
 
+pub use classifier::Thresholds;
 use classifier::{Classifier, Opinion};
 use judge::Verdict;
 pub(crate) use reading::Reading;
@@ -67,6 +69,13 @@ impl RuleGuard {
     #[must_use]
     pub fn with_weights(mut self, weights: &'static str) -> Self {
         self.classifier = Some(Classifier::parse(weights));
+        self
+    }
+
+    /// The same guard with other weights and thresholds, while they are chosen.
+    #[must_use]
+    pub fn with_thresholds(mut self, weights: &'static str, thresholds: Thresholds) -> Self {
+        self.classifier = Some(Classifier::parse(weights).with_thresholds(thresholds));
         self
     }
 

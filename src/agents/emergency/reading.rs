@@ -24,7 +24,8 @@ impl Reading {
     /// Reads `text` as `lang`.
     pub(crate) fn new(text: &Text, lang: Lang) -> Self {
         let found = Lexicon::of(lang).find(text);
-        let hits = found.iter().copied().filter(|hit| !taken_away(hit, &found, text, lang)).collect();
+        let stands = |hit: &Hit<Concept>| !taken_away(hit, &found, text, lang) && !part_of_another(hit, &found);
+        let hits = found.iter().copied().filter(stands).collect();
         Self { lang, length: text.len(), question: text.question, exclamation: text.exclamation, hits }
     }
 
@@ -72,6 +73,20 @@ impl Reading {
     }
 }
 
+/// Whether a word of business is only part of a longer wording about something else: "how much" asks no price
+/// in "how much weight", nor does the Thai word for money inside the one for blue.
+fn part_of_another(hit: &Hit<Concept>, all: &[Hit<Concept>]) -> bool {
+    const BUSINESS: &[Concept] = &[Concept::Price, Concept::Hours, Concept::Operator, Concept::Money];
+    BUSINESS.contains(&hit.concept)
+        && all.iter().any(|other| {
+            !BUSINESS.contains(&other.concept)
+                && other.concept as usize >= Concept::Agency as usize
+                && other.start <= hit.start
+                && hit.end <= other.end
+                && other.end - other.start > hit.end - hit.start
+        })
+}
+
 /// Whether a sign lies inside a wording that only looks like one, or in the reach of a negation.
 fn taken_away(hit: &Hit<Concept>, all: &[Hit<Concept>], text: &Text, lang: Lang) -> bool {
     if !hit.concept.is_sign() {
@@ -98,4 +113,17 @@ fn taken_away(hit: &Hit<Concept>, all: &[Hit<Concept>], text: &Text, lang: Lang)
 
 fn contrast(all: &[Hit<Concept>], from: usize, to: usize) -> bool {
     all.iter().any(|hit| hit.concept == Concept::But && hit.start >= from && hit.end <= to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_of_business_inside_another_wording_is_none() {
+        let priced = |text: &str, lang| Reading::new(&Text::new(text), lang).has(Concept::Price);
+        assert!(!priced("ดำได้ลึกเท่าไหร่", Lang::Th));
+        assert!(priced("คอร์สเท่าไหร่", Lang::Th));
+        assert!(priced("how much is the course", Lang::En));
+    }
 }

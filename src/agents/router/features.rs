@@ -1,7 +1,7 @@
 //! What the model looks at: named features, the same in every language.
 
 use crate::concept::Concept;
-use crate::emergency::Reading;
+use crate::emergency::{Reading, company};
 use crate::feature::Name;
 use crate::message::Message;
 use crate::text;
@@ -41,6 +41,7 @@ pub(crate) fn extract(raw: &str, reading: &Reading, previous: Option<&Previous>,
             name.set(&["nothing_known"], 1.0);
         }
     }
+    company::of(&mut name, reading);
     words(&mut name, raw, reading);
     let Some(previous) = previous else { return false };
     let follow_up = leans_back(reading, &topics);

@@ -220,8 +220,12 @@ impl HeuristicRouter {
         let earlier = history.iter().rev().find(|(role, _)| *role == Role::User).map(|(_, text)| *text);
         let mut query = query::standalone(&asked.text, earlier.filter(|_| decision.follow_up), reading);
         if let Some(worry) = &worry {
+            let subject = profile::searched(worry, decision.lang);
+            if reading.len() > LONG_WORRY && !subject.is_empty() && decision.label == "safety" {
+                query.clear();
+            }
             query.push(' ');
-            query.push_str(profile::searched(worry, decision.lang));
+            query.push_str(subject);
         }
         let state_updates = state_updates(&learned, &to, &intent, reading);
         let route = Route {
@@ -241,6 +245,9 @@ impl HeuristicRouter {
         (route, margin)
     }
 }
+
+/// Who tells more than this of a worry tells of much else, too; then only the worry is searched for.
+const LONG_WORRY: usize = 12;
 
 /// Subjects that call for the safety agent's words.
 const SAFETY_TOPICS: &[Concept] = &[
@@ -325,7 +332,12 @@ fn intent(reading: &Reading, to: &Destination, label: &str) -> String {
         Destination::Agent(agent) => {
             // Prices, hours and bookings are the operator's only where the whole message is: "how much" and
             // "open" stand in questions about courses and dives, too.
-            let fits = |concept: &Concept| label == "retrieval" || !OPERATORS_OWN.contains(concept);
+            // "Can I dive with hammerheads" has the words of fitness to dive and is no matter of it.
+            let fits = |concept: &Concept| match concept {
+                Concept::Fitness => matches!(label, "safety" | "certification"),
+                concept if OPERATORS_OWN.contains(concept) => label == "retrieval",
+                _ => true,
+            };
             let telling = TELLING.iter().find(|concept| fits(concept) && reading.has(**concept));
             telling.map_or(agent.as_str(), |concept| concept.key()).to_owned()
         }

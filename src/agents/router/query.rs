@@ -8,6 +8,11 @@ use crate::lexicon::Lexicon;
 use crate::message::Message;
 use crate::text::Text;
 
+/// The share of a text's telling units, in hundredths, that the lexicon knows before several English terms may
+/// stand for it.
+const MOSTLY: usize = 50;
+/// The same for a single term.
+const NEARLY_ALL: usize = 60;
 /// A sentence of more units says something besides its thanks.
 const LONGEST_COURTESY: usize = 12;
 
@@ -19,8 +24,24 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
         query.push_str(earlier.trim());
         query.push(' ');
     }
-    query.push_str(&without_courtesies(text, reading));
-    if reading.lang() != Lang::En {
+    query.push_str(&without_times_of_day(&without_courtesies(text, reading)));
+    if reading.lang() == Lang::En {
+        for (concept, words) in PLAINLY {
+            let said = text.to_lowercase();
+            let stem = |word: &'static str| word.get(..6).unwrap_or(word);
+            let named = match concept {
+                // Much is needed; a level's prerequisites are asked for by its name.
+                Concept::Prereq => reading.has(Concept::Level) && said.contains("need"),
+                // The level's own page says its age.
+                Concept::AgeLimit => !reading.any(&[Concept::Level, Concept::Course]),
+                _ => true,
+            };
+            if reading.has(*concept) && named && !words.split(' ').any(|word| said.contains(stem(word))) {
+                query.push(' ');
+                query.push_str(words);
+            }
+        }
+    } else {
         let mut english = terms(reading);
         if let Some(earlier) = earlier {
             let before = Message::read(earlier);
@@ -29,13 +50,87 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
         let mut seen: Vec<String> = Vec::new();
         for term in english {
             if !seen.contains(&term) {
-                query.push(' ');
-                query.push_str(&term);
                 seen.push(term);
             }
         }
+        if understood(text, reading, seen.len()) {
+            query = in_latin(&query);
+        }
+        for term in seen {
+            query.push(' ');
+            query.push_str(&term);
+        }
     }
     query
+}
+
+/// Whether the lexicon knows most of what a text in another script says: then the English words stand for it.
+/// Letters that the passages and the model of meanings do not know would only blur the search.
+fn understood(text: &str, reading: &Reading, terms: usize) -> bool {
+    let message = Message::read(text);
+    let units = &message.text.units;
+    let tells = |unit: &&String| !unit.is_ascii() && !unit.chars().all(|c| matches!(c, '\u{3041}'..='\u{309f}' | 'ー'));
+    let known = |at: usize| reading.hits().iter().any(|hit| (hit.start..hit.end).contains(&at));
+    let telling = units.iter().enumerate().filter(|(_, unit)| tells(unit));
+    let (all, found) = telling.fold((0, 0), |(all, found), (at, _)| (all + 1, found + usize::from(known(at))));
+    match terms {
+        0 => false,
+        1 => found * 100 >= all * NEARLY_ALL,
+        _ => found * 100 >= all * MOSTLY,
+    }
+}
+
+/// What a text has in Latin letters and digits: the names of agencies, places and gear.
+fn in_latin(text: &str) -> String {
+    let other = |c: char| c.is_alphabetic() && !c.is_ascii() && !matches!(c, '\u{c0}'..='\u{24f}');
+    if !text.contains(other) {
+        return text.to_owned();
+    }
+    let words = text.split(|c: char| other(c) || c.is_whitespace()).filter(|word| word.contains(char::is_alphanumeric));
+    let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_owned();
+    words.map(bare).collect::<Vec<_>>().join(" ")
+}
+
+/// What English documents call what people ask for in words of their own: "what do I need for" asks for
+/// prerequisites. Words that the question has already are not said again.
+const PLAINLY: &[(Concept, &str)] = &[
+    (Concept::HowDeep, "depth limit"),
+    (Concept::AgeLimit, "minimum age Open Water Diver"),
+    (Concept::Prereq, "prerequisites requirements"),
+    (Concept::Refresher, "refresher long break"),
+    (Concept::NoFly, "flying after diving"),
+    (Concept::Dci, "decompression sickness"),
+];
+
+/// The text without times of day: who flies at 18:00 does not ask about 18 m.
+fn without_times_of_day(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    let half = |word: &str| matches!(bare(word).as_str(), "am" | "pm" | "uhr" | "oclock" | "o'clock");
+    let is_time = |at: usize, word: &str| {
+        let word = bare(word);
+        let clock = word.trim_end_matches(|c: char| c.is_alphabetic() || c.is_whitespace());
+        let written = clock
+            .split_once([':', 'h'])
+            .is_some_and(|(hours, minutes)| digits(hours, 2) && minutes.len() == 2 && digits(minutes, 2));
+        let hour = digits(clock, 2);
+        written
+            || hour && matches!(word.get(clock.len()..), Some("am" | "pm" | "uhr"))
+            || hour && word.len() == clock.len() && words.get(at + 1).is_some_and(|next| half(next))
+            || at > 0 && half(&word) && words.get(at - 1).is_some_and(|before| digits(&bare(before), 2))
+    };
+    if !text.contains(|c: char| c.is_ascii_digit())
+        || !(0..words.len()).any(|at| words.get(at).is_some_and(|word| is_time(at, word)))
+    {
+        return text.to_owned();
+    }
+    let kept: Vec<&str> =
+        words.iter().enumerate().filter(|(at, word)| !is_time(*at, word)).map(|(_, word)| *word).collect();
+    if kept.is_empty() { text.to_owned() } else { kept.join(" ") }
+}
+
+fn digits(text: &str, most: usize) -> bool {
+    (1..=most).contains(&text.len()) && text.chars().all(|c| c.is_ascii_digit())
 }
 
 /// The text without sentences that only greet or thank: "thanks in advance" is no question about an
@@ -60,8 +155,28 @@ fn terms(reading: &Reading) -> Vec<String> {
     reading
         .hits()
         .iter()
-        .filter_map(|hit| lexicon.gloss(hit).or_else(|| general_term(hit.concept)).map(str::to_owned))
+        .filter_map(|hit| {
+            // What one must do or have is asked everywhere; prerequisites are those of a level or course.
+            let meant = hit.concept != Concept::Prereq || reading.any(&[Concept::Level, Concept::Course]);
+            let general = || general_term(hit.concept).filter(|_| meant);
+            lexicon.gloss(hit).map(written_out).or_else(general).map(str::to_owned)
+        })
         .collect()
+}
+
+/// A level as documents write it; the lexicons give the short names that profiles keep.
+fn written_out(gloss: &str) -> &str {
+    match gloss {
+        "OW" => "Open Water Diver",
+        "JOW" => "Junior Open Water Diver",
+        "AOW" => "Advanced Open Water Diver",
+        "RESCUE" => "Rescue Diver",
+        "DM" => "Divemaster",
+        "MSD" => "Master Scuba Diver",
+        "INSTRUCTOR" => "Instructor",
+        "TEC" => "technical diving",
+        gloss => gloss,
+    }
 }
 
 /// The word under which English documents speak of a concept.
@@ -98,7 +213,48 @@ const fn general_term(concept: Concept) -> Option<&'static str> {
         Concept::Price => "price cost",
         Concept::Hours => "opening hours",
         Concept::DiveSite => "dive site",
-        Concept::GearCare => "care service maintenance",
+        Concept::GearCare => "choosing care service",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(text: &str, lang: Lang) -> String {
+        standalone(text, None, &Message::read(text).reading(lang))
+    }
+
+    #[test]
+    fn english_words_stand_for_what_is_understood_in_another_script() {
+        let asked = query("オープンウォーターは何メートルまで潜れますか", Lang::Ja);
+        assert!(asked.is_ascii() && asked.to_lowercase().contains("depth"), "{asked}");
+        assert_eq!(in_latin("PADIの Open Water は何 18 m？"), "PADI Open Water 18 m");
+        assert_eq!(in_latin("¿Qué profundidad con el Advanced?"), "¿Qué profundidad con el Advanced?");
+    }
+
+    #[test]
+    fn times_of_day_are_not_searched_for() {
+        for (text, left) in [
+            ("dive at 9:30 and fly at 18:00?", "dive at and fly at"),
+            ("last dive 4pm, flight 10 am", "last dive flight"),
+            ("30 min at 18 m on 32", "30 min at 18 m on 32"),
+            ("wait 18h", "wait 18h"),
+        ] {
+            assert_eq!(without_times_of_day(text), left, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_is_said_plainly() {
+        assert!(query("what do i need for divemaster", Lang::En).contains("prerequisites"));
+        assert!(!query("which requirements does divemaster have", Lang::En).contains("prerequisites"));
+    }
+
+    #[test]
+    fn what_is_not_understood_stays() {
+        let asked = query("潜水艦の核融合炉の出力は何メガワットですか", Lang::Ja);
+        assert!(asked.contains("核融合炉"), "{asked}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use dovvybuddy_core::Lang;
 use dovvybuddy_core::session::Role;
 use serde::Deserialize;
 
@@ -22,6 +23,9 @@ pub struct Example {
     /// The label. The router skips emergencies and small talk, which are decided before it; for the
     /// emergency classifier everything but an emergency is none.
     pub label: String,
+    /// The language, where it is told.
+    #[serde(default)]
+    pub lang: Option<Lang>,
 }
 
 /// How the model is fitted.
@@ -41,7 +45,7 @@ pub struct Trainer {
 
 impl Default for Trainer {
     fn default() -> Self {
-        Self { epochs: 60, rate: 0.2, decay: 0.001, word_decay: 0.004, least_seen: 2 }
+        Self { epochs: 60, rate: 0.2, decay: 0.003, word_decay: 0.006, least_seen: 2 }
     }
 }
 
@@ -56,29 +60,30 @@ impl Trainer {
 
     fn fit_once(&self, examples: &[Example], before: &Model) -> Model {
         let router = HeuristicRouter::new(&[]).with_model(before.clone());
-        let mut rows: Vec<(Named, usize)> = examples
-            .iter()
-            .filter_map(|example| {
-                let label = LABELS.iter().position(|label| *label == example.label)?;
-                Some((features_of(&router, example), label))
-            })
-            .collect();
-        self.forget_rare(&mut rows);
-        let mut weights: BTreeMap<String, ([f32; 5], [f32; 5])> = BTreeMap::new();
+        let labelled = examples.iter().filter_map(|example| {
+            let label = LABELS.iter().position(|label| *label == example.label)?;
+            Some((features_of(&router, example), label))
+        });
+        let (names, rows) = self.numbered(labelled.collect());
+        let decays: Vec<f32> =
+            names.iter().map(|name| if is_wording(name) { self.word_decay } else { self.decay }).collect();
+        let mut weights = vec![[0.0f32; 5]; names.len()];
+        let mut squares = vec![[0.0f32; 5]; names.len()];
         for _ in 0..self.epochs {
             for (features, label) in &rows {
                 let mut scores = [0.0f32; 5];
-                for (name, value) in features {
-                    if let Some((row, _)) = weights.get(name) {
-                        for (score, weight) in scores.iter_mut().zip(row) {
-                            *score += weight * value;
-                        }
+                for (row, value) in features.iter().filter_map(|(at, value)| Some((weights.get(*at)?, value))) {
+                    for (score, weight) in scores.iter_mut().zip(row) {
+                        *score += weight * value;
                     }
                 }
                 let probabilities = softmax(scores);
-                for (name, value) in features {
-                    let decay = if is_wording(name) { self.word_decay } else { self.decay };
-                    let (row, squares) = weights.entry(name.clone()).or_default();
+                for (at, value) in features {
+                    let (Some(row), Some(squares), Some(decay)) =
+                        (weights.get_mut(*at), squares.get_mut(*at), decays.get(*at))
+                    else {
+                        continue;
+                    };
                     for (i, ((weight, square), probability)) in
                         row.iter_mut().zip(squares.iter_mut()).zip(probabilities).enumerate()
                     {
@@ -90,19 +95,28 @@ impl Trainer {
                 }
             }
         }
-        Model::new(weights.into_iter().map(|(name, (row, _))| (name, row)).collect())
+        Model::new(names.into_iter().zip(weights).collect())
     }
 
-    fn forget_rare(&self, rows: &mut [(Named, usize)]) {
-        let mut seen: HashMap<String, usize> = HashMap::new();
-        for name in rows.iter().flat_map(|(features, _)| features.keys()).filter(|name| is_wording(name)) {
+    /// The features' names, and the examples with their features by number; rare wordings are left out.
+    fn numbered(&self, labelled: Vec<(Named, usize)>) -> (Vec<String>, Vec<Row>) {
+        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        for name in labelled.iter().flat_map(|(features, _)| features.keys()) {
             *seen.entry(name.clone()).or_default() += 1;
         }
-        for (features, _) in rows {
-            features.retain(|name, _| seen.get(name).is_none_or(|count| *count >= self.least_seen));
-        }
+        seen.retain(|name, count| !is_wording(name) || *count >= self.least_seen);
+        let names: Vec<String> = seen.into_keys().collect();
+        let numbers: HashMap<&str, usize> = names.iter().map(String::as_str).zip(0..).collect();
+        let numbered = |features: Named| {
+            features.iter().filter_map(|(name, value)| Some((*numbers.get(name.as_str())?, *value))).collect()
+        };
+        let rows = labelled.into_iter().map(|(features, label)| (numbered(features), label)).collect();
+        (names, rows)
     }
 }
+
+/// An example's features by number, and its label.
+type Row = (Vec<(usize, f32)>, usize);
 
 /// Features of the words themselves, as opposed to what they mean.
 fn is_wording(name: &str) -> bool {

@@ -10,12 +10,18 @@ use super::DEFAULTS;
 use super::error::ConfigError;
 
 /// Keys whose value is never shown and may come from a file (`<key>_file`).
-pub(crate) const SECRETS: [&str; 15] = [
+pub(crate) const SECRETS: [&str; 21] = [
     "discord.token",
     "embeddings.api_key",
     "events.webhook_secret",
+    "instagram.access_token",
+    "instagram.app_secret",
+    "instagram.verify_token",
     "leads.smtp_url",
     "leads.webhook_secret",
+    "messenger.access_token",
+    "messenger.app_secret",
+    "messenger.verify_token",
     "metrics.token",
     "telegram.token",
     "telegram.webhook_secret",

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use dovvybuddy_core::knowledge::Passage;
 
+use super::months::Months;
 use crate::text::quantities::{Quantity, quantities};
 use crate::text::{injection, markdown, marks, terms};
 
@@ -29,6 +30,8 @@ pub(crate) struct Candidate {
     pub(crate) refers: bool,
     /// How many words it has.
     pub(crate) words: usize,
+    /// The months it tells of.
+    pub(crate) months: Months,
 }
 
 impl Candidate {
@@ -58,6 +61,7 @@ pub(crate) fn candidates(passages: &[Passage]) -> Vec<Candidate> {
                 leans: leans(&text),
                 refers: place > 0 && refers(&text),
                 words: text.split_whitespace().count(),
+                months: Months::told(&text),
                 text,
             });
         }

@@ -6,6 +6,7 @@ use dovvybuddy_core::agent::Brief;
 use dovvybuddy_core::knowledge::Passage;
 use dovvybuddy_core::lang::Lang;
 
+use super::months::Months;
 use super::question::Question;
 use super::score::Scores;
 use crate::text::terms;
@@ -146,13 +147,13 @@ fn names_the_unknown(question: &Question, brief: &Brief, passages: &[Passage], b
     };
     let known = words(&|_| true);
     // Who asks about a place is not answered by a document that names it in passing.
-    let places = if brief.agent.id.as_str() == "trip" {
-        words(&|p| matches!(p.doc_type.as_str(), "destination" | "dive_site"))
-    } else {
-        known.clone()
-    };
+    let is_trip = brief.agent.id.as_str() == "trip";
+    let places =
+        if is_trip { words(&|p| matches!(p.doc_type.as_str(), "destination" | "dive_site")) } else { known.clone() };
     let names = names(&brief.asked.text);
-    question.terms.iter().filter(|(_, weight)| *weight >= 1.0).any(|(term, _)| {
+    // A month is told by the span it lies in.
+    let mut subjects = question.terms.iter().filter(|(term, weight)| *weight >= 1.0 && !Months::names(term));
+    subjects.any(|(term, _)| {
         let unknown = question.holds(term, &known) <= 0.0 && known_apart(term, &known);
         let tells =
             term.chars().count() > 3 && !term.chars().any(|c| c.is_ascii_digit()) && !PLAIN.contains(&term.as_str());

@@ -1,5 +1,6 @@
 //! The kind of fact a question wants, and where such facts stand.
 
+use super::months::Months;
 use crate::text::units::Unit;
 
 /// The kind of fact that answers.
@@ -23,6 +24,8 @@ pub(crate) enum Kind {
     When,
     /// A place.
     Where,
+    /// Places to dive by name.
+    Sites,
     /// A permission or possibility.
     Allowed,
     /// What is needed.
@@ -91,6 +94,7 @@ impl Kind {
             Self::Where => {
                 &["locat", "coast", "island", "north", "south", "east", "west", "airport", "countri", "reach"]
             }
+            Self::Sites => &["site", "reef", "wreck", "wall", "pinnacl", "point", "lie"],
             Self::Allowed => &[
                 "allow",
                 "permit",
@@ -126,6 +130,7 @@ impl Kind {
             Self::Count | Self::Requirement => &["requir", "prerequisit", "contain", "start", "finish"],
             Self::When => &["time", "season", "month", "when"],
             Self::Where => &["get", "place", "see", "site"],
+            Self::Sites => &["site", "dive", "best"],
             Self::Level => &["level", "suit", "hard", "expect"],
             Self::Access => &["get", "reach"],
             Self::Sight => &["see"],
@@ -147,6 +152,7 @@ impl Kind {
                 | Self::Count
                 | Self::When
                 | Self::Where
+                | Self::Sites
         )
     }
 }
@@ -223,8 +229,14 @@ const PATTERNS: &[(Kind, &str)] = &[
          in january|wann|quand|cuándo|quando|kapan|いつ|什么时候|何时|เมื่อไหร่|متى",
     ),
     (
+        Kind::Sites,
+        "best dive sites|which dive sites|what dive sites|good dive sites|dive spots|best dives|good dives|best sites|\
+         best wrecks|top dives|beste tauchplätze|meilleurs sites|mejores inmersiones|mejores puntos|melhores pontos|\
+         migliori siti|migliori immersioni",
+    ),
+    (
         Kind::Where,
-        "where|best place|best spot|dive sites|wreck dives|best dives|good dives|wo |où |dónde|onde|dove|di mana|どこ|\
+        "where|best place|best spot|dive sites|wreck dives|wo |où |dónde|onde|dove|di mana|どこ|\
          哪里|ที่ไหน|أين",
     ),
     (
@@ -262,7 +274,10 @@ pub(crate) fn kind(asked: &str, query: &str) -> Kind {
         return Kind::Definition;
     }
     let found = PATTERNS.iter().find(|(_, words)| words.split('|').any(|word| both.contains(word)));
-    found.map_or(Kind::Open, |(kind, _)| *kind)
+    let kind = found.map_or(Kind::Open, |(kind, _)| *kind);
+    // "What is Thailand like in July" asks for the season, whatever its verb.
+    let general = matches!(kind, Kind::Open | Kind::Definition | Kind::HowTo | Kind::Allowed);
+    if general && !(Months::asked(asked).is_empty() && Months::asked(query).is_empty()) { Kind::When } else { kind }
 }
 
 #[cfg(test)]
@@ -278,6 +293,7 @@ mod tests {
         assert_eq!(of("how long before i can fly"), Kind::Duration);
         assert_eq!(of("PADI vs SSI?"), Kind::Comparison);
         assert_eq!(of("when is manta season"), Kind::When);
+        assert_eq!(of("what's Thailand like in July"), Kind::When);
         assert_eq!(of("manta rays in komodo"), Kind::Open);
     }
 }

@@ -6,6 +6,7 @@ mod follow_up;
 mod heading;
 mod kind;
 mod measures;
+mod months;
 mod question;
 mod score;
 mod select;
@@ -83,16 +84,18 @@ impl Extractive {
         writer.write(Gap::Paragraph, &self.voice.say(phrase, brief.route.lang));
     }
 
-    /// The safety agent's words beside another agent's: the best sentence of a safety passage, unless
-    /// the answer cites one already.
+    /// The safety agent's words beside another agent's: the best sentence of the safety passage that says most
+    /// about what is asked, unless the answer cites one already.
     fn safety_note(&self, brief: &Brief, writer: &mut Writer<'_>) {
         let is_safety = |source: &str| source.starts_with("safety");
         let cites_safety = writer.cited().any(|passage| is_safety(&passage.doc_type));
         if !frame::wants_safety_note(brief) || cites_safety {
             return;
         }
-        let best = brief.passages.iter().enumerate().find(|(_, p)| is_safety(&p.doc_type));
-        let Some((passage, found)) = best else { return };
+        let best = brief.passages.iter().map(|passage| passage.score).fold(0.0, f32::max);
+        let safety = brief.passages.iter().enumerate().filter(|(_, p)| is_safety(&p.doc_type));
+        let nearest = safety.max_by(|a, b| a.1.score.total_cmp(&b.1.score).then(b.0.cmp(&a.0)));
+        let Some((passage, found)) = nearest.filter(|(_, p)| p.score >= best * NEAR) else { return };
         let chosen = choose_from(brief, std::slice::from_ref(found), "", false);
         let Some(note) = chosen.runs.first().and_then(|run| chosen.candidates.get(*run.first()?)) else { return };
         let intro = self.voice.say(Phrase::SafetyNote, brief.route.lang);
@@ -134,6 +137,9 @@ fn choose(brief: &Brief, said: &str) -> Chosen {
     }
     choose_from(brief, &brief.passages, said, true)
 }
+
+/// A safety passage that the search believes much less than the best one is about something else.
+const NEAR: f32 = 0.6;
 
 /// The type of documents that are written for a worried diver, one worry to a section.
 const WORRIES: &str = "safety_worry";

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::kind::{self, Kind};
+use super::months::Months;
 use crate::text::terms;
 
 /// A question, taken apart.
@@ -18,6 +19,8 @@ pub(crate) struct Question {
     pub(crate) pairs: Vec<(String, String)>,
     /// The stem of what is counted, if it asks how many.
     pub(crate) counted: Option<String>,
+    /// The months it names.
+    pub(crate) months: Months,
     /// Terms that mean the same, by the term of the question.
     synonyms: HashMap<String, HashSet<String>>,
 }
@@ -45,8 +48,16 @@ impl Question {
         let general = |term: &String| GENERAL.contains(&term.as_str());
         let pairs = words.iter().zip(words.iter().skip(1));
         let pairs = pairs.filter(|(a, b)| !(general(a) && general(b))).map(|(a, b)| (a.clone(), b.clone())).collect();
-        let synonyms = weighted.iter().map(|(term, _)| (term.clone(), same_as(term))).collect();
-        Self { kind, terms: weighted, pairs, stars: stars(asked), counted: counted(asked), synonyms }
+        let synonyms = weighted
+            .iter()
+            .map(|(term, _)| {
+                // "Best" asks for a season only where a time is wanted.
+                let other = kind != Kind::When && matches!(term.as_str(), "best" | "time");
+                (term.clone(), if other { HashSet::new() } else { same_as(term) })
+            })
+            .collect();
+        let months = Months::asked(asked).or(Months::asked(query));
+        Self { kind, terms: weighted, pairs, stars: stars(asked), counted: counted(asked), months, synonyms }
     }
 
     /// How far a set of terms holds this term of the question: 1 itself, less for a synonym.
@@ -56,6 +67,11 @@ impl Question {
         }
         let known = self.synonyms.get(term);
         if known.is_some_and(|synonyms| synonyms.iter().any(|s| set.contains(s))) { 0.8 } else { 0.0 }
+    }
+
+    /// How far a sentence with these terms, telling of these months, holds this term of the question.
+    pub(crate) fn holds_of(&self, term: &str, set: &HashSet<String>, told: Months) -> f32 {
+        if Months::names(term) && told.meet(self.months) { 1.0 } else { self.holds(term, set) }
     }
 
     /// The same for a term that is not the question's: whether the question holds it or a synonym.

@@ -47,7 +47,11 @@ pub(crate) fn rate(
         beside: Vec::new(),
     };
     for candidate in candidates {
-        let held: Vec<f32> = question.terms.iter().map(|(term, _)| question.holds(term, &candidate.terms)).collect();
+        let held: Vec<f32> = question
+            .terms
+            .iter()
+            .map(|(term, _)| question.holds_of(term, &candidate.terms, candidate.months))
+            .collect();
         let around: Vec<f32> = question
             .terms
             .iter()
@@ -74,6 +78,8 @@ pub(crate) fn rate(
             - penalties(candidate)
             - if other_stars(&question.stars, &candidate.text) { BESIDE_THE_SUBJECT } else { 0.0 }
             - if beside { BESIDE_THE_SUBJECT } else { 0.0 }
+            - if other_animals(question, candidate) { RIVAL } else { 0.0 }
+            + rivals.favour(question, headings.get(candidate.passage))
             - rivals.objection(candidate, headings.get(candidate.passage));
         scores.relevance.push(relevance);
         scores.coverage.push(coverage);
@@ -109,6 +115,34 @@ const RIVALS: &[&[&[&str]]] = &[
     ],
 ];
 
+/// Animals that one section tells of side by side; what is said of one is not so of the next.
+const ANIMALS: &[&str] = &[
+    "stonefish",
+    "lionfish",
+    "scorpionfish",
+    "stingray",
+    "urchin",
+    "jellyfish",
+    "octopus",
+    "snake",
+    "cone",
+    "triggerfish",
+    "barracuda",
+    "moray",
+];
+
+/// Whether a sentence begins with other animals than those asked about.
+fn other_animals(question: &Question, candidate: &Candidate) -> bool {
+    let opening = terms::term_set(&candidate.text.split_whitespace().take(OPENING).collect::<Vec<_>>().join(" "));
+    let asks = |animal: &str| question.terms.iter().any(|(term, _)| term == animal);
+    ANIMALS.iter().any(|animal| asks(animal))
+        && ANIMALS.iter().any(|animal| opening.contains(*animal))
+        && !ANIMALS.iter().any(|animal| candidate.terms.contains(*animal) && asks(animal))
+}
+
+/// The words in which a sentence names what it is about.
+const OPENING: usize = 4;
+
 /// The names a question asks for, and their neighbours.
 struct Rivals {
     asked: Vec<&'static str>,
@@ -143,6 +177,14 @@ impl Rivals {
             }
         }
         rivals
+    }
+
+    /// What a sentence gains whose title names the level or agency asked about, where a fact on it is wanted.
+    fn favour(&self, question: &Question, heading: Option<&(HashSet<String>, HashSet<String>)>) -> f32 {
+        let wants = question.kind.wants_a_fact() || question.kind == Kind::Requirement;
+        let named =
+            |(title, _): &(HashSet<String>, HashSet<String>)| self.asked.iter().any(|name| title.contains(*name));
+        if wants && heading.is_some_and(named) { RIVAL } else { 0.0 }
     }
 
     /// What a sentence loses that is about a neighbour: its title says so, or it names one and not what is
@@ -217,7 +259,9 @@ fn fit(question: &Question, candidate: &Candidate) -> f32 {
         Kind::Count if counts(question, &candidate.text) => 0.45,
         Kind::Count if !candidate.quantities.is_empty() => 0.12,
         Kind::Level | Kind::Access | Kind::Sight if cue => 0.2,
-        Kind::When if month(candidate) => 0.4,
+        Kind::When if candidate.months.meet(question.months) => 0.5,
+        Kind::When if !question.months.is_empty() => 0.0,
+        Kind::When if !candidate.months.is_empty() => 0.4,
         Kind::Definition if defines(question, &candidate.text) => 0.2,
         Kind::Allowed if permits(&candidate.text) => 0.2,
         _ if cue => 0.15,
@@ -255,11 +299,6 @@ fn counts(question: &Question, text: &str) -> bool {
         let number = word.chars().all(|c| c.is_ascii_digit()) || NUMBERS.contains(&word.as_str());
         number && words.get(at + 1..).unwrap_or(&[]).iter().take(4).any(|next| terms::stem(next) == *counted)
     })
-}
-
-fn month(candidate: &Candidate) -> bool {
-    let months = Kind::When.cues().get(..11).unwrap_or(&[]);
-    months.iter().any(|m| candidate.terms.contains(*m)) || candidate.text.contains("May")
 }
 
 /// "X is …", with X from the question.

@@ -81,7 +81,7 @@ fn best_next(
     let same = chosen.first().is_some_and(|opening| source(*opening) == source(at));
     let share = match (same, question.kind) {
         (true, _) => 0.56,
-        (false, Kind::Comparison | Kind::Open | Kind::Where) => 0.64,
+        (false, Kind::Comparison | Kind::Open | Kind::Where | Kind::Sites) => 0.64,
         (false, _) => 0.74,
     };
     let enough = first.is_none_or(|first| value >= (first * share).max(0.5));

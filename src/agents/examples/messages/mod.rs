@@ -1,29 +1,45 @@
 //! The labelled messages that both trainers learn from.
 
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dovvybuddy_agents::Example;
+use dovvybuddy_core::Lang;
 
-const DEVELOPMENT: [&str; 4] = ["routing_dev", "routing_dev2", "routing_dev3", "routing_dev4"];
+/// The sets in `tests/eval` that may be learnt from, in groups of the same author or the same collection.
+pub(crate) const SETS: [&[&str]; 4] = [
+    &["routing_dev", "routing_holdout"],
+    &["routing_dev2", "routing_holdout2"],
+    &["routing_dev3", "routing_holdout3"],
+    &["routing_dev4", "routing_holdout4"],
+];
 
-/// All of `training/`, and the development sets except those that the arguments name (`without-dev` for
-/// all of them). The held-out sets are never learnt from.
-pub(crate) fn read() -> Result<Vec<Example>, Box<dyn Error>> {
+/// All of `training/`, and the sets except those that `left_out` names.
+pub(crate) fn read(left_out: impl Fn(&str) -> bool) -> Result<Vec<Example>, Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files: Vec<_> = std::fs::read_dir(root.join("training"))?
         .map(|entry| Ok(entry?.path()))
         .collect::<Result<_, std::io::Error>>()?;
-    let without: Vec<String> = std::env::args().skip(1).collect();
-    let left_out = |name: &str| without.iter().any(|given| given == "without-dev" || given == name);
-    let dev = root.join("../../tests/eval");
-    files.extend(DEVELOPMENT.iter().filter(|name| !left_out(name)).map(|name| dev.join(format!("{name}.jsonl"))));
+    files.extend(SETS.iter().copied().flatten().filter(|name| !left_out(name)).map(|name| set(name)));
     files.sort();
     let mut examples = Vec::new();
     for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "jsonl")) {
         for line in std::fs::read_to_string(file)?.lines().filter(|line| !line.trim().is_empty()) {
-            examples.push(serde_json::from_str(line).map_err(|error| format!("{}: {error}: {line}", file.display()))?);
+            let read = |error| format!("{}: {error}: {line}", file.display());
+            let mut example: Example = serde_json::from_str(line).map_err(read)?;
+            example.lang = example.lang.or_else(|| lang_of(file));
+            examples.push(example);
         }
     }
     Ok(examples)
+}
+
+/// The language that the end of a file's name tells: `en.jsonl`, `emergency_en.jsonl`.
+fn lang_of(file: &Path) -> Option<Lang> {
+    Lang::from_locale(file.file_stem()?.to_str()?.rsplit('_').next()?)
+}
+
+/// The file of a set.
+pub(crate) fn set(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/eval").join(format!("{name}.jsonl"))
 }

@@ -1,13 +1,18 @@
 //! Which of the eleven languages a message is written in.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::OnceLock;
+mod letters;
+mod words;
+
+use std::collections::HashSet;
 
 use dovvybuddy_core::Lang;
 
 use crate::lexicon::Lexicon;
 use crate::message::Message;
 use crate::text::{self, Text};
+use letters::Letters;
+pub use letters::fit as fit_letters;
+pub(crate) use words::function_words;
 
 /// The languages of Latin script.
 const LATIN: [Lang; 7] = [Lang::En, Lang::Es, Lang::De, Lang::Fr, Lang::Pt, Lang::It, Lang::Id];
@@ -29,6 +34,8 @@ const SURE: f32 = 1.0;
 const FEW: usize = 6;
 /// What a word counts that a language's lexicon knows.
 const KNOWN_WORD: f32 = 0.5;
+/// What the letters count, shared among the languages: less than would decide alone.
+const LETTERS: f32 = 0.9;
 
 /// Detects the language of `raw`; `hint` decides when the words don't.
 pub(crate) fn detect(raw: &str, hint: Option<Lang>) -> Detected {
@@ -78,25 +85,49 @@ impl Signs {
 
 fn scores(raw: &str, text: &Text) -> Vec<(Lang, f32)> {
     let mut scores: Vec<(Lang, f32)> = LATIN.iter().map(|&lang| (lang, score(lang, raw, text))).collect();
-    if text.units.len() <= FEW && scores.iter().all(|(_, score)| *score < SURE) {
-        for ((_, score), known) in scores.iter_mut().zip(known_words(text)) {
-            *score += known;
+    let shares = if text.units.len() <= FEW && scores.iter().all(|(_, score)| *score < SURE) {
+        let known = Known::of(text);
+        for ((_, score), words) in scores.iter_mut().zip(known.words()) {
+            *score += words;
         }
+        Letters::shipped().shares(&known.without_names(text))
+    } else {
+        Letters::shipped().shares(raw)
+    };
+    for ((_, score), share) in scores.iter_mut().zip(shares) {
+        *score += LETTERS * share;
     }
     scores.sort_by(|a, b| b.1.total_cmp(&a.1));
     scores
 }
 
-/// What the lexicons know of the words, per language of Latin script: "takut hiu" has no small word that
-/// would tell. Words that all of them know are names and tell nothing.
-fn known_words(text: &Text) -> [f32; LATIN.len()] {
-    let known: [HashSet<usize>; LATIN.len()] = LATIN.map(|lang| {
-        let hits = Lexicon::of(lang).find(text);
-        hits.iter().flat_map(|hit| hit.start..hit.end).collect()
-    });
-    let everywhere = |unit: &usize| known.iter().all(|units| units.contains(unit));
-    let told = |units: &HashSet<usize>| units.iter().filter(|unit| !everywhere(unit)).map(|_| KNOWN_WORD).sum();
-    std::array::from_fn(|at| known.get(at).map_or(0.0, told))
+/// What the lexicons know of the words of a short message, per language of Latin script: "takut hiu" has no
+/// small word that would tell. Words that all of them know are names and tell nothing.
+struct Known([HashSet<usize>; LATIN.len()]);
+
+impl Known {
+    fn of(text: &Text) -> Self {
+        Self(LATIN.map(|lang| {
+            let hits = Lexicon::of(lang).find(text);
+            hits.iter().flat_map(|hit| hit.start..hit.end).collect()
+        }))
+    }
+
+    fn is_name(&self, unit: usize) -> bool {
+        self.0.iter().all(|units| units.contains(&unit))
+    }
+
+    /// What the known words count in each language.
+    fn words(&self) -> [f32; LATIN.len()] {
+        let told = |units: &HashSet<usize>| units.iter().filter(|unit| !self.is_name(**unit)).map(|_| KNOWN_WORD).sum();
+        std::array::from_fn(|at| self.0.get(at).map_or(0.0, told))
+    }
+
+    /// The words that are no names.
+    fn without_names(&self, text: &Text) -> String {
+        let words = text.units.iter().enumerate().filter(|(at, _)| !self.is_name(*at)).map(|(_, unit)| unit.as_str());
+        words.collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// The language when the script alone tells.
@@ -174,85 +205,6 @@ const fn endings(lang: Lang) -> &'static [&'static str] {
     }
 }
 
-/// The commonest small words of a language, folded as [`Text`] folds.
-pub(crate) fn function_words(lang: Lang) -> &'static HashSet<&'static str> {
-    static WORDS: OnceLock<HashMap<Lang, HashSet<&'static str>>> = OnceLock::new();
-    static NONE: OnceLock<HashSet<&'static str>> = OnceLock::new();
-    let all = WORDS
-        .get_or_init(|| Lang::ALL.into_iter().map(|lang| (lang, listed(lang).split_whitespace().collect())).collect());
-    all.get(&lang).unwrap_or_else(|| NONE.get_or_init(HashSet::new))
-}
-
-const fn listed(lang: Lang) -> &'static str {
-    match lang {
-        Lang::En => EN,
-        Lang::Es => ES,
-        Lang::De => DE,
-        Lang::Fr => FR,
-        Lang::Pt => PT,
-        Lang::It => IT,
-        Lang::Id => ID,
-        _ => "",
-    }
-}
-
-const EN: &str = "
-    the a an is are was were my your his her our their i im ive id you he hes she shes it its we they and or but
-    to of in on at for with from after before since what whats when where which who how why can cant could
-    should would will wont do does dont doesnt did have has had been be am not this that there any some need get
-    got just still about best much many long if so up out now good than then diving dive dived diver feel me him
-    them us as by one without help please thanks hi hello while during into off over under too very wait tell
-";
-
-const ES: &str = "
-    el la los las un una es son mi tu su yo que de del en y o con por para como cual cuando cuanto cuanta
-    cuantos donde se me te le lo no si despues antes hay esta este estoy estan tengo tiene puedo puede quiero
-    necesito hacer hace muy mas pero mejor desde hoy ayer ahora bucear buceo inmersion buzo companero al sin ha
-    he fue cuesta hola gracias nos siento tras sobre ya mucho todavia soy mis sus debo tras
-";
-
-const DE: &str = "
-    der die das den dem ein eine einen einem einer ist sind war ich du er sie es wir ihr mein meine meinem
-    meinen meiner und oder aber zu zum zur im in am an auf fur mit von vom nach vor seit bei beim was wann wo
-    wie wer welche welcher welches warum kann konnen darf soll muss hat habe haben wird werden nicht kein keine
-    noch man mir mich sich tauchen tauchgang taucher taucherin heute gestern jetzt viel wieviel gut brauche
-    braucht gibt ohne uber unter auch schon nur wenn als dass hallo danke bitte ihm unser sein seine vielen dank
-    geht immer tauchkurs sehr kostet eure euch ihn
-";
-
-const FR: &str = "
-    le la les un une des du de est sont je jai tu il elle nous vous ils mon ma mes son sa ses votre vos et ou
-    mais a au aux en dans sur pour avec sans par apres avant depuis que qui quoi quel quelle quels quelles quand
-    comment combien pourquoi peut peux puis faut dois doit pas ne ce cest cette ca se me te lui plongee plonger
-    plongeur binome aujourdhui hier maintenant tres plus toujours ya suis fait faire avoir ete bonjour merci on
-    quil quelle lors etre sest encore leau nest y
-";
-
-const PT: &str = "
-    o a os as um uma e sao eu voce voces ele ela nos meu minha seu sua que de do da dos das em no na nos nas com
-    sem por para pra como qual quais quando quanto quantos onde se me nao sim depois apos antes ha esta estou
-    estao tenho tem posso pode quero preciso fazer faz muito mais mas melhor desde hoje ontem agora mergulhar
-    mergulho mergulhador ao foi ola obrigado obrigada ainda ja sou dupla custa sinto isso pro epoca sentindo ta
-    meus minhas num numa muita pelo pela dor seus suas nosso
-";
-
-const IT: &str = "
-    il lo la i gli le un una uno e sono io tu lui lei noi voi loro mio mia miei suo sua che di del della dei
-    delle dell in nel nella con senza per come quale quali qual quando quanto quanta quanti dove perche si mi ti
-    ci non dopo prima da dal dalla ho ha hanno posso puo devo deve voglio fare fa molto piu ma meglio oggi ieri
-    ora adesso immersione immersioni immergersi subacqueo sub al alla ai alle ancora gia ciao grazie migliore
-    serve cosa cose dura costa sto sta stato sulla sul su miglior questo compagno
-";
-
-const ID: &str = "
-    yang dan di ke dari untuk dengan tanpa ini itu saya aku kamu anda dia kami kita mereka apa apakah siapa
-    kapan mana dimana bagaimana gimana kenapa mengapa berapa bisa boleh harus mau ingin ada tidak gak nggak ga
-    bukan sudah udah belum setelah sebelum sejak sesudah habis hari kemarin sekarang tadi pagi menyelam selam
-    penyelam penyelaman teman masih lagi juga atau tapi karena kalau jika lebih paling sangat banget terbaik
-    bagus lama banyak pada dalam oleh seperti punya buat tolong terima kasih halo nya ku musim bulan biaya jam
-    kursus suami istri naik jadi sama aja dong nih sih ya saja sedang
-";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,6 +223,10 @@ mod tests {
             (Lang::Id, "takut hiu"),
             (Lang::De, "Haie Angst"),
             (Lang::En, "shark fear"),
+            (Lang::It, "mi terrorizza togliere la maschera"),
+            (Lang::Id, "cara merawat regulator"),
+            (Lang::Pt, "quem inventou o aqualung"),
+            (Lang::Es, "olvida mi nivel"),
             (Lang::En, "manta komodo"),
             (Lang::Ja, "アドバンスの受講条件は？"),
             (Lang::Th, "ดำน้ำแล้วหูอื้อทำไง"),
