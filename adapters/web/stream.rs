@@ -112,7 +112,12 @@ pub(crate) async fn resume(
         None
     } else {
         let deadline = Instant::now() + SHOW_ITSELF;
-        Some(events.next(deadline).await.ok_or(ApiError::TurnNotFound)?)
+        let first = events.next(deadline).await;
+        // Another replica may be at work on it.
+        if first.is_none() && !matches!(state.store.is_waiting(turn).await, Ok(true)) {
+            return Err(ApiError::TurnNotFound);
+        }
+        first
     };
     Ok(match first {
         Some(first) if first.event.ends() => whole(&[first]),

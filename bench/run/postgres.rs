@@ -143,7 +143,6 @@ async fn compare(bench: &Bench, floors: &Scratch, ours: &Scratch, report: &mut R
         let each = spent * 1000.0 / round.turns.max(1) as f64;
         report.figure(SECTION, format!("{name}, CPU of the database"), each, "ms/turn", Goal::None);
     }
-    drop(runners);
     spine.stop().await.or_else(|_| Ok::<_, BoxError>(()))?;
     trips(bench, ours, report).await
 }
@@ -160,9 +159,9 @@ async fn trips(bench: &Bench, ours: &Scratch, report: &mut Report) -> Result<(),
     let idle = counter.trips() - idle;
     let before = counter.trips();
     let round = generator::run(&plan(&spine, COUNTED)).await;
-    let counted = (counter.trips() - before).saturating_sub(idle);
+    let trips = (counter.trips() - before).saturating_sub(idle);
     #[expect(clippy::cast_precision_loss, reason = "some ten thousand")]
-    let each = counted as f64 / round.turns.max(1) as f64;
+    let each = trips as f64 / round.turns.max(1) as f64;
     report.figure(SECTION, "round trips", each, "a turn", Goal::AtMost(4.0));
     Ok(())
 }

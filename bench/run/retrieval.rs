@@ -101,7 +101,7 @@ async fn search(scratch: &Scratch, report: &mut Report) -> Result<(), BoxError> 
     for (name, at, goal) in [("p50", QUERIES / 2, Goal::None), ("p95", QUERIES * 95 / 100, Goal::AtMost(20.0))] {
         report.figure(SECTION, format!("a search, {name}"), took.get(at).copied().unwrap_or_default(), "ms", goal);
     }
-    let recall = recall(&*store, &questions).await?;
+    let recall = recall(&store, &questions).await?;
     report.figure(SECTION, "recall@10 of the nearest against an exact scan", recall, "", Goal::AtLeast(0.98));
     Ok(())
 }

@@ -34,6 +34,8 @@ pub(crate) struct Reloader {
     pub(crate) config: Config,
     /// Its values as they were told last, by key.
     pub(crate) told: BTreeMap<String, String>,
+    /// What the files looked like before they were read at the start.
+    pub(crate) seen: Seen,
     /// What speaks and decides.
     pub(crate) minds: Minds,
     /// What is searched.
@@ -45,8 +47,8 @@ pub(crate) struct Reloader {
 }
 
 /// What the files looked like.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Seen {
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
     config: u64,
     prompts: u64,
     content: u64,
@@ -63,7 +65,7 @@ struct What {
 impl Reloader {
     /// Looks and listens until `stop`.
     pub(crate) async fn run(mut self, mut hangup: Signal, stop: CancellationToken) {
-        let mut taken_over = self.look().await;
+        let mut taken_over = self.seen.clone();
         let mut before = taken_over.clone();
         loop {
             let asked = tokio::select! {
@@ -71,7 +73,7 @@ impl Reloader {
                 _ = hangup.recv() => true,
                 () = tokio::time::sleep(LOOK) => false,
             };
-            let now = self.look().await;
+            let now = look(&self.config, self.file.as_deref()).await;
             let settled = now == before;
             before.clone_from(&now);
             let what = if asked {
@@ -91,13 +93,6 @@ impl Reloader {
                 () = self.take_over(what) => {}
             }
         }
-    }
-
-    async fn look(&self) -> Seen {
-        let files: Vec<PathBuf> = self.file.iter().cloned().chain([PathBuf::from("dovvybuddy.toml")]).collect();
-        let (prompts, content) = (self.config.prompts_dir.clone(), self.config.content_dir.clone());
-        let look = move || Seen { config: looks(&files), prompts: looks(&[prompts]), content: looks(&[content]) };
-        tokio::task::spawn_blocking(look).await.unwrap_or(Seen { config: 0, prompts: 0, content: 0 })
     }
 
     async fn take_over(&mut self, what: What) {
@@ -149,6 +144,14 @@ impl Reloader {
             tracing::error!(error = %error, "the emergency replies can't be used; those before stay");
         }
     }
+}
+
+/// Looks at the files: those of the configuration, `file` among them if the command line names one, and the directories.
+pub(crate) async fn look(config: &Config, file: Option<&Path>) -> Seen {
+    let files: Vec<PathBuf> = file.into_iter().chain([Path::new("dovvybuddy.toml")]).map(Path::to_path_buf).collect();
+    let (prompts, content) = (config.prompts_dir.clone(), config.content_dir.clone());
+    let look = move || Seen { config: looks(&files), prompts: looks(&[prompts]), content: looks(&[content]) };
+    tokio::task::spawn_blocking(look).await.unwrap_or_default()
 }
 
 /// Every value by its key; a secret by its digest, so that a change shows and nothing else.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use dovvybuddy_core::channel::Inbound;
 use dovvybuddy_core::limit::Charge;
 use dovvybuddy_core::store::{Accepted, Backlog, Claim, FinishedTurn, Inbox, StoreError};
-use dovvybuddy_core::{BotId, ChannelId, ConversationKey, SessionId, Timestamp};
+use dovvybuddy_core::{BotId, ChannelId, ConversationKey, SessionId, Timestamp, TurnId};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
@@ -37,6 +37,11 @@ SELECT coalesce(sum(waiting), 0)::bigint, coalesce(greatest(coalesce($1, dovvy_n
        (SELECT count(*) FROM outbox WHERE state IN ('pending', 'unknown', 'send_started') AND uncertain),
        (SELECT count(*) FROM outbox WHERE state = 'dead')
 FROM lanes WHERE first_seq IS NOT NULL";
+
+/// Of all that waits, which is little, not of all that was ever taken in.
+const IS_WAITING: &str = "
+SELECT EXISTS (SELECT 1 FROM lanes l JOIN inbox i ON i.conversation = l.conversation AND i.seq >= l.first_seq
+    WHERE l.first_seq IS NOT NULL AND i.covered_by IS NULL AND i.turn = $1)";
 
 #[async_trait]
 impl Inbox for PostgresStore {
@@ -109,6 +114,11 @@ impl Inbox for PostgresStore {
             })
             .await?;
         if renewed == 0 { Err(StoreError::LeaseLost) } else { Ok(()) }
+    }
+
+    async fn is_waiting(&self, turn: TurnId) -> Result<bool, StoreError> {
+        let found = self.row(|| sqlx::query(IS_WAITING).bind(turn.to_string())).await?;
+        Ok(found.map_or(Ok(false), |row| row.try_get(0)).map_err(Fault::from)?)
     }
 
     async fn alarmed(&self) -> (ConversationKey, i64) {

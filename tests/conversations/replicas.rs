@@ -161,7 +161,7 @@ impl Talk {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_under_load_nothing_is_lost_doubled_or_out_of_order() {
     let talks = usize::try_from(number_from("REPLICA_TALKS", 24)).unwrap();
-    let (every, lasts) = (seconds_from("REPLICA_KILL_EVERY", 3), seconds_from("REPLICA_SECONDS", 9));
+    let (every, lasts) = (seconds_from("REPLICA_KILL_EVERY", 3), seconds_from("REPLICA_SECONDS", 11));
     let pace = Duration::from_millis(number_from("REPLICA_PACE", 150));
     let database = Database::create().await.unwrap();
     let mut fleet = Fleet::start((0..3).map(|_| on(&database)).collect()).await;
@@ -175,10 +175,12 @@ async fn killed_under_load_nothing_is_lost_doubled_or_out_of_order() {
     let mut kills = 0;
     let killing = async {
         let mut dice = Dice(number_from("SOAK_SEED", 42));
-        while Instant::now() + every < until {
-            tokio::time::sleep(every).await;
+        let mut next = Instant::now() + every;
+        while next < until {
+            tokio::time::sleep_until(next.into()).await;
             fleet.replace(usize::try_from(dice.below(3)).unwrap()).await;
             kills += 1;
+            next += every;
         }
     };
     tokio::join!(join_all(talking), killing);

@@ -59,6 +59,7 @@ pub(crate) async fn run(loaded: &Loaded, file: Option<&Path>, options: Serve) ->
     if let Err(error) = std::fs::create_dir_all(compose::own_content(config)) {
         tracing::warn!(error = %error, "data_dir can't be written: operators can publish nothing of their own");
     }
+    let seen = reload::look(config, file).await;
     let house = compose::house(config, how, channels.clone(), &lifecycle).await?;
     // From here on, writes of other processes are noticed.
     house.store.changed().await?;
@@ -115,6 +116,7 @@ pub(crate) async fn run(loaded: &Loaded, file: Option<&Path>, options: Serve) ->
         file: file.map(Path::to_path_buf),
         config: config.clone(),
         told: reload::values(loaded),
+        seen,
         minds: house.minds.clone(),
         knowledge: Arc::clone(&house.knowledge),
         diver_quota: Arc::clone(&house.spine.diver_quota),

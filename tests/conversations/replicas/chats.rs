@@ -43,9 +43,16 @@ async fn busiest(fleet: &Fleet) -> usize {
     all.into_iter().max().unwrap().1
 }
 
-/// Every place has one reply that is no placeholder.
+/// How long whoever woke up is watched for what it still does.
+const AFTERWARDS: Duration = Duration::from_secs(3);
+
+fn texts(platform: &FakeTelegram, places: &[Place]) -> Vec<Vec<String>> {
+    places.iter().map(|place| platform.shown(*place).into_iter().map(|shown| shown.text).collect()).collect()
+}
+
+/// Every place has a reply that is no placeholder.
 fn answered(platform: &FakeTelegram, places: &[Place]) -> bool {
-    places.iter().all(|place| platform.shown(*place).iter().any(|shown| shown.text.contains("Sources:")))
+    texts(platform, places).iter().all(|texts| texts.iter().any(|text| !text.ends_with('…')))
 }
 
 /// `REPLICA_STANDSTILL` seconds, more than the ten after which it is given up.
@@ -71,16 +78,17 @@ async fn one_that_stood_still_and_wakes_up_sends_nothing_twice() {
     tokio::time::sleep(seconds_from("REPLICA_STANDSTILL", 14)).await;
     asleep.signal("CONT");
 
-    eventually("everybody has a reply", PATIENCE, async || answered(&platform, &places).then_some(())).await;
+    let told = platform.until(PATIENCE, |p| answered(p, &places).then_some(())).await;
+    assert!(told.is_some(), "everybody has a reply: {:#?}", texts(&platform, &places));
     confirmed(&platform).await;
     for daemon in fleet.daemons.iter().flatten() {
         daemon.at_rest().await;
     }
-    for place in &places {
-        let shown = platform.shown(*place);
-        assert_eq!(shown.len(), 1, "{shown:#?}");
-        assert!(shown[0].text.contains("Sources:"), "nothing was written over the reply: {shown:#?}");
-    }
+    let shown = texts(&platform, &places);
+    assert!(shown.iter().all(|texts| texts.len() == 1), "each once: {shown:#?}");
+    tokio::time::sleep(AFTERWARDS).await;
+    assert_eq!(texts(&platform, &places), shown, "nothing is written over a reply");
+    assert!(answered(&platform, &places), "{shown:#?}");
     let turns = super::counted(&database, "SELECT count(*) FROM turns").await;
     assert_eq!(turns, BEFORE + MEANWHILE);
     fleet.end().await;
