@@ -12,8 +12,9 @@ use tokio::time::Instant;
 
 /// Of the 50 a second that Discord allows, some are left to whatever else uses the token.
 const PER_SECOND: u32 = 45;
-/// Discord bans at 10,000; far before that nothing of ours can be right any more.
-pub const MOST_INVALID: usize = 1_000;
+/// Discord bans at 10,000. A platform that throttles two hundred busy chats may well refuse a thousand; at half of
+/// what brings the ban something is wrong.
+pub const MOST_INVALID: usize = 5_000;
 const INVALID_WINDOW: Duration = Duration::from_mins(10);
 /// After "unauthorized" one request in this time tries whether the token is good again.
 const TRY_TOKEN_AGAIN: Duration = Duration::from_secs(10);
