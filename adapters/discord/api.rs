@@ -76,14 +76,14 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    pub(crate) fn new(api_url: &str, token: SecretString) -> Result<Self, reqwest::Error> {
+    pub(crate) fn new(api_url: &str, token: SecretString, most_invalid: usize) -> Result<Self, reqwest::Error> {
         let client = Client::builder()
             .timeout(REQUEST_TIMEOUT)
             .connect_timeout(Duration::from_secs(5))
             .user_agent(USER_AGENT)
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
-        Ok(Self { client, base: base(api_url), token, limits: Limits::default() })
+        Ok(Self { client, base: base(api_url), token, limits: Limits::new(most_invalid) })
     }
 
     /// The token, for the gateway.

@@ -1,13 +1,14 @@
 //! What every part of the adapter works with.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use dovvybuddy_core::{BotId, Clock};
 use tokio::time::Instant;
 
-use crate::api::Api;
+use crate::api::{Api, ApiError};
 use crate::events::ChannelEvent;
 use crate::inbound::Place;
 use crate::recent::Recent;
@@ -18,6 +19,8 @@ const TYPING_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Typing that was shown this lately is still to be seen.
 const TYPING_SHOWN: Duration = Duration::from_secs(3);
+/// How long Discord may take to say what kind of place a channel is.
+const PLACE_PATIENCE: Duration = Duration::from_secs(2);
 /// As many channels are remembered as three large guilds have.
 const MOST_PLACES: usize = 100_000;
 
@@ -39,6 +42,8 @@ pub(crate) struct Desk {
     pub(crate) me: OnceLock<String>,
     /// Which channels are threads. A session that is resumed does not tell it again.
     pub(crate) places: Mutex<HashMap<String, Place>>,
+    /// A session of this process began, and told of them.
+    pub(crate) knows_places: AtomicBool,
     /// Where typing was shown last, and when.
     pub(crate) typing: Mutex<HashMap<String, Instant>>,
 }
@@ -79,6 +84,22 @@ impl Desk {
         if places.len() < MOST_PLACES {
             places.insert(channel.id.clone(), place);
         }
+    }
+
+    /// What kind of place a guild's channel is; Discord is asked where no session of this process told it.
+    pub(crate) async fn place_in_guild(&self, channel: &str) -> Place {
+        if let Some(place) = self.known_place(channel) {
+            return place;
+        }
+        if self.knows_places.load(Ordering::Relaxed) {
+            return Place::Guild;
+        }
+        let found: Result<ChannelEvent, ApiError> = self.api.get(&format!("/channels/{channel}"), PLACE_PATIENCE).await;
+        match found {
+            Ok(found) => self.learn_place(&found),
+            Err(error) => tracing::warn!(error = %error, "a channel is taken for an ordinary one"),
+        }
+        self.known_place(channel).unwrap_or(Place::Guild)
     }
 
     pub(crate) fn known_place(&self, channel: &str) -> Option<Place> {

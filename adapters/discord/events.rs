@@ -77,6 +77,8 @@ impl ChannelEvent {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct ReadyEvent {
     pub(crate) user: Person,
+    pub(crate) session_id: String,
+    pub(crate) resume_gateway_url: String,
 }
 
 /// What `GUILD_CREATE` tells.

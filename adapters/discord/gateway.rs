@@ -7,6 +7,7 @@
 //! no resume address, and its REST client sleeps through limits while a reply waits.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,10 +22,12 @@ use tokio_util::sync::CancellationToken;
 use twilight_gateway::queue::InMemoryQueue;
 use twilight_gateway::{CloseFrame, ConfigBuilder, Intents, Message, Session, Shard, ShardId, ShardState};
 
+use crate::CHANNEL;
 use crate::api::{Api, ApiError};
 use crate::events::{ChannelEvent, GuildEvent, InteractionEvent, MessageEvent, ReadyEvent};
 use crate::interactions::Interactions;
 use crate::receiver::Receiver;
+use crate::sessions::{Saved, Sessions};
 
 /// Heartbeats are answered about every 41 s; a shard that was silent for longer than this is ill.
 const SILENCE: Duration = Duration::from_secs(50);
@@ -36,6 +39,11 @@ const MOST_FAILURES: u32 = 3;
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How long closing may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long the gateway may be silent when a session is to be taken up again.
+const RESUME_PATIENCE: Duration = Duration::from_secs(5);
+/// How often is noted where the sessions go on, and how long that may take.
+const NOTE: Duration = Duration::from_secs(1);
+const NOTE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What `GET /gateway/bot` tells.
 #[derive(Debug, Clone, Deserialize)]
@@ -58,28 +66,8 @@ const fn one() -> u16 {
     1
 }
 
-/// A session that can be taken up again.
-#[derive(Debug, Clone)]
-struct Saved {
-    session: Session,
-    address: Option<String>,
-    shards: u32,
-}
-
-/// The sessions of this process, kept while the loop is started again.
-#[derive(Debug, Default)]
-pub(crate) struct Sessions(Mutex<HashMap<u32, Saved>>);
-
-impl Sessions {
-    fn take(&self, shard: u32, shards: u32) -> Option<Saved> {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.remove(&shard).filter(|saved| saved.shards == shards)
-    }
-
-    fn keep(&self, shard: u32, saved: Saved) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(shard, saved);
-    }
-}
+/// With which session a connection begins, and where.
+type Again = Option<(Session, Option<String>)>;
 
 /// The gateway of one bot.
 pub(crate) struct Gateway {
@@ -122,8 +110,9 @@ impl Gateway {
         stop: CancellationToken,
     ) -> Result<(), ChannelError> {
         let clock = Arc::clone(self.receiver.intake.clock());
-        // Events that an earlier run of this loop still held went with it.
-        self.receiver.look_for_gaps().await;
+        if !self.read_word().await {
+            self.receiver.look_for_gaps().await;
+        }
         let limit = recommended.session_start_limit;
         let queue = InMemoryQueue::new(
             limit.max_concurrency,
@@ -140,6 +129,7 @@ impl Gateway {
             running.spawn(async move { gateway.keep_shard(shard, shards, address, queue, stop).await });
         }
         let mut tick = tokio::time::interval(TICK);
+        let mut note = tokio::time::interval(NOTE);
         loop {
             tokio::select! {
                 ended = running.join_next() => match ended {
@@ -154,8 +144,37 @@ impl Gateway {
                         progress.tick(clock.now());
                     }
                 }
+                _ = note.tick() => self.leave_word().await,
             }
         }
+    }
+
+    /// Begins with the sessions that this process or another left. Without them Discord is asked for new ones, and
+    /// what was missed is fetched. `false`: something is to be fetched in any case.
+    async fn read_word(&self) -> bool {
+        let word = tokio::time::timeout(NOTE_PATIENCE, self.receiver.intake.word(&self.name())).await;
+        match word {
+            Ok(Ok(word)) => return self.sessions.begin_with(&word.unwrap_or_default()),
+            Ok(Err(error)) => tracing::warn!(error = %error, "where the gateway's sessions go on can't be read"),
+            Err(_) => tracing::warn!("where the gateway's sessions go on can't be read in time"),
+        }
+        false
+    }
+
+    /// Leaves where the sessions go on.
+    pub(crate) async fn leave_word(&self) {
+        let Some(word) = self.sessions.word(self.receiver.behind()) else { return };
+        let name = self.name();
+        let left = self.receiver.intake.leave_word(&name, &word);
+        match tokio::time::timeout(NOTE_PATIENCE, left).await {
+            Ok(Ok(())) => self.sessions.left(word),
+            Ok(Err(error)) => tracing::debug!(error = %error, "where the gateway's sessions go on can't be kept"),
+            Err(_) => tracing::debug!("where the gateway's sessions go on can't be kept in time"),
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("{CHANNEL}:{}:sessions", self.receiver.desk.bot)
     }
 
     fn sign_of_life(&self, shard: u32) {
@@ -176,13 +195,13 @@ impl Gateway {
     ) -> Result<(), ChannelError> {
         let mut failures = 0;
         let mut content = self.receiver.desk.message_content;
+        let mut again = self.taken_up(number, shards);
         loop {
-            let mut shard = self.connect(number, shards, &address, &queue, content);
-            let ended = self.listen(&mut shard, number, &mut failures, &stop).await;
+            let mut shard = self.connect(number, shards, &address, &queue, content, again.take());
+            let ended = self.listen(&mut shard, (number, shards), &mut failures, &stop).await;
             match ended {
                 Ended::Stopped => {
-                    shard.close(CloseFrame::NORMAL);
-                    let _ = tokio::time::timeout(LAST_WORDS, async { while shard.next().await.is_some() {} }).await;
+                    let _ = tokio::time::timeout(LAST_WORDS, say_goodbye(&mut shard)).await;
                     return Ok(());
                 }
                 Ended::Fatal(Fatal::Unauthorized) => return Err(ChannelError::Unauthorized),
@@ -200,8 +219,7 @@ impl Gateway {
                     if failures < MOST_FAILURES
                         && let Some(session) = shard.session()
                     {
-                        let address = shard.resume_url().map(str::to_owned);
-                        self.sessions.keep(number, Saved { session: session.clone(), address, shards });
+                        again = Some((session.clone(), shard.resume_url().map(str::to_owned)));
                     }
                     let pause = LONGEST_PAUSE.min(Duration::from_millis(250) * 2u32.saturating_pow(failures.min(10)));
                     tokio::select! {
@@ -213,15 +231,30 @@ impl Gateway {
         }
     }
 
-    fn connect(&self, number: u32, shards: u32, address: &str, queue: &InMemoryQueue, content: bool) -> Shard {
+    /// The session that was left.
+    fn taken_up(&self, number: u32, shards: u32) -> Again {
+        let saved = self.sessions.take_up(number, shards)?;
+        let _ = self.receiver.desk.me.set(saved.me);
+        Some((Session::new(saved.sequence, saved.id), saved.address))
+    }
+
+    fn connect(
+        &self,
+        number: u32,
+        shards: u32,
+        address: &str,
+        queue: &InMemoryQueue,
+        content: bool,
+        again: Again,
+    ) -> Shard {
         let mut intents = Intents::GUILDS | Intents::GUILD_MESSAGES | Intents::DIRECT_MESSAGES;
         intents.set(Intents::MESSAGE_CONTENT, content);
         let mut config = ConfigBuilder::new(self.receiver.desk.api.token(), intents)
             .proxy_url(address.trim_end_matches('/').to_owned())
             .queue(queue.clone());
-        if let Some(saved) = self.sessions.take(number, shards) {
-            config = config.session(saved.session);
-            if let Some(address) = saved.address {
+        if let Some((session, address)) = again {
+            config = config.session(session);
+            if let Some(address) = address {
                 config = config.resume_url(address);
             }
         }
@@ -229,16 +262,28 @@ impl Gateway {
     }
 
     /// Hands on what a shard hears.
-    async fn listen(&self, shard: &mut Shard, number: u32, failures: &mut u32, stop: &CancellationToken) -> Ended {
+    async fn listen(
+        &self,
+        shard: &mut Shard,
+        (number, shards): (u32, u32),
+        failures: &mut u32,
+        stop: &CancellationToken,
+    ) -> Ended {
         loop {
+            let resuming = shard.state() == ShardState::Resuming;
             let heard = tokio::select! {
                 heard = shard.next() => heard,
                 () = stop.cancelled() => return Ended::Stopped,
+                () = tokio::time::sleep(RESUME_PATIENCE), if resuming => {
+                    tracing::warn!(shard = number, "the gateway does not take the session up; a new one is asked for");
+                    *failures = MOST_FAILURES;
+                    return Ended::Lost;
+                }
             };
             match heard {
                 Some(Ok(Message::Text(text))) => {
                     self.sign_of_life(number);
-                    if self.hand_on(&text).await {
+                    if self.hand_on(&text, number, shards).await {
                         *failures = 0;
                     }
                 }
@@ -266,7 +311,7 @@ impl Gateway {
     }
 
     /// `true` when the session stands.
-    async fn hand_on(&self, text: &str) -> bool {
+    async fn hand_on(&self, text: &str, number: u32, shards: u32) -> bool {
         let frame: Frame<'_> = match serde_json::from_str(text) {
             Ok(frame) => frame,
             Err(error) => {
@@ -274,24 +319,24 @@ impl Gateway {
                 return false;
             }
         };
-        let (Some(event), Some(data)) = (frame.t.as_deref(), frame.d) else { return false };
+        let (Some(event), Some(data), Some(sequence)) = (frame.t.as_deref(), frame.d, frame.s) else { return false };
         match event {
             "READY" => {
                 if let Some(ready) = read::<ReadyEvent>(event, data) {
-                    let _ = self.receiver.desk.me.set(ready.user.id);
-                    // A session that is new knows nothing of what came before it.
-                    self.receiver.look_for_gaps().await;
+                    self.begin(ready, sequence, number, shards).await;
                 }
                 tracing::info!(message_content = self.receiver.desk.message_content, "the gateway is ready");
                 return true;
             }
             "RESUMED" => {
+                self.sessions.heard(number, sequence);
                 tracing::info!("the gateway's session is resumed");
                 return true;
             }
             "MESSAGE_CREATE" => {
                 if let Some(message) = read::<MessageEvent>(event, data) {
-                    self.receiver.take(&message).await;
+                    let pending = self.sessions.pending(number, sequence);
+                    self.receiver.take(message, pending).await;
                 }
             }
             "INTERACTION_CREATE" => {
@@ -317,7 +362,30 @@ impl Gateway {
             }
             _ => {}
         }
+        self.sessions.heard(number, sequence);
         false
+    }
+
+    /// A session begins, which knows nothing of what came before it.
+    async fn begin(&self, ready: ReadyEvent, sequence: u64, shard: u32, shards: u32) {
+        let desk = &self.receiver.desk;
+        let _ = desk.me.set(ready.user.id.clone());
+        desk.knows_places.store(true, Ordering::Relaxed);
+        self.receiver.look_for_gaps().await;
+        let (id, address) = (ready.session_id, Some(ready.resume_gateway_url));
+        self.sessions.open(shard, Saved { id, sequence, address, shards, me: ready.user.id });
+        // Before anything is heard in it: a crash may be the next thing.
+        self.leave_word().await;
+    }
+}
+
+/// Leaves without giving the session up, which the next start takes up again.
+async fn say_goodbye(shard: &mut Shard) {
+    shard.close(CloseFrame::RESUME);
+    while let Some(Ok(heard)) = shard.next().await {
+        if matches!(heard, Message::Close(_)) {
+            return;
+        }
     }
 }
 
@@ -328,6 +396,8 @@ struct Frame<'a> {
     t: Option<std::borrow::Cow<'a, str>>,
     #[serde(borrow, default)]
     d: Option<&'a RawValue>,
+    #[serde(default)]
+    s: Option<u64>,
 }
 
 fn read<'a, T: Deserialize<'a>>(event: &str, data: &'a RawValue) -> Option<T> {

@@ -124,9 +124,10 @@ fn quietly(words: &str) -> Value {
     json!({ "type": kind::WORDS, "data": { "content": words, "flags": EPHEMERAL } })
 }
 
-/// The message whose button was pressed, with a note in the place of its buttons.
+/// The message whose button was pressed, with a note in the place of its buttons, once.
 fn noted(event: &InteractionEvent, note: &str) -> Value {
     let text = event.message.as_ref().map(|message| message.content.as_str()).unwrap_or_default();
+    let text = text.strip_suffix(note).map_or(text, str::trim_end);
     let room = LONGEST.most.saturating_sub(LONGEST.unit.measure(note) + 2);
     let text = split(text, TextLimit { most: room, ..LONGEST }).into_iter().next().unwrap_or_default();
     let data = json!({ "content": format!("{text}\n\n{note}"), "components": [], "allowed_mentions": { "parse": [] } });

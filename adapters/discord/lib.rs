@@ -22,10 +22,12 @@ mod markdown;
 mod outbound;
 mod receiver;
 mod recent;
+mod sessions;
 mod split;
 mod way;
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -46,11 +48,13 @@ use tokio_util::sync::CancellationToken;
 use api::Api;
 pub use api::ApiError;
 use desk::Desk;
-use gateway::{Gateway, Sessions};
+use gateway::Gateway;
 use interactions::Interactions;
 pub use interactions::{PublicKeyError, router};
+pub use limits::MOST_INVALID;
 use receiver::Receiver;
 use recent::Recent;
+use sessions::Sessions;
 use way::Way;
 
 /// The channel's name.
@@ -84,6 +88,9 @@ pub struct DiscordConfig {
     pub settle: Duration,
     /// The bot whose keys are used.
     pub bot: BotId,
+    /// After so many refusals in ten minutes nothing is asked for the rest of them, long before Discord bans the
+    /// address; see [`MOST_INVALID`].
+    pub most_invalid: usize,
 }
 
 /// Why the channel can't be built.
@@ -133,7 +140,7 @@ impl DiscordAdapter {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let key = config.public_key.as_deref().map(interactions::public_key).transpose()?;
         let desk = Desk {
-            api: Api::new(&config.api_url, config.token).map_err(ConfigError::Client)?,
+            api: Api::new(&config.api_url, config.token, config.most_invalid).map_err(ConfigError::Client)?,
             bot: config.bot,
             settle: config.settle,
             application: config.application_id,
@@ -142,6 +149,7 @@ impl DiscordAdapter {
             said: Recent::default(),
             me: OnceLock::new(),
             places: Mutex::default(),
+            knows_places: AtomicBool::default(),
             typing: Mutex::default(),
         };
         Ok(Self {
@@ -277,10 +285,11 @@ impl ChannelAdapter for DiscordAdapter {
         until_stopped(Box::pin(Self::register(Arc::clone(&self.desk), intake.clone())));
         until_stopped(Box::pin(Arc::clone(&receiver).keep_caught_up()));
 
+        let sessions = Arc::clone(&self.sessions);
+        let gateway = Arc::new(Gateway { receiver, interactions, sessions, seen: Mutex::new(HashMap::new()) });
+        let listens = recommended.is_some();
         let ended = if let Some(recommended) = recommended {
-            let sessions = Arc::clone(&self.sessions);
-            let seen = Mutex::new(HashMap::new());
-            Arc::new(Gateway { receiver, interactions, sessions, seen }).run(recommended, progress, stop).await
+            Arc::clone(&gateway).run(recommended, progress, stop).await
         } else {
             only_over_http(&progress, &*self.clock, &stop).await;
             Ok(())
@@ -289,6 +298,9 @@ impl ChannelAdapter for DiscordAdapter {
         tasks.close();
         if tokio::time::timeout(LAST_WORDS, tasks.wait()).await.is_err() {
             tracing::warn!("some work of the channel did not end");
+        }
+        if listens {
+            gateway.leave_word().await;
         }
         ended
     }

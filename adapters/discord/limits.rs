@@ -13,7 +13,7 @@ use tokio::time::Instant;
 /// Of the 50 a second that Discord allows, some are left to whatever else uses the token.
 const PER_SECOND: u32 = 45;
 /// Discord bans at 10,000; far before that nothing of ours can be right any more.
-const MOST_INVALID: usize = 1_000;
+pub const MOST_INVALID: usize = 1_000;
 const INVALID_WINDOW: Duration = Duration::from_mins(10);
 /// After "unauthorized" one request in this time tries whether the token is good again.
 const TRY_TOKEN_AGAIN: Duration = Duration::from_secs(10);
@@ -34,8 +34,11 @@ pub(crate) enum Verdict {
 }
 
 /// The state of all limits.
-#[derive(Debug, Default)]
-pub(crate) struct Limits(Mutex<State>);
+#[derive(Debug)]
+pub(crate) struct Limits {
+    state: Mutex<State>,
+    most_invalid: usize,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -62,8 +65,12 @@ pub(crate) struct Told {
 }
 
 impl Limits {
+    pub(crate) fn new(most_invalid: usize) -> Self {
+        Self { state: Mutex::default(), most_invalid }
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks to send a request of this bucket that leaves at least `spare` for others.
@@ -82,7 +89,7 @@ impl Limits {
         while state.invalid.front().is_some_and(|at| now.duration_since(*at) > INVALID_WINDOW) {
             state.invalid.pop_front();
         }
-        if let Some(oldest) = state.invalid.front().filter(|_| state.invalid.len() >= MOST_INVALID) {
+        if let Some(oldest) = state.invalid.front().filter(|_| state.invalid.len() >= self.most_invalid) {
             return Verdict::Wait((*oldest + INVALID_WINDOW).saturating_duration_since(now));
         }
         let second = Duration::from_secs(1);
@@ -150,7 +157,7 @@ mod tests {
 
     #[test]
     fn an_empty_bucket_is_waited_for_and_others_go_on() {
-        let (limits, now) = (Limits::default(), Instant::now());
+        let (limits, now) = (Limits::new(MOST_INVALID), Instant::now());
         limits.learn("a", Told { remaining: 1, resets_after: ROOM }, now);
         assert_eq!(limits.ask("a", 0, now), Verdict::Go);
         assert_eq!(limits.ask("a", 0, now), Verdict::Wait(ROOM));
@@ -160,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_new_window_gives_new_room() {
-        let (limits, now) = (Limits::default(), Instant::now());
+        let (limits, now) = (Limits::new(MOST_INVALID), Instant::now());
         limits.learn("a", Told { remaining: 0, resets_after: Duration::from_secs(1) }, now);
         limits.learn("a", Told { remaining: 4, resets_after: Duration::from_millis(1_010) }, now);
         assert_eq!(limits.ask("a", 0, now), Verdict::Wait(Duration::from_millis(1_010)), "an answer that came late");
@@ -170,7 +177,7 @@ mod tests {
 
     #[test]
     fn what_can_wait_leaves_the_last_place_to_the_reply() {
-        let (limits, now) = (Limits::default(), Instant::now());
+        let (limits, now) = (Limits::new(MOST_INVALID), Instant::now());
         limits.learn("a", Told { remaining: 2, resets_after: ROOM }, now);
         assert_eq!(limits.ask("a", 1, now), Verdict::Go);
         assert_eq!(limits.ask("a", 1, now), Verdict::Wait(ROOM));
@@ -179,7 +186,7 @@ mod tests {
 
     #[test]
     fn the_limit_over_all_routes_holds_everything_back() {
-        let (limits, now) = (Limits::default(), Instant::now());
+        let (limits, now) = (Limits::new(MOST_INVALID), Instant::now());
         limits.limited("a", ROOM, true, now);
         assert_eq!(limits.ask("b", 0, now), Verdict::Wait(ROOM));
         assert_eq!(limits.ask("b", 0, now + ROOM), Verdict::Go);
@@ -187,7 +194,7 @@ mod tests {
 
     #[test]
     fn no_more_go_out_in_a_second_than_are_allowed() {
-        let (limits, now) = (Limits::default(), Instant::now());
+        let (limits, now) = (Limits::new(MOST_INVALID), Instant::now());
         let went = (0..100).filter(|i| limits.ask(&i.to_string(), 0, now) == Verdict::Go).count();
         assert_eq!(went, PER_SECOND as usize);
         assert_eq!(limits.ask("x", 0, now + Duration::from_secs(1)), Verdict::Go);
@@ -195,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_refused_token_is_tried_rarely() {
-        let (limits, now) = (Limits::default(), Instant::now());
+        let (limits, now) = (Limits::new(MOST_INVALID), Instant::now());
         limits.token_refused(true, now);
         assert_eq!(limits.ask("a", 0, now), Verdict::Unauthorized);
         let later = now + TRY_TOKEN_AGAIN;
@@ -207,7 +214,7 @@ mod tests {
 
     #[test]
     fn long_before_the_ban_nothing_goes_out() {
-        let (limits, now) = (Limits::default(), Instant::now());
+        let (limits, now) = (Limits::new(MOST_INVALID), Instant::now());
         for _ in 0..MOST_INVALID {
             limits.invalid(now);
         }

@@ -6,6 +6,7 @@
 //! REST after the restart, see [`crate::backfill`].
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::backfill::Due;
 use crate::desk::Desk;
 use crate::events::MessageEvent;
 use crate::inbound::{Place, Translator};
+use crate::sessions::Pending;
 use crate::way::Way;
 
 /// The most events that wait to be stored.
@@ -48,7 +50,9 @@ pub(crate) struct Receiver {
 /// What waits in a lane.
 enum Held {
     /// With its place, held until it is stored.
-    Event(Box<Inbound>, OwnedSemaphorePermit),
+    Event(Box<Inbound>, OwnedSemaphorePermit, Pending),
+    /// A message in a channel of which nobody said yet what kind of place it is.
+    Unplaced(Box<MessageEvent>, OwnedSemaphorePermit, Pending),
     /// What was missed is to be fetched; with its place until that is done.
     Fetch(OwnedSemaphorePermit),
 }
@@ -73,12 +77,11 @@ impl Receiver {
         }
     }
 
-    /// The place of a live message.
-    fn place(&self, message: &MessageEvent) -> Place {
-        match &message.guild_id {
-            None => Place::Direct,
-            Some(_) => self.desk.known_place(&message.channel_id).unwrap_or(Place::Guild),
-        }
+    /// The place of a live message; `None` where Discord must be asked.
+    fn place(&self, message: &MessageEvent) -> Option<Place> {
+        let Some(_) = &message.guild_id else { return Some(Place::Direct) };
+        let known = self.desk.known_place(&message.channel_id);
+        known.or_else(|| self.desk.knows_places.load(Ordering::Relaxed).then_some(Place::Guild))
     }
 
     /// Translates a message that is for us.
@@ -89,10 +92,20 @@ impl Receiver {
     }
 
     /// Takes a live message. Waits only when too much is held already.
-    pub(crate) async fn take(self: &Arc<Self>, message: &MessageEvent) {
-        let Some(event) = self.translate(message, self.place(message)) else { return };
+    pub(crate) async fn take(self: &Arc<Self>, message: MessageEvent, pending: Pending) {
+        let event = match self.place(&message) {
+            Some(place) => match self.translate(&message, place) {
+                Some(event) => Some(event),
+                None => return pending.done(),
+            },
+            None => None,
+        };
         let Some(permit) = self.room().await else { return };
-        self.join(&message.channel_id, Held::Event(Box::new(event), permit));
+        let channel = message.channel_id.clone();
+        match event {
+            Some(event) => self.join(&channel, Held::Event(Box::new(event), permit, pending)),
+            None => self.join(&channel, Held::Unplaced(Box::new(message), permit, pending)),
+        }
     }
 
     /// A place among what is held.
@@ -130,11 +143,16 @@ impl Receiver {
         while let Some(held) = next {
             match held {
                 Held::Fetch(_permit) => self.catch_up(channel).await,
-                Held::Event(event, _permit) => {
-                    if self.due.is_due(channel) && timeout(CATCH_UP_PATIENCE, self.catch_up(channel)).await.is_err() {
-                        tracing::warn!("what was missed in a channel is fetched after what came since");
+                Held::Event(event, _permit, pending) => {
+                    self.store_in_turn(channel, &event).await;
+                    pending.done();
+                }
+                Held::Unplaced(message, _permit, pending) => {
+                    let place = self.desk.place_in_guild(channel).await;
+                    if let Some(event) = self.translate(&message, place) {
+                        self.store_in_turn(channel, &event).await;
                     }
-                    self.store(channel, &event).await;
+                    pending.done();
                 }
             }
             let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -143,6 +161,14 @@ impl Receiver {
                 lanes.remove(channel);
             }
         }
+    }
+
+    /// Stores a live event after what was missed before it.
+    async fn store_in_turn(&self, channel: &str, event: &Inbound) {
+        if self.due.is_due(channel) && timeout(CATCH_UP_PATIENCE, self.catch_up(channel)).await.is_err() {
+            tracing::warn!("what was missed in a channel is fetched after what came since");
+        }
+        self.store(channel, event).await;
     }
 
     /// Offers an event until it is stored. While it can't be, those behind it are offered once each: an
@@ -170,8 +196,8 @@ impl Receiver {
     fn waiting(&self, channel: &str, place: usize) -> Option<Inbound> {
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let mut events = lanes.get(channel)?.iter().filter_map(|held| match held {
-            Held::Event(event, _) => Some(event),
-            Held::Fetch(_) => None,
+            Held::Event(event, ..) => Some(event),
+            Held::Fetch(_) | Held::Unplaced(..) => None,
         });
         events.nth(place).map(|event| Inbound::clone(event))
     }

@@ -286,8 +286,9 @@ fn edit(place: Place, message: i32, payload: &Payload, form: Form) -> EditMessag
     if payload.buttons.is_empty() { edit } else { edit.reply_markup(keyboard(payload)) }
 }
 
-/// A message of ours with a note in the place of its buttons.
+/// A message of ours with a note in the place of its buttons, once.
 pub(crate) fn noted(place: Place, message: i32, text: &str, note: &str) -> EditMessageText {
+    let text = text.strip_suffix(note).map_or(text, str::trim_end);
     let end = prefix(text, limit(LONGEST.saturating_sub(note.encode_utf16().count() + 2)));
     let text = text.get(..end).unwrap_or_default();
     edit(place, message, &plain(&format!("{text}\n\n{note}")), Form::Plain)

@@ -98,7 +98,7 @@ pub(crate) async fn admit(state: &App, client: &Client, ask: Ask) -> Result<Admi
         }
         // Buttons of chat platforms; no request reads as one.
         Ok(Admitted::Noted { .. }) => return Err(ApiError::Malformed),
-        Err(refusal) => return Err(ApiError::refused(&*state.clock, refusal, state.config.diver_per_minute)),
+        Err(refusal) => return Err(ApiError::refused(&*state.clock, refusal, state.limits.diver_per_minute())),
     };
     state.turns.insert(admission.turn, ());
     Ok(admission)

@@ -58,7 +58,7 @@ pub(crate) async fn chat(
     };
     let mut response = Json(ChatResponse::new(turn, session, &reply)).into_response();
     keep_session(response.headers_mut(), &client, session);
-    tell_allowance(response.headers_mut(), allowance, state.config.diver_per_minute);
+    tell_allowance(response.headers_mut(), allowance, state.limits.diver_per_minute());
     Ok(response)
 }
 

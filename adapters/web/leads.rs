@@ -313,7 +313,7 @@ mod tests {
         let Value::Object(fields) = json!({"cert_level": "OW", "concerns": ["asthma"], "medication": "x"}) else {
             panic!()
         };
-        let profile = crate::request::profile(fields);
+        let profile = dovvybuddy_core::session::DiverProfile::read(fields);
         let kept = profile.clone().shareable(false);
         assert_eq!((kept.cert_level.as_deref(), kept.concerns.len(), kept.other.len()), (Some("OW"), 0, 0));
         assert_eq!(profile.clone().shareable(true), profile);

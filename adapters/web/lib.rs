@@ -40,7 +40,7 @@ pub use admin::auth::key_hash;
 pub use config::{ConfigError, WebConfig};
 pub use docs::openapi;
 pub use error::{ApiError, ErrorBody, FieldError};
-pub use limits::RateLimited;
+pub use limits::{RateLimited, Rates};
 pub use routes::{guarded, router};
 pub use sites::SiteConfig;
 pub use state::{LeadNotices, WebParts, WebState};

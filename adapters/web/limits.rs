@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue};
@@ -28,8 +29,24 @@ pub struct RateLimited {
     pub retry_after: Duration,
 }
 
+/// Rates that can be changed while the daemon runs, a minute each; 0 switches one off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rates {
+    /// The limit of one diver, for the headers that tell of it.
+    pub diver: u32,
+    /// Messages of one address.
+    pub ip: u32,
+    /// Leads of one address.
+    pub leads: u32,
+    /// Sessions opened, read and removed by one address.
+    pub sessions: u32,
+    /// Ratings of one address.
+    pub feedback: u32,
+}
+
 /// The limits per address.
 pub(crate) struct IpLimits {
+    diver_per_minute: AtomicU32,
     pub(crate) all: PerIp,
     pub(crate) leads: PerIp,
     pub(crate) sessions: PerIp,
@@ -39,11 +56,26 @@ pub(crate) struct IpLimits {
 impl IpLimits {
     pub(crate) fn new(config: &WebConfig) -> Self {
         Self {
+            diver_per_minute: AtomicU32::new(config.diver_per_minute),
             all: PerIp::new("ip", config.ip_per_minute),
             leads: PerIp::new("leads", config.leads_per_minute),
             sessions: PerIp::new("sessions", config.sessions_per_minute),
             feedback: PerIp::new("feedback", config.feedback_per_minute),
         }
+    }
+
+    /// The limit of one diver, as the headers tell it.
+    pub(crate) fn diver_per_minute(&self) -> u32 {
+        self.diver_per_minute.load(Ordering::Relaxed)
+    }
+
+    /// Takes over other rates. One that stays goes on counting, one that changes begins anew.
+    pub(crate) fn set(&self, rates: Rates) {
+        self.diver_per_minute.store(rates.diver, Ordering::Relaxed);
+        self.all.set(rates.ip);
+        self.leads.set(rates.leads);
+        self.sessions.set(rates.sessions);
+        self.feedback.set(rates.feedback);
     }
 }
 
@@ -57,21 +89,44 @@ const SHARED: u32 = 4096;
 /// One limit, counted per address.
 pub(crate) struct PerIp {
     policy: &'static str,
-    per_minute: u32,
-    limiter: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    rate: RwLock<Arc<Rate>>,
     checks: AtomicU32,
     crowded: AtomicBool,
 }
 
+/// A rate with what was counted against it.
+struct Rate {
+    per_minute: u32,
+    limiter: Option<DefaultKeyedRateLimiter<IpAddr>>,
+}
+
+impl Rate {
+    fn new(per_minute: u32) -> Arc<Self> {
+        let limiter = NonZeroU32::new(per_minute).map(|rate| RateLimiter::keyed(Quota::per_minute(rate)));
+        Arc::new(Self { per_minute, limiter })
+    }
+}
+
 impl PerIp {
     fn new(policy: &'static str, per_minute: u32) -> Self {
-        let limiter = NonZeroU32::new(per_minute).map(|rate| RateLimiter::keyed(Quota::per_minute(rate)));
-        Self { policy, per_minute, limiter, checks: AtomicU32::new(0), crowded: AtomicBool::new(false) }
+        let (checks, crowded) = (AtomicU32::new(0), AtomicBool::new(false));
+        Self { policy, rate: RwLock::new(Rate::new(per_minute)), checks, crowded }
+    }
+
+    fn rate(&self) -> Arc<Rate> {
+        Arc::clone(&self.rate.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set(&self, per_minute: u32) {
+        if self.rate().per_minute != per_minute {
+            *self.rate.write().unwrap_or_else(PoisonError::into_inner) = Rate::new(per_minute);
+        }
     }
 
     /// Charges the address, unless its limit is reached.
     pub(crate) fn check(&self, ip: IpAddr) -> Result<(), RateLimited> {
-        let Some(limiter) = &self.limiter else { return Ok(()) };
+        let rate = self.rate();
+        let Some(limiter) = &rate.limiter else { return Ok(()) };
         if self.checks.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
             limiter.retain_recent();
             self.crowded.store(limiter.len() > MOST_ADDRESSES, Ordering::Relaxed);
@@ -81,7 +136,7 @@ impl PerIp {
         limiter.check_key(&key).map_err(|until| {
             metrics::counter!("dovvybuddy_limited_total", "channel" => "web", "limit" => self.policy).increment(1);
             let retry_after = until.wait_time_from(DefaultClock::default().now());
-            RateLimited { policy: self.policy, per_minute: self.per_minute, retry_after }
+            RateLimited { policy: self.policy, per_minute: rate.per_minute, retry_after }
         })
     }
 }
@@ -152,12 +207,23 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_can_be_changed_and_an_unchanged_one_goes_on_counting() {
+        let limit = PerIp::new("ip", 1);
+        limit.check(ip("192.0.2.1")).unwrap();
+        limit.set(1);
+        limit.check(ip("192.0.2.1")).unwrap_err();
+        limit.set(2);
+        limit.check(ip("192.0.2.1")).unwrap();
+        assert_eq!(limit.check(ip("192.0.2.1")).and(limit.check(ip("192.0.2.1"))).unwrap_err().per_minute, 2);
+    }
+
+    #[test]
     fn a_crowd_does_not_grow_the_memory_without_end() {
         let limit = PerIp::new("ip", 60);
         for n in 0..120_000_u32 {
             let _ = limit.check(IpAddr::from(n.to_be_bytes()));
         }
-        let held = limit.limiter.as_ref().unwrap().len();
+        let held = limit.rate().limiter.as_ref().unwrap().len();
         assert!(held <= MOST_ADDRESSES + SWEEP_EVERY as usize + SHARED as usize, "{held}");
     }
 }

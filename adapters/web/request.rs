@@ -64,38 +64,13 @@ impl ChatRequest {
 
     /// The profile in the domain's words.
     pub(crate) fn profile(&self) -> Option<DiverProfile> {
-        self.diver_profile.clone().map(profile)
+        self.diver_profile.clone().map(DiverProfile::read)
     }
 
     /// The client's notes.
     pub(crate) fn state(&self) -> Option<Value> {
         self.session_state.clone().map(Value::Object)
     }
-}
-
-/// Where fields of the profile are kept that have a known name and an unreadable value.
-const UNREADABLE: &str = "unreadable";
-
-/// Reads a profile field by field, so that one wrong value does not spoil the rest.
-pub(crate) fn profile(fields: Map<String, Value>) -> DiverProfile {
-    let mut profile = DiverProfile::default();
-    let mut unreadable = Map::new();
-    for (name, value) in fields {
-        if value.is_null() {
-            continue;
-        }
-        let alone = Value::Object(Map::from_iter([(name.clone(), value.clone())]));
-        match serde_json::from_value(alone) {
-            Ok(read) => profile.merge(read),
-            Err(_) => {
-                unreadable.insert(name, value);
-            }
-        }
-    }
-    if !unreadable.is_empty() {
-        profile.other.insert(UNREADABLE.to_owned(), Value::Object(unreadable));
-    }
-    profile
 }
 
 /// The commands, as they are typed on every channel.
@@ -132,21 +107,6 @@ mod tests {
         assert_eq!(read(&wrong).unwrap_err(), ["message", "sessionId", "diver_profile", "sessionState"]);
         assert_eq!(read(&json!({})).unwrap_err(), ["message"]);
         assert!(read(&json!({"message": "hi", "sessionId": null, "diverProfile": null})).is_ok());
-    }
-
-    #[test]
-    fn one_wrong_value_does_not_spoil_a_profile() {
-        let Value::Object(fields) = json!({"dives": "many", "certificationLevel": "AOW", "cert_level": "AOW",
-            "agency": null, "shoe": 43, "concerns": "ears"})
-        else {
-            panic!()
-        };
-        let profile = profile(fields);
-        assert_eq!((profile.cert_level.as_deref(), profile.dives), (Some("AOW"), None));
-        assert_eq!(profile.other["shoe"], 43);
-        assert_eq!(profile.other[UNREADABLE], json!({"dives": "many", "concerns": "ears"}));
-        let stored = serde_json::to_string(&profile).unwrap();
-        assert_eq!(serde_json::from_str::<DiverProfile>(&stored).unwrap(), profile);
     }
 
     #[test]

@@ -17,7 +17,6 @@ use crate::client::Client;
 use crate::error::{ApiError, ErrorBody};
 use crate::headers::{drop_session, keep_session};
 use crate::path::Id;
-use crate::request::profile;
 use crate::state::App;
 
 /// How many of a session's newest messages are shown.
@@ -89,7 +88,7 @@ pub(crate) async fn open(
     state.limits.sessions.check(client.ip).map_err(ApiError::RateLimited)?;
     let id = SessionId(state.clock.uuid());
     let mut session = Session::open(id, state.conversation(id), state.clock.now());
-    session.profile = told.map(profile).unwrap_or_default();
+    session.profile = told.map(DiverProfile::read).unwrap_or_default();
     state.store.open_session(&session).await.map_err(|error| ApiError::store(&*state.clock, &error))?;
     let mut response = (StatusCode::CREATED, Json(SessionBody::from(session))).into_response();
     keep_session(response.headers_mut(), &client, id);

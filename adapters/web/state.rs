@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use crate::admin::auth::Desk;
 use crate::client_ip::TrustedProxies;
 use crate::config::{ConfigError, WebConfig};
-use crate::limits::IpLimits;
+use crate::limits::{IpLimits, Rates};
 use crate::sites::Sites;
 
 /// Makes the deliveries of a lead; empty when none is configured.
@@ -124,6 +124,11 @@ impl WebState {
             tasks: TaskTracker::new(),
             config,
         }))))
+    }
+
+    /// Takes over other rates.
+    pub fn set_rates(&self, rates: Rates) {
+        self.0.limits.set(rates);
     }
 
     /// Waits until the tasks of the web channel have ended; call it after `closing` was fired and the

@@ -76,7 +76,7 @@ pub(crate) async fn chat_stream(
         }
     };
     keep_session(response.headers_mut(), &client, session);
-    tell_allowance(response.headers_mut(), allowance, state.config.diver_per_minute);
+    tell_allowance(response.headers_mut(), allowance, state.limits.diver_per_minute());
     Ok(response)
 }
 

@@ -7,6 +7,7 @@
 mod log;
 mod model;
 mod search;
+mod tables;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ use serde_json::json;
 use crate::log::{Log, Stored, Synchronous};
 use crate::model::Model;
 use crate::search::Vectors;
+use crate::tables::Tables;
 
 /// A bare program that does the least a turn needs.
 #[derive(Parser)]
@@ -35,9 +37,9 @@ struct Args {
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:9101")]
     bind: SocketAddr,
-    /// The database file; made if it is not there.
+    /// The database file, made if it is not there; or the address of a Postgres database.
     #[arg(long)]
-    db: PathBuf,
+    db: String,
     /// The model's base address, e.g. `http://127.0.0.1:9001/v1`.
     #[arg(long, required_unless_present = "no_model")]
     model: Option<String>,
@@ -56,9 +58,31 @@ struct Args {
 }
 
 struct Floor {
-    log: Log,
+    log: Place,
     vectors: Option<Vectors>,
     model: Option<Model>,
+}
+
+/// Where messages and replies are kept.
+enum Place {
+    File(Log),
+    Tables(Tables),
+}
+
+impl Place {
+    async fn accept(&self, event: &str, session: &str, text: &str, at: i64) -> Result<Stored, BoxError> {
+        match self {
+            Self::File(log) => log.accept(event, session, text, at).await,
+            Self::Tables(tables) => tables.accept(event, session, text, at).await,
+        }
+    }
+
+    async fn finish(&self, event: &str, session: &str, text: &str, at: i64) -> Result<Stored, BoxError> {
+        match self {
+            Self::File(log) => log.finish(event, session, text, at).await,
+            Self::Tables(tables) => tables.finish(event, session, text, at).await,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -86,7 +110,12 @@ async fn serve(args: Args) -> Result<(), BoxError> {
         println!("a scan takes {:?}", vectors.time_of_a_scan());
     }
     let model = args.model.filter(|_| !args.no_model).map(|base| Model::new(&base, args.model_stream)).transpose()?;
-    let floor = Arc::new(Floor { log: Log::open(&args.db, args.synchronous)?, vectors, model });
+    let log = if args.db.starts_with("postgres") {
+        Place::Tables(Tables::open(&args.db).await?)
+    } else {
+        Place::File(Log::open(&PathBuf::from(&args.db), args.synchronous)?)
+    };
+    let floor = Arc::new(Floor { log, vectors, model });
     let app = Router::new()
         .route("/health", get(async || Json(json!({"status": "healthy"}))))
         .route("/api/chat", post(chat))

@@ -5,7 +5,9 @@
 
 mod added;
 mod daemon;
+mod postgres;
 mod report;
+mod retrieval;
 mod rounds;
 mod servers;
 mod start;
@@ -49,6 +51,10 @@ struct Args {
     /// Use the programs as they lie beside this one.
     #[arg(long)]
     no_build: bool,
+    /// A Postgres server whose role may create databases, for the sections about it; it should be on this machine,
+    /// and write as it would in earnest.
+    #[arg(long)]
+    postgres: Option<String>,
     /// The local embedding model (a wheel, a directory or a file), for memory with the model; else
     /// the environment's `DOVVYBUDDY_TEST_MODEL`.
     #[arg(long)]
@@ -68,6 +74,10 @@ enum Section {
     Streams,
     /// From the start to the first answers, and memory at rest.
     Start,
+    /// Spine and floor on Postgres: turns a second, trips and the database's CPU a turn. Needs `--postgres`.
+    Postgres,
+    /// Search over 100,000 passages that Postgres holds. Needs `--postgres`.
+    Retrieval,
 }
 
 /// What every section needs.
@@ -77,6 +87,7 @@ struct Bench {
     duration: Duration,
     streams: usize,
     model: Option<PathBuf>,
+    postgres: Option<String>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -116,6 +127,7 @@ async fn run(args: Args) -> Result<(), BoxError> {
         rounds: args.rounds.max(1),
         duration: Duration::try_from_secs_f64(args.seconds)?,
         streams: args.streams,
+        postgres: args.postgres,
         model: args.model.or_else(|| std::env::var_os("DOVVYBUDDY_TEST_MODEL").map(PathBuf::from)),
     };
     let mut report = Report::new();
@@ -128,17 +140,22 @@ async fn run(args: Args) -> Result<(), BoxError> {
 
 /// Runs the sections; one that fails is told and does not keep the others.
 async fn measure(bench: &Bench, only: &[Section], report: &mut Report) -> Result<(), BoxError> {
-    let daemon = match Daemon::prepare(&bench.places).await {
-        Ok(daemon) => Some(daemon),
-        Err(error) => {
-            report.note(format!("the daemon is left out: {error}"));
-            None
+    let on_postgres = |section: &Section| matches!(section, Section::Postgres | Section::Retrieval);
+    let daemon = if !only.is_empty() && only.iter().all(on_postgres) {
+        None
+    } else {
+        match Daemon::prepare(&bench.places).await {
+            Ok(daemon) => Some(daemon),
+            Err(error) => {
+                report.note(format!("the daemon is left out: {error}"));
+                None
+            }
         }
     };
     let daemon = daemon.as_ref();
     let mut failed = 0;
     for section in Section::value_variants() {
-        if !only.is_empty() && !only.contains(section) {
+        if !only.is_empty() && !only.contains(section) || only.is_empty() && on_postgres(section) {
             continue;
         }
         eprintln!("{section:?} …");
@@ -148,6 +165,8 @@ async fn measure(bench: &Bench, only: &[Section], report: &mut Report) -> Result
             Section::Added => added::measure(bench, daemon, report).await,
             Section::Streams => streams::measure(bench, daemon, report).await,
             Section::Start => start::measure(bench, daemon, report).await,
+            Section::Postgres => postgres::measure(bench, report).await,
+            Section::Retrieval => retrieval::measure(bench, report).await,
         };
         if let Err(error) = result {
             failed += 1;

@@ -17,7 +17,7 @@ use axum::routing::get;
 use axum::serve::ListenerExt as _;
 use axum::{Json, Router};
 use clap::Parser;
-use dovvybuddy_bench::BoxError;
+use dovvybuddy_bench::{BoxError, CONNECTIONS};
 use dovvybuddy_core::channel::ChannelAdapter;
 use dovvybuddy_core::lanes::Lanes;
 use dovvybuddy_core::limit::Quota;
@@ -25,6 +25,7 @@ use dovvybuddy_core::spine::{Ports, Spine, SpineSettings, Stops};
 use dovvybuddy_core::store::Store;
 use dovvybuddy_core::turn::TurnSettings;
 use dovvybuddy_core::{BotId, Clock, SystemClock};
+use dovvybuddy_store_postgres::{PostgresStore, Reckoning, is_postgres};
 use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore};
 use dovvybuddy_web::{WebAdapter, WebConfig, WebParts, WebState};
 use serde_json::json;
@@ -39,7 +40,8 @@ struct Args {
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:9102")]
     bind: SocketAddr,
-    /// The database file; `sqlite::memory:` syncs nothing and shows what durability costs.
+    /// The database file, or the address of a Postgres database; `sqlite::memory:` syncs nothing and shows what
+    /// durability costs.
     #[arg(long)]
     db: PathBuf,
     /// Milliseconds between the pieces of the echo; 0 answers at once.
@@ -69,14 +71,7 @@ async fn main() -> ExitCode {
 async fn serve(args: Args) -> Result<(), BoxError> {
     rlimit::increase_nofile_limit(u64::MAX)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let options = OpenOptions {
-        url_or_path: args.db.to_string_lossy().into_owned(),
-        dispatch: true,
-        max_waiting: MOST,
-        migrate: true,
-        clock: Arc::clone(&clock),
-    };
-    let store = Arc::new(SqliteStore::open(options).await?);
+    let store = open(args.db.to_string_lossy().into_owned(), Arc::clone(&clock)).await?;
     let echo = Echo { pause: Duration::from_millis(args.slow_ms), pieces: args.pieces };
     let (lanes, web) = compose(store, clock, echo)?;
     // A run ends with the process; nothing is ever stopped softly.
@@ -94,11 +89,29 @@ async fn serve(args: Args) -> Result<(), BoxError> {
     Ok(())
 }
 
+async fn open(address: String, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, BoxError> {
+    if is_postgres(&address) {
+        let options = dovvybuddy_store_postgres::OpenOptions {
+            url: address,
+            direct_url: None,
+            connections: CONNECTIONS,
+            dispatch: true,
+            max_waiting: MOST,
+            migrate: true,
+            adoption: None,
+            clock,
+            reckoning: Reckoning::Database,
+        };
+        return Ok(Arc::new(PostgresStore::open(options).await?));
+    }
+    let options = OpenOptions { url_or_path: address, dispatch: true, max_waiting: MOST, migrate: true, clock };
+    Ok(Arc::new(SqliteStore::open(options).await?))
+}
+
 /// The same constructor calls as the daemon's, with the echo in place of everything that thinks.
-fn compose(store: Arc<SqliteStore>, clock: Arc<dyn Clock>, echo: Echo) -> Result<(Arc<Lanes>, WebState), BoxError> {
+fn compose(store: Arc<dyn Store>, clock: Arc<dyn Clock>, echo: Echo) -> Result<(Arc<Lanes>, WebState), BoxError> {
     let adapter: Arc<dyn ChannelAdapter> = Arc::new(WebAdapter);
     let channels = HashMap::from([(adapter.id(), adapter)]);
-    let store: Arc<dyn Store> = store;
     let closing = CancellationToken::new();
     let echo = Arc::new(echo);
     let ports = Ports {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::{PoisonError, RwLock};
 
 use dovvybuddy_core::Lang;
 use dovvybuddy_core::agent::{Phrase, Voice};
@@ -67,13 +68,29 @@ sheets! {
 /// Every fixed sentence in every language, with the operator filled in.
 #[derive(Debug)]
 pub struct PhraseBook {
-    sentences: HashMap<(Lang, Phrase), String>,
+    sentences: RwLock<Sentences>,
 }
+
+type Sentences = HashMap<(Lang, Phrase), String>;
 
 impl PhraseBook {
     /// The compiled-in sentences, overridden by those in `dir` (the prompts directory; files
     /// `phrases/<lang>.toml`, each of which may hold only some).
     pub fn load(dir: Option<&Path>, operator: &Operator) -> Result<Self, PhraseError> {
+        Ok(Self { sentences: RwLock::new(Self::read(dir, operator)?) })
+    }
+
+    /// Reads the files again. On an error what was loaded before stays in use.
+    ///
+    /// # Errors
+    /// As [`PhraseBook::load`].
+    pub fn reload(&self, dir: Option<&Path>, operator: &Operator) -> Result<(), PhraseError> {
+        let sentences = Self::read(dir, operator)?;
+        *self.sentences.write().unwrap_or_else(PoisonError::into_inner) = sentences;
+        Ok(())
+    }
+
+    fn read(dir: Option<&Path>, operator: &Operator) -> Result<Sentences, PhraseError> {
         let mut sentences = HashMap::new();
         for lang in Lang::ALL {
             let name = format!("phrases/{}.toml", lang.code());
@@ -85,17 +102,14 @@ impl PhraseBook {
                 fill(&mut sentences, lang, &file, &source, operator)?;
             }
         }
-        Ok(Self { sentences })
+        Ok(sentences)
     }
 }
 
 impl Voice for PhraseBook {
     fn say(&self, phrase: Phrase, lang: Lang) -> String {
-        self.sentences
-            .get(&(lang, phrase))
-            .or_else(|| self.sentences.get(&(Lang::En, phrase)))
-            .cloned()
-            .unwrap_or_default()
+        let sentences = self.sentences.read().unwrap_or_else(PoisonError::into_inner);
+        sentences.get(&(lang, phrase)).or_else(|| sentences.get(&(Lang::En, phrase))).cloned().unwrap_or_default()
     }
 }
 
@@ -137,7 +151,8 @@ mod tests {
             let book = PhraseBook::load(None, &operator).unwrap();
             for lang in Lang::ALL {
                 for phrase in Phrase::ALL {
-                    let sentence = book.sentences.get(&(lang, phrase)).map(String::as_str).unwrap_or_default();
+                    let sentences = book.sentences.read().unwrap();
+                    let sentence = sentences.get(&(lang, phrase)).map(String::as_str).unwrap_or_default();
                     assert!(!sentence.is_empty(), "{} {}", lang.code(), phrase.key());
                     for bad in ["{{", "{%", "  ", "none", "()", " ."] {
                         assert!(!sentence.contains(bad), "{} {}: {sentence}", lang.code(), phrase.key());

@@ -23,6 +23,7 @@ use crate::channel::{ChannelAdapter, Content, Delivery, DeliveryKey, Origin, Out
 use crate::clock::Timestamp;
 use crate::events::{Follower, TurnEvent, TurnLog};
 use crate::ids::{ConversationKey, DiverKey, TurnId};
+use crate::lanes::Hold;
 use crate::opening::language;
 use crate::session::Session;
 use crate::store::{Claim, Store, StoreError};
@@ -66,13 +67,15 @@ pub(crate) struct Company {
     /// The words of the placeholder.
     waiting: String,
     written_at: Timestamp,
+    /// What is shown belongs to whoever holds the lane.
+    hold: Arc<Hold>,
     /// A message is being sent or edited right now.
     busy: AtomicBool,
 }
 
 impl Turns {
     /// The company of a claim whose channel sends its replies; commands are done before anyone wonders.
-    pub(crate) fn company(&self, claim: &Claim, session: &Session) -> Option<Company> {
+    pub(crate) fn company(&self, claim: &Claim, session: &Session, hold: &Arc<Hold>) -> Option<Company> {
         let event = claim.events.last()?;
         let lang = language(event.sender.locale.as_deref(), session);
         let channel = self.ports.channels.get(&claim.conversation.channel)?;
@@ -88,6 +91,7 @@ impl Turns {
             context: event.context.clone(),
             waiting: self.ports.voice.say(Phrase::Working, lang),
             written_at: self.ports.clock.now(),
+            hold: Arc::clone(hold),
             busy: AtomicBool::new(false),
         })
     }
@@ -220,6 +224,9 @@ impl Company {
             progress: true,
         };
         let key = DeliveryKey { origin: Origin::Progress(self.turn), part: 0 };
+        if !self.hold.is_sure() {
+            return Err(SendError::Rejected("the lane may be another replica's by now".to_owned()));
+        }
         self.busy.store(true, Ordering::SeqCst);
         let sent = self.channel.send(&part, &key).await;
         if let Err(error) = &sent {

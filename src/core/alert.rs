@@ -95,8 +95,9 @@ pub trait Alerts: Send + Sync + 'static {
         again: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Somebody saw it; it is not told again. `false` if there is no such alert. Repeatable.
-    async fn acknowledge(&self, id: AlertId, at: Timestamp) -> Result<bool, StoreError>;
+    /// `by`, the name shown there, saw it; it is not told again. Gives who saw it first, which a repeat does not
+    /// change; `None` if there is no such alert.
+    async fn acknowledge(&self, id: AlertId, by: &str, at: Timestamp) -> Result<Option<String>, StoreError>;
 }
 
 /// Where the operator is told.

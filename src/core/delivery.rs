@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::channel::{BoxError, DeliveryKey, OutboundPart, Outlet, SendError};
 use crate::clock::Clock;
 use crate::failpoint;
 use crate::ids::ChannelId;
+use crate::lanes::SURE;
 use crate::store::{DuePart, PartResult, Store};
 use crate::supervise::Progress;
 
@@ -20,6 +22,9 @@ use crate::supervise::Progress;
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// A part that could not be sent for this long is given up, unless its outlet knows better.
 pub const GIVE_UP_AFTER: Duration = Duration::from_hours(28);
+/// A part that was taken this long ago and not sent yet may have been given to another replica: this one stood still,
+/// or was cut off. See [`crate::lanes::SURE`].
+const TAKEN_TOO_LONG: Duration = SURE;
 /// A clock that goes back by less than this is merely kept true.
 const UNEVEN: Duration = Duration::from_secs(5);
 /// How many parts are sent at once.
@@ -56,11 +61,12 @@ impl Deliveries {
             latest = now;
             self.progress.tick(now);
             let room = AT_ONCE.saturating_sub(sending.len());
+            let taken = Instant::now();
             let due = if room == 0 { Vec::new() } else { self.due(now, room).await };
             let found_none = due.is_empty() && room > 0;
             for part in due {
                 let deliveries = Arc::clone(&self);
-                sending.spawn(async move { deliveries.deliver(part).await });
+                sending.spawn(async move { deliveries.deliver(part, taken).await });
             }
             if room == 0 {
                 tokio::select! {
@@ -90,9 +96,13 @@ impl Deliveries {
         }
     }
 
-    async fn deliver(&self, part: DuePart) {
+    async fn deliver(&self, part: DuePart, taken: Instant) {
         failpoint::reached("part_started");
-        let result = if let Some(outlet) = self.outlets.get(&part.outlet) {
+        let result = if taken.elapsed() >= TAKEN_TOO_LONG {
+            // Counts only if it is still ours.
+            let at = self.clock.now();
+            PartResult::Retry { at, error: "taken too long ago to be sent".into(), uncertain: false }
+        } else if let Some(outlet) = self.outlets.get(&part.outlet) {
             self.send(&**outlet, &part).await
         } else {
             let again = Retry { pause: Duration::from_mins(5), uncertain: false, most: GIVE_UP_AFTER };

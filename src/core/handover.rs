@@ -32,6 +32,10 @@ pub const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 /// The agent under whose name people speak.
 pub const PERSON: &str = "person";
 
+/// How many messages back our own words are looked for.
+const LATELY: usize = 12;
+/// So many letters nobody writes by chance as we did.
+const TELLING: usize = 30;
 /// How often ended pauses are looked for.
 const LOOK: Duration = Duration::from_secs(1);
 /// How many ended pauses are handled at a time.
@@ -84,6 +88,20 @@ impl Handover {
         let words = Reply::fixed(text, AgentId::new(PERSON), Lang::default());
         self.say(conversation, words, Outcome::Person, by, false).await?;
         Ok(())
+    }
+
+    /// Whether words that a platform brings back from our own account were said by us lately: markup is gone from
+    /// them, they may be a part, and a question may stand behind them. So their beginning tells; a few words are
+    /// ours only if they are all that was said.
+    pub async fn is_ours(&self, conversation: &ConversationKey, text: &str) -> Result<bool, StoreError> {
+        let diver = conversation.diver(&conversation.conversation);
+        let Some(session) = self.store.session(conversation, &diver, LATELY).await? else { return Ok(false) };
+        let words = letters(text);
+        let ours = session.history.iter().filter(|message| message.role == Role::Assistant);
+        let mut said = ours.map(|message| letters(&message.content));
+        let beginning: String = words.chars().take(TELLING).collect();
+        let telling = beginning.chars().count() == TELLING;
+        Ok(said.any(|said| said == words || telling && said.contains(&beginning)))
     }
 
     /// The bot may speak again; `false` if it was not paused.
@@ -172,4 +190,9 @@ impl Handover {
             context: serde_json::Value::Null,
         })
     }
+}
+
+/// What is left of a text without markup, marks and blanks.
+fn letters(text: &str) -> String {
+    text.chars().filter(|character| character.is_alphanumeric()).collect()
 }

@@ -15,7 +15,8 @@ use crate::agent::Phrase;
 use crate::channel::Inbound;
 use crate::clock::Timestamp;
 use crate::compose::Composer;
-use crate::ids::DiverKey;
+use crate::ids::{ConversationKey, DiverKey};
+use crate::intake::{Intake, Refusal};
 use crate::lang::Lang;
 use crate::store::{Outcome, StoreError};
 use crate::turn::{Spoken, Turns, tell};
@@ -103,8 +104,51 @@ pub trait Identities: Send + Sync + 'static {
     async fn redeem_link(&self, by: &DiverKey, code: Option<&LinkCode>, now: Timestamp)
     -> Result<Redeemed, StoreError>;
 
+    /// Makes the identities of two divers one person, of whom a platform itself says that they are; what is kept
+    /// comes under `keep`, as when a code is redeemed. Repeatable.
+    async fn unite(&self, keep: &DiverKey, other: &DiverKey, now: Timestamp) -> Result<(), StoreError>;
+
     /// Every identity of the person behind `diver`, `diver` among them.
     async fn identities(&self, diver: &DiverKey) -> Result<Vec<DiverKey>, StoreError>;
+}
+
+/// A code as a store keeps it; divers are encoded keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptCode {
+    /// Who was given it.
+    pub giver: String,
+    /// The half that proves it.
+    pub secret: String,
+    /// Who redeemed it.
+    pub redeemed_by: Option<String>,
+}
+
+/// What a try of a code proves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// That whoever tries it and this diver are one; the code is used up with it.
+    Of(String),
+    /// The same again.
+    Again,
+    /// Nothing: it is their own.
+    Own,
+    /// Nothing: somebody else used it up.
+    Used,
+    /// Nothing, and the try counts against the code.
+    Mistyped,
+}
+
+impl KeptCode {
+    /// What it proves when `by` types it.
+    pub fn proof(self, typed: &LinkCode, by: &str) -> Proof {
+        match self.redeemed_by {
+            _ if self.secret != typed.secret() => Proof::Mistyped,
+            Some(redeemer) if redeemer == by => Proof::Again,
+            Some(_) => Proof::Used,
+            None if self.giver == by => Proof::Own,
+            None => Proof::Of(self.giver),
+        }
+    }
 }
 
 /// What became of an attempt to redeem a code.
@@ -118,6 +162,30 @@ pub enum Redeemed {
     TooManyTries,
     /// The diver's own code, which proves nothing. It stays valid.
     Own,
+}
+
+impl Intake {
+    /// A platform names one person in two ways, in whose chat nobody else writes. They are one diver from now on, and
+    /// what was said under `former` goes on under `current`, unless something stands there already. `false`: a
+    /// message under `former` is still to be answered, so it is to be said again.
+    pub async fn one_person(&self, former: &ConversationKey, current: &ConversationKey) -> Result<bool, StoreError> {
+        let store = &self.parts().store;
+        let [other, keep] = [former, current].map(|chat| chat.diver(&chat.conversation));
+        if !store.identities(&keep).await?.contains(&other) {
+            store.unite(&keep, &other, self.clock().now()).await?;
+            tracing::info!(channel = %current.channel, "two names of one person are joined");
+        }
+        match self.moved(former, current).await {
+            Ok(moved) => Ok(moved),
+            Err(Refusal::Unavailable(error)) => Err(error),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Under which names a person is known, that one among them.
+    pub async fn names(&self, diver: &DiverKey) -> Result<Vec<DiverKey>, StoreError> {
+        self.parts().store.identities(diver).await
+    }
 }
 
 impl Turns {

@@ -2,39 +2,38 @@
 //!
 //! This is the first half of the turn (SPEC section 5); [`crate::turn`] is the second.
 
+mod alarm;
+mod memory;
+mod past_outbox;
+mod seat;
+
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use moka::sync::Cache;
 use tokio_util::sync::CancellationToken;
 
+use self::memory::{Arrivals, SlowDownNotices};
+pub use self::seat::{Seat, Seated};
 use crate::action::MENU;
 use crate::agent::{Phrase, Voice};
 use crate::alert::OperatorChat;
-use crate::channel::{
-    Action, ChannelAdapter, Delivery, DeliveryKey, Inbound, MessageStatus, Origin, OutboundPart, Rendering,
-};
+use crate::channel::{Action, ChannelAdapter, Delivery, Inbound, MessageStatus, Rendering};
 use crate::clock::{Clock, Timestamp};
 use crate::events::{Follower, Streams};
 use crate::failpoint;
-use crate::guard::{Alarm, Assessment, EmergencyGuard, Heard};
+use crate::guard::{Assessment, EmergencyGuard, Heard};
 use crate::handover::Handover;
 use crate::hearing::{Hearing, WINDOW};
-use crate::ids::{AgentId, BotId, ChannelId, ConversationKey, DiverKey, SessionId, TurnId};
+use crate::ids::{BotId, ChannelId, ConversationKey, SessionId, TurnId};
 use crate::lanes::Running;
 use crate::lang::Lang;
-use crate::limit::{Allowance, Charge, Quota};
-use crate::offers;
+use crate::limit::{Allowance, Charge, Dial};
 use crate::pressed::Pressed;
-use crate::reply::{Degraded, Reply, Safety};
+use crate::reply::Reply;
 use crate::session::{Role, Session};
-use crate::store::{Accepted, FinishedTurn, Outcome, Store, StoreError, Usage};
+use crate::store::{Accepted, Store, StoreError};
 
-/// How long an emergency waits for the store before its reply goes out regardless.
-const EMERGENCY_STORE_BUDGET: Duration = Duration::from_millis(250);
-/// How long a reply past the outbox may take to be sent, all its parts together.
-const SEND_BUDGET: Duration = Duration::from_secs(10);
 /// How long the guard waits for what was said before.
 const HEARING_BUDGET: Duration = Duration::from_millis(100);
 
@@ -69,7 +68,7 @@ pub struct Parts {
     /// Time and ids.
     pub clock: Arc<dyn Clock>,
     /// The limit of one diver across all channels.
-    pub diver_quota: Quota,
+    pub diver_quota: Arc<Dial>,
     /// The running turns' events.
     pub streams: Arc<Streams>,
     /// What was said lately.
@@ -84,41 +83,6 @@ pub struct Parts {
     pub handover: Arc<Handover>,
     /// Fired when the daemon stops taking in.
     pub closing: CancellationToken,
-}
-
-/// When each channel last brought something: its progress, seen from inside.
-#[derive(Default)]
-struct Arrivals(Mutex<HashMap<ChannelId, Timestamp>>);
-
-impl Arrivals {
-    fn note(&self, channel: &ChannelId, at: Timestamp) {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match last.get_mut(channel) {
-            Some(moment) => *moment = at,
-            None => drop(last.insert(channel.clone(), at)),
-        }
-    }
-}
-
-/// Remembers who was asked to slow down, so that a flood gets one notice per window.
-struct SlowDownNotices(Cache<DiverKey, Timestamp>);
-
-impl Default for SlowDownNotices {
-    fn default() -> Self {
-        Self(Cache::new(10_000))
-    }
-}
-
-impl SlowDownNotices {
-    /// Whether this is the first refusal of a window that lasts `window`.
-    fn first(&self, event: &Inbound, window: Duration) -> bool {
-        let diver = &event.sender.key;
-        if self.0.get(diver).is_some_and(|until| event.received_at < until) {
-            return false;
-        }
-        self.0.insert(diver.clone(), event.received_at.plus(window));
-        true
-    }
 }
 
 /// A conversation as far as it is known before an event is stored.
@@ -237,8 +201,7 @@ impl Intake {
 
     /// The channels, and when each last brought something.
     pub fn channels(&self) -> Vec<(ChannelId, Option<Timestamp>)> {
-        let last = self.0.arrivals.0.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.channels.keys().map(|id| (id.clone(), last.get(id).copied())).collect()
+        self.0.channels.keys().map(|id| (id.clone(), self.0.arrivals.last(id))).collect()
     }
 
     /// Whether this process has heard this conversation before; saves asking the store.
@@ -281,6 +244,11 @@ impl Intake {
         self.0.handover.overheard(conversation, text, by).await
     }
 
+    /// Whether words that a platform brings back were said by us. See [`Handover::is_ours`].
+    pub async fn is_ours(&self, conversation: &ConversationKey, text: &str) -> Result<bool, StoreError> {
+        self.0.handover.is_ours(conversation, text).await
+    }
+
     /// A fixed sentence in the language of a platform's `locale`, for what an adapter says by itself.
     pub fn say(&self, phrase: Phrase, locale: Option<&str>) -> String {
         self.0.voice.say(phrase, locale.and_then(Lang::from_locale).unwrap_or_default())
@@ -302,6 +270,16 @@ impl Intake {
         channel: &ChannelId,
     ) -> Result<Vec<(ConversationKey, String)>, StoreError> {
         self.0.store.newest_events(bot, channel).await
+    }
+
+    /// See [`crate::store::Leases::word`].
+    pub async fn word(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.0.store.word(name).await
+    }
+
+    /// See [`crate::store::Leases::leave_word`].
+    pub async fn leave_word(&self, name: &str, word: &str) -> Result<(), StoreError> {
+        self.0.store.leave_word(name, word).await
     }
 
     /// Whether the guard hears an emergency in an event: an adapter with a limit of its own lets that pass.
@@ -334,33 +312,6 @@ impl Intake {
     /// Time and ids, for adapters.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.0.clock
-    }
-}
-
-/// Where calls from outside find the intake while their channel runs.
-#[derive(Default)]
-pub struct Seat(Mutex<Option<Intake>>);
-
-/// A channel that runs; dropped, calls find nobody.
-pub struct Seated<'a>(&'a Seat);
-
-impl Seat {
-    /// The intake, if the channel runs.
-    pub fn intake(&self) -> Option<Intake> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The channel runs from now on.
-    #[must_use]
-    pub fn take(&self, intake: Intake) -> Seated<'_> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(intake);
-        Seated(self)
-    }
-}
-
-impl Drop for Seated<'_> {
-    fn drop(&mut self) {
-        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -414,7 +365,7 @@ impl Inner {
     }
 
     async fn enqueue(&self, event: Inbound) -> Result<Admitted, Refusal> {
-        let charge = Charge { key: event.sender.key.encode(), quota: self.diver_quota };
+        let charge = Charge { key: event.sender.key.encode(), quota: self.diver_quota.get() };
         let log = self.streams.open(event.turn, &event.conversation);
         let opened = Opened { streams: &self.streams, turn: event.turn, kept: false };
         let accepted = self.store.accept(&event, self.session_for(&event), Some(&charge)).await;
@@ -440,137 +391,6 @@ impl Inner {
             Err(StoreError::Full) => Err(Refusal::Overloaded),
             Err(error) => Err(Refusal::Unavailable(error)),
         }
-    }
-
-    /// An emergency waits for nothing: what runs is cut short, the store gets a moment, and the reply
-    /// goes out whether or not it could be stored. In a session that expired it `restarts` the session.
-    async fn raise_alarm(&self, event: Inbound, alarm: Alarm, restarts: bool) -> Result<Admitted, Refusal> {
-        self.running.cut_short(&event.conversation);
-        if restarts {
-            self.hearing.forget(&event.conversation);
-        }
-        self.hearing.stand(&event.conversation, Some(alarm.standing.clone()));
-        self.hearing.add(&event.conversation, Role::User, event.content.text());
-        self.hearing.add(&event.conversation, Role::Assistant, &alarm.text);
-        metrics::counter!("dovvybuddy_emergencies_total", "kind" => alarm.standing.kind.as_str()).increment(1);
-
-        let session = self.session_for(&event);
-        let mut turn = self.alarm_turn(&event, session, alarm, restarts);
-        let mut stored = self.store_alarm(&event, session, &turn).await;
-        if let Some(Accepted::Duplicate { fingerprint, .. }) = &stored
-            && *fingerprint != event.fingerprint
-        {
-            // Another message had this id. That is the client's mistake; nobody in danger pays for it.
-            let own = Inbound { event_id: event.turn.to_string(), fingerprint: None, ..event.clone() };
-            stored = self.store_alarm(&own, session, &turn).await;
-        }
-        match stored {
-            Some(Accepted::Duplicate { turn, session, .. }) => {
-                // An old event that came again must not raise what was called off since.
-                self.hearing.forget(&event.conversation);
-                return Ok(Admitted::Repeat { turn, session, events: self.streams.follow(turn, None) });
-            }
-            Some(Accepted::New { session, .. }) => {
-                return Ok(Admitted::Answered { turn: event.turn, session, reply: Arc::new(turn.reply) });
-            }
-            Some(Accepted::Limited { .. }) | None => {}
-        }
-        self.send_now(&event, &turn.parts).await;
-        if self.delivery(&event.conversation.channel) == Delivery::Sent {
-            // Not acknowledged: the platform brings it again, and by then the store may take it.
-            return Err(Refusal::Unavailable(StoreError::Unavailable("the emergency was answered, not stored".into())));
-        }
-        turn.reply.degraded.push(Degraded::Store);
-        Ok(Admitted::Answered { turn: event.turn, session, reply: Arc::new(turn.reply) })
-    }
-
-    /// Stores an alarm; `None` if the store could not do it in the moment it gets.
-    async fn store_alarm(&self, event: &Inbound, session: SessionId, turn: &FinishedTurn) -> Option<Accepted> {
-        let write = self.store.accept_answered(event, session, turn);
-        let stored = tokio::time::timeout(EMERGENCY_STORE_BUDGET, write).await;
-        failpoint::reached("emergency_stored");
-        match stored {
-            Ok(Ok(accepted)) => Some(accepted),
-            Ok(Err(error)) => {
-                tracing::error!(error = %error, turn = %event.turn, "an emergency reply could not be stored");
-                None
-            }
-            Err(_) => {
-                tracing::error!(turn = %event.turn, "an emergency reply could not be stored in time");
-                None
-            }
-        }
-    }
-
-    fn alarm_turn(&self, event: &Inbound, session: SessionId, alarm: Alarm, restarts: bool) -> FinishedTurn {
-        let now = self.clock.now();
-        let mut reply = Reply::fixed(alarm.text, AgentId::new("safety"), alarm.lang);
-        reply.safety = Safety::Emergency;
-        reply.session_restarted = restarts;
-        alarm.standing.kind.as_str().clone_into(&mut reply.intent);
-        let mut session = Session::open(session, event.conversation.clone(), now);
-        session.emergency = Some(alarm.standing);
-        if restarts && self.delivery(&event.conversation.channel) == Delivery::Fetched {
-            // Of an anonymous diver nothing outlives the session.
-            session.profile.language = Some(alarm.lang);
-        }
-        let actions = offers::actions(&*self.voice, event.turn, &reply, Outcome::Emergency);
-        let parts = self.render(event, &reply, &actions);
-        FinishedTurn {
-            id: event.turn,
-            attempt: 1,
-            diver: event.sender.key.clone(),
-            said: event.content.text().to_owned(),
-            reply,
-            outcome: Outcome::Emergency,
-            session,
-            stands_down: false,
-            restarts_session: restarts,
-            usage: Usage::default(),
-            parts,
-            context: event.context.clone(),
-            at: now,
-        }
-    }
-
-    /// Sends parts past the outbox, for words that can't wait for a store that is gone. A platform that
-    /// hangs holds up its adapter no longer than [`SEND_BUDGET`].
-    async fn send_now(&self, event: &Inbound, parts: &[serde_json::Value]) {
-        if tokio::time::timeout(SEND_BUDGET, self.send_parts(event, parts)).await.is_err() {
-            tracing::error!(turn = %event.turn, "a reply past the outbox could not be sent in time");
-        }
-    }
-
-    async fn send_parts(&self, event: &Inbound, parts: &[serde_json::Value]) {
-        let Some(channel) = self.channels.get(&event.conversation.channel) else { return };
-        for (i, payload) in parts.iter().enumerate() {
-            let part = OutboundPart {
-                conversation: event.conversation.clone(),
-                payload: payload.clone(),
-                context: event.context.clone(),
-                written_at: event.received_at,
-                replaces: None,
-                progress: false,
-            };
-            let part_number = u16::try_from(i).unwrap_or(u16::MAX);
-            let key = DeliveryKey { origin: Origin::Urgent(event.turn), part: part_number };
-            if let Err(error) = channel.send(&part, &key).await {
-                tracing::error!(error = %error, turn = %event.turn, "a reply past the outbox could not be sent");
-                return;
-            }
-        }
-    }
-
-    /// One notice per diver and window on platforms that have no status code for "too many".
-    async fn ask_to_slow_down(&self, event: &Inbound, window: Duration) {
-        metrics::counter!("dovvybuddy_limited_total", "channel" => event.conversation.channel.to_string()).increment(1);
-        if self.delivery(&event.conversation.channel) == Delivery::Fetched || !self.notices.first(event, window) {
-            return;
-        }
-        let lang = event.sender.locale.as_deref().and_then(Lang::from_locale).unwrap_or_default();
-        let reply = Reply::fixed(self.voice.say(Phrase::SlowDown, lang), AgentId::new("retrieval"), lang);
-        let parts = self.render(event, &reply, &[]);
-        self.send_now(event, &parts).await;
     }
 
     fn render(&self, event: &Inbound, reply: &Reply, actions: &[Action]) -> Vec<serde_json::Value> {

@@ -1,6 +1,7 @@
 //! Lanes: one conversation's turns one after another, many conversations at once.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -15,7 +17,7 @@ use crate::channel::BoxError;
 use crate::clock::Clock;
 use crate::failpoint;
 use crate::ids::ConversationKey;
-use crate::store::{Claim, Store};
+use crate::store::{Claim, Store, StoreError};
 use crate::supervise::Progress;
 use crate::turn::Turns;
 
@@ -23,14 +25,49 @@ use crate::turn::Turns;
 /// after that.
 pub const LEASE: Duration = Duration::from_secs(15);
 
-/// The turns that run now, by conversation.
+/// How long after a claim or a renewal nobody else can have the lane: a replica that stands still is given up ten
+/// seconds after its last sign of life, which may be two seconds older than the claim. Whoever wakes up later must not
+/// touch what the diver sees.
+pub const SURE: Duration = Duration::from_secs(8);
+
+/// A turn's hold on its lane.
+#[derive(Debug)]
+pub struct Hold {
+    /// Fired when an emergency was recognised in the conversation.
+    pub cut: CancellationToken,
+    since: Mutex<Instant>,
+}
+
+impl Hold {
+    fn new(cut: CancellationToken) -> Self {
+        Self { cut, since: Mutex::new(Instant::now()) }
+    }
+
+    /// Whether the lane is surely held, also if this process stood still meanwhile.
+    pub fn is_sure(&self) -> bool {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < SURE
+    }
+
+    fn renewed(&self, at: Instant) {
+        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+}
+
+/// The turns that run now, by conversation, each with the newest event it answers.
 #[derive(Debug, Default)]
-pub struct Running(Mutex<HashMap<ConversationKey, CancellationToken>>);
+pub struct Running(Mutex<HashMap<ConversationKey, (CancellationToken, i64)>>);
 
 impl Running {
     /// Stops what runs in a conversation, if anything does.
     pub fn cut_short(&self, conversation: &ConversationKey) {
-        if let Some(turn) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(conversation) {
+        self.cut_short_before(conversation, i64::MAX);
+    }
+
+    /// Stops what runs in a conversation, if it answers what came before that sequence number.
+    fn cut_short_before(&self, conversation: &ConversationKey, sequence: i64) {
+        if let Some((turn, newest)) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(conversation)
+            && *newest < sequence
+        {
             turn.cancel();
         }
     }
@@ -40,9 +77,10 @@ impl Running {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    fn enter(&self, conversation: &ConversationKey) -> CancellationToken {
-        let cut = CancellationToken::new();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(conversation.clone(), cut.clone());
+    fn enter(&self, claim: &Claim) -> CancellationToken {
+        let (cut, newest) = (CancellationToken::new(), claim.sequence.last().copied().unwrap_or_default());
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        running.insert(claim.conversation.clone(), (cut.clone(), newest));
         cut
     }
 
@@ -73,6 +111,21 @@ impl Lanes {
     /// Dispatches until `stop`, then waits for the running turns; those still running when `park`
     /// fires are given back, and the next start takes them up.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) -> Result<(), BoxError> {
+        tokio::select! {
+            ended = Arc::clone(&self).dispatch(stop) => ended,
+            never = self.hear_alarms() => match never {},
+        }
+    }
+
+    /// An emergency that another replica was told of cuts short what runs here.
+    async fn hear_alarms(&self) -> Infallible {
+        loop {
+            let (conversation, sequence) = self.store.alarmed().await;
+            self.running.cut_short_before(&conversation, sequence);
+        }
+    }
+
+    async fn dispatch(self: Arc<Self>, stop: CancellationToken) -> Result<(), BoxError> {
         let room = Arc::new(Semaphore::new(self.most));
         let mut tasks = JoinSet::new();
         while !stop.is_cancelled() {
@@ -84,11 +137,12 @@ impl Lanes {
                 () = stop.cancelled() => break,
             };
             let now = self.clock.now();
+            let asked = Instant::now();
             match self.store.claim(now, now.plus(LEASE)).await {
                 Ok(Some(claim)) => {
                     let lanes = Arc::clone(&self);
                     tasks.spawn(async move {
-                        Box::pin(lanes.run_claim(claim)).await;
+                        Box::pin(lanes.run_claim(claim, asked)).await;
                         drop(permit);
                     });
                 }
@@ -106,14 +160,15 @@ impl Lanes {
         Ok(())
     }
 
-    async fn run_claim(&self, claim: Claim) {
+    async fn run_claim(&self, claim: Claim, asked: Instant) {
         failpoint::reached("claimed");
-        let cut = self.running.enter(&claim.conversation);
+        let hold = Arc::new(Hold::new(self.running.enter(&claim)));
+        hold.renewed(asked);
         let span = tracing::info_span!("turn", id = ?claim.turn().map(|turn| turn.to_string()), channel = %claim.conversation.channel);
-        let turn = AssertUnwindSafe(self.turns.run(&claim, &cut).instrument(span)).catch_unwind();
+        let turn = AssertUnwindSafe(self.turns.run(&claim, &hold).instrument(span)).catch_unwind();
         let ended = tokio::select! {
             ended = turn => Some(ended),
-            () = self.keep_lease(&claim) => None,
+            () = self.keep_lease(&claim, &hold) => None,
             () = self.park.cancelled() => None,
         };
         match ended {
@@ -128,13 +183,17 @@ impl Lanes {
     }
 
     /// Resolves only when the lease was lost.
-    async fn keep_lease(&self, claim: &Claim) {
+    async fn keep_lease(&self, claim: &Claim, hold: &Hold) {
         loop {
             tokio::time::sleep(LEASE / 3).await;
-            let until = self.clock.now().plus(LEASE);
-            if let Err(crate::store::StoreError::LeaseLost) = self.store.renew(claim, until).await {
-                tracing::warn!(turn = ?claim.turn(), "a lane was taken over by another worker");
-                return;
+            let (until, asked) = (self.clock.now().plus(LEASE), Instant::now());
+            match self.store.renew(claim, until).await {
+                Ok(()) => hold.renewed(asked),
+                Err(StoreError::LeaseLost) => {
+                    tracing::warn!(turn = ?claim.turn(), "a lane was taken over by another worker");
+                    return;
+                }
+                Err(_) => {}
             }
         }
     }

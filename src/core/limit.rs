@@ -4,6 +4,7 @@
 //! number per key, the *theoretical arrival time*, says all. Stores run [`gcra`] inside the write that
 //! accepts a message, so that a refused message leaves no trace and an accepted one is always charged.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
@@ -22,6 +23,33 @@ impl Quota {
     pub fn interval(self) -> Option<Duration> {
         (self.per_minute > 0).then(|| Duration::from_mins(1) / self.per_minute)
     }
+}
+
+/// A quota that can be changed while it is in use.
+#[derive(Debug)]
+pub struct Dial(AtomicU64);
+
+impl Dial {
+    /// Set to `quota`.
+    pub fn new(quota: Quota) -> Self {
+        Self(AtomicU64::new(packed(quota)))
+    }
+
+    /// What it is set to.
+    pub fn get(&self) -> Quota {
+        let [a, b, c, d, burst @ ..] = self.0.load(Ordering::Relaxed).to_be_bytes();
+        Quota { per_minute: u32::from_be_bytes([a, b, c, d]), burst: u32::from_be_bytes(burst) }
+    }
+
+    /// Sets it; the next message is charged by it.
+    pub fn set(&self, quota: Quota) {
+        self.0.store(packed(quota), Ordering::Relaxed);
+    }
+}
+
+/// Both numbers in one word, so that nobody reads one of the old and one of the new.
+fn packed(quota: Quota) -> u64 {
+    u64::from(quota.per_minute) << 32 | u64::from(quota.burst)
 }
 
 /// A message's charge against a limit.
@@ -126,6 +154,15 @@ mod tests {
             panic!("a full debt is refused once");
         };
         assert!(wait <= Duration::from_secs(3));
+    }
+
+    #[test]
+    fn a_dial_gives_back_what_it_was_set_to() {
+        let dial = Dial::new(DIVER);
+        assert_eq!(dial.get(), DIVER);
+        let other = Quota { per_minute: u32::MAX, burst: 1 };
+        dial.set(other);
+        assert_eq!(dial.get(), other);
     }
 
     #[test]

@@ -26,16 +26,18 @@ impl Intake {
             }
             Command::Acknowledge { alert } => {
                 let parts = self.parts();
-                let desk = parts.operator.as_ref().filter(|chat| chat.is(&event.conversation));
-                match desk {
-                    Some(desk)
-                        if parts.store.acknowledge(alert, event.received_at).await.map_err(Refusal::Unavailable)? =>
-                    {
-                        let who = event.sender.name.as_deref().unwrap_or(&event.sender.key.user);
-                        note = Some(format!("✓ {}: {who}", parts.voice.say(Phrase::ButtonSeen, desk.lang)));
+                let Some(desk) = parts.operator.as_ref().filter(|chat| chat.is(&event.conversation)) else {
+                    return Ok(Pressed::Done(self.noted(&event, Phrase::ButtonExpired, None)));
+                };
+                let who = event.sender.name.as_deref().unwrap_or(&event.sender.key.user);
+                let seen = parts.store.acknowledge(alert, who, event.received_at).await;
+                // Whoever presses later is shown who was first.
+                match seen.map_err(Refusal::Unavailable)? {
+                    Some(first) => {
+                        note = Some(format!("✓ {}: {first}", parts.voice.say(Phrase::ButtonSeen, desk.lang)));
                         Phrase::AlertSeen
                     }
-                    _ => Phrase::ButtonExpired,
+                    None => Phrase::ButtonExpired,
                 }
             }
             Command::FollowUp { turn } => {
@@ -52,6 +54,10 @@ impl Intake {
             }
             _ => return Ok(Pressed::Event(Box::new(event))),
         };
-        Ok(Pressed::Done(Admitted::Noted { say: self.say(noted, event.sender.locale.as_deref()), note }))
+        Ok(Pressed::Done(self.noted(&event, noted, note)))
+    }
+
+    fn noted(&self, event: &Inbound, say: Phrase, note: Option<String>) -> Admitted {
+        Admitted::Noted { say: self.say(say, event.sender.locale.as_deref()), note }
     }
 }

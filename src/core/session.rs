@@ -112,13 +112,18 @@ pub struct DiverProfile {
     #[serde(skip_serializing_if = "Option::is_none", alias = "certificationLevel", alias = "certification_level")]
     pub cert_level: Option<String>,
     /// Logged dives.
-    #[serde(skip_serializing_if = "Option::is_none", alias = "diveCount", alias = "dive_count")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        alias = "diveCount",
+        alias = "dive_count",
+        alias = "experience_dives"
+    )]
     pub dives: Option<u32>,
     /// When the last dive was, in the diver's words.
     #[serde(skip_serializing_if = "Option::is_none", alias = "lastDive")]
     pub last_dive: Option<String>,
     /// Worries and conditions the diver mentioned.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", alias = "fears")]
     pub concerns: Vec<String>,
     /// Where the diver is.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,7 +142,33 @@ pub struct DiverProfile {
     pub other: Map<String, Value>,
 }
 
+/// Where fields of the profile are kept that have a known name and an unreadable value.
+const UNREADABLE: &str = "unreadable";
+
 impl DiverProfile {
+    /// Reads what a client, or another program's database, says of a diver: field by field, so that one wrong value
+    /// does not spoil the rest.
+    pub fn read(fields: Map<String, Value>) -> Self {
+        let mut profile = Self::default();
+        let mut unreadable = Map::new();
+        for (name, value) in fields {
+            if value.is_null() {
+                continue;
+            }
+            let alone = Value::Object(Map::from_iter([(name.clone(), value.clone())]));
+            match serde_json::from_value(alone) {
+                Ok(read) => profile.merge(read),
+                Err(_) => {
+                    unreadable.insert(name, value);
+                }
+            }
+        }
+        if !unreadable.is_empty() {
+            profile.other.insert(UNREADABLE.to_owned(), Value::Object(unreadable));
+        }
+        profile
+    }
+
     /// Takes over what `newer` knows; what it does not mention stays.
     pub fn merge(&mut self, newer: Self) {
         fn take<T>(slot: &mut Option<T>, newer: Option<T>) {
@@ -259,6 +290,8 @@ pub struct StoredTurn {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -302,5 +335,20 @@ mod tests {
         assert_eq!(profile.cert_level.as_deref(), Some("AOW"));
         assert_eq!(profile.dives, Some(30));
         assert_eq!(profile.other["shoe"], 43);
+    }
+
+    #[test]
+    fn one_wrong_value_does_not_spoil_a_profile() {
+        let Value::Object(fields) = json!({"dives": "many", "certificationLevel": "AOW", "cert_level": "AOW",
+            "agency": null, "shoe": 43, "concerns": "ears"})
+        else {
+            panic!()
+        };
+        let profile = DiverProfile::read(fields);
+        assert_eq!((profile.cert_level.as_deref(), profile.dives), (Some("AOW"), None));
+        assert_eq!(profile.other["shoe"], 43);
+        assert_eq!(profile.other[UNREADABLE], json!({"dives": "many", "concerns": "ears"}));
+        let stored = serde_json::to_string(&profile).unwrap();
+        assert_eq!(serde_json::from_str::<DiverProfile>(&stored).unwrap(), profile);
     }
 }

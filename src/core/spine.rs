@@ -19,7 +19,7 @@ use crate::intake::{Intake, Parts};
 use crate::knowledge::Retriever;
 use crate::lanes::{Lanes, Running};
 use crate::lead::LeadNotices;
-use crate::limit::Quota;
+use crate::limit::{Dial, Quota};
 use crate::store::Store;
 use crate::supervise::Progress;
 use crate::turn::{TurnSettings, Turns};
@@ -86,6 +86,8 @@ pub struct Spine {
     pub hearing: Arc<Hearing>,
     /// Gives conversations to people and takes them back.
     pub handover: Arc<Handover>,
+    /// The limit of one diver, which may be changed.
+    pub diver_quota: Arc<Dial>,
 }
 
 impl Spine {
@@ -102,12 +104,13 @@ impl Spine {
             clock: Arc::clone(&ports.clock),
             progress: Progress::new("handover", ports.clock.now()),
         });
+        let diver_quota = Arc::new(Dial::new(settings.diver_quota));
         let intake = Intake::new(Parts {
             guard: Arc::clone(&ports.guard),
             store: Arc::clone(&ports.store),
             voice: Arc::clone(&ports.voice),
             clock: Arc::clone(&ports.clock),
-            diver_quota: settings.diver_quota,
+            diver_quota: Arc::clone(&diver_quota),
             streams: Arc::clone(&streams),
             hearing: Arc::clone(&hearing),
             running: Arc::clone(&running),
@@ -125,6 +128,6 @@ impl Spine {
             park: stops.park,
             turns: Turns { ports, streams, hearing: Arc::clone(&hearing), settings: settings.turn },
         };
-        Self { intake, lanes: Arc::new(lanes), running, hearing, handover }
+        Self { intake, lanes: Arc::new(lanes), running, hearing, handover, diver_quota }
     }
 }

@@ -26,7 +26,7 @@ use async_trait::async_trait;
 pub use self::inbox::{Accepted, Backlog, Claim, FinishedTurn, Inbox, MOST_CRASHES, Outcome, Usage};
 pub use self::keys::{ApiKey, Keys};
 pub use self::knowledge_base::{
-    ContentVersion, Document, DocumentState, Edition, KnowledgeBase, NewPassage, StoredPassage, VERSIONS_KEPT,
+    ADOPTED, ContentVersion, Document, DocumentState, Edition, KnowledgeBase, NewPassage, StoredPassage, VERSIONS_KEPT,
 };
 pub use self::leads::Leads;
 pub use self::leases::Leases;

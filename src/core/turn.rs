@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, info_span};
 
 use crate::accompany::{self, following};
@@ -23,6 +22,7 @@ use crate::guard::{Alarm, Assessment};
 use crate::hearing::Hearing;
 use crate::ids::AgentId;
 use crate::knowledge::Query;
+use crate::lanes::Hold;
 use crate::lang::Lang;
 use crate::lead_flow;
 use crate::offers;
@@ -100,9 +100,9 @@ pub(crate) fn tell(composer: &Composer<'_>, text: &str, lang: Lang) -> Spoken {
 }
 
 impl Turns {
-    /// Works on a claimed lane until its messages are covered by one stored reply. Fired `cut` means
-    /// that an emergency was recognised in the conversation meanwhile.
-    pub async fn run(&self, claim: &Claim, cut: &CancellationToken) {
+    /// Works on a claimed lane until its messages are covered by one stored reply, or until an
+    /// emergency cuts it short.
+    pub async fn run(&self, claim: &Claim, hold: &Arc<Hold>) {
         let Some(turn) = claim.turn() else { return };
         let log = self.streams.open(turn, &claim.conversation);
         log.begin(claim.attempt);
@@ -115,13 +115,13 @@ impl Turns {
         }
         let Some((mut session, restarted)) = self.open_session(claim).await else { return };
         let composer = Composer::new(&*self.ports.voice, Arc::clone(&log), session.id);
-        let company = self.company(claim, &session);
+        let company = self.company(claim, &session, hold);
         let (began, waited) = (Instant::now(), self.waited(claim));
 
         let spoken = async {
             tokio::select! {
                 biased;
-                () = cut.cancelled() => None,
+                () = hold.cut.cancelled() => None,
                 spoken = self.speak(claim, &mut session, &composer) => Some(spoken),
             }
         };
@@ -381,6 +381,7 @@ impl Turns {
     /// An emergency that only the joined burst or the stored history shows.
     fn alarm(&self, session: &mut Session, alarm: &Alarm, composer: &Composer<'_>) -> Spoken {
         self.hearing.stand(&session.conversation, Some(alarm.standing.clone()));
+        metrics::counter!("dovvybuddy_emergencies_total", "kind" => alarm.standing.kind.as_str()).increment(1);
         session.emergency = Some(alarm.standing.clone());
         session.state.remove(lead_flow::KEY);
         let mut reply = composer.fixed(&alarm.text, SAFETY, alarm.lang, Safety::Emergency);

@@ -15,15 +15,15 @@ use dovvybuddy_core::spine::{Ports, Spine, SpineSettings, Stops};
 use dovvybuddy_core::store::{KnowledgeBase, Ledger, SpendCaps, Store, StoreError};
 use dovvybuddy_core::turn::TurnSettings;
 use dovvybuddy_core::{BotId, ChannelId, Clock, SystemClock};
-use dovvybuddy_knowledge::{Embeddings, FileShelf, Knowledge, KnowledgeConfig, Root};
+use dovvybuddy_knowledge::{Embeddings, FileShelf, Knowledge, KnowledgeConfig, Root, documents_of_places};
 use dovvybuddy_llm::{Chain, Extractive, Member, ModelConfig, Spending};
-use dovvybuddy_store_postgres::{PostgresStore, Reckoning};
+use dovvybuddy_store_postgres::{Adoption, PostgresStore, Reckoning};
 use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore};
 use dovvybuddy_web::{WebConfig, WebParts, WebState};
 
 pub(crate) use self::channels::{
-    Channels, alert_desk, channels, deliveries, discord, herald, hooks, lead_notices, outlets, telegram, twilio,
-    whatsapp,
+    Channels, alert_desk, channels, deliveries, discord, herald, hooks, lead_notices, messenger, outlets, telegram,
+    twilio, whatsapp,
 };
 use crate::config::{Config, EmbeddingProvider};
 use crate::lifecycle::{Lifecycle, SOFT_STOP};
@@ -43,6 +43,9 @@ pub(crate) enum ComposeError {
     /// The prompts.
     #[error("prompts_dir can't be used: {0}")]
     Prompts(#[from] dovvybuddy_agents::PromptError),
+    /// Reading the prompts ended without a result.
+    #[error("reading the prompts was broken off: {0}")]
+    Minds(#[from] tokio::task::JoinError),
     /// The fixed sentences.
     #[error("the phrases can't be used: {0}")]
     Phrases(#[from] dovvybuddy_agents::PhraseError),
@@ -70,6 +73,9 @@ pub(crate) enum ComposeError {
     /// The WhatsApp channel.
     #[error("whatsapp: {0}")]
     WhatsApp(#[source] BoxError),
+    /// Instagram or Messenger.
+    #[error("{0}: {1}")]
+    Messenger(&'static str, #[source] BoxError),
     /// The Twilio channel.
     #[error("twilio: {0}")]
     Twilio(#[source] BoxError),
@@ -79,6 +85,7 @@ pub(crate) enum ComposeError {
 }
 
 /// What speaks and decides, apart from any conversation.
+#[derive(Clone)]
 pub(crate) struct Minds {
     pub(crate) guard: Arc<RuleGuard>,
     pub(crate) router: Arc<HeuristicRouter>,
@@ -155,19 +162,25 @@ pub(crate) async fn postgres(config: &Config, dispatch: bool, migrate: bool) -> 
         dispatch,
         max_waiting: config.lanes.most_waiting,
         migrate,
+        adoption: Some(Adoption { bot: BotId::new(config.bot.clone()), places: documents_of_places }),
         clock: Arc::new(SystemClock),
         reckoning: Reckoning::Database,
     };
     PostgresStore::open(options).await
 }
 
-/// Loads prompts, phrases and emergency replies.
-pub(crate) fn minds(config: &Config) -> Result<Minds, ComposeError> {
-    let operator = Operator {
+/// What is said of the operator.
+pub(crate) fn operator(config: &Config) -> Operator {
+    Operator {
         name: config.operator.name.clone(),
         contact: config.operator.contact.clone().or_else(|| config.operator.booking_url.clone()),
         emergency_contacts: config.operator.emergency_contacts.clone(),
-    };
+    }
+}
+
+/// Loads prompts, phrases and emergency replies.
+pub(crate) fn minds(config: &Config) -> Result<Minds, ComposeError> {
+    let operator = operator(config);
     let agents = PromptLibrary::load(Some(&config.prompts_dir))?;
     let voice = PhraseBook::load(Some(&config.prompts_dir), &operator)?;
     let guard = RuleGuard::load(Some(&config.content_dir), &operator)?;
@@ -190,7 +203,7 @@ pub(crate) fn knowledge_config(config: &Config, demo: bool) -> KnowledgeConfig {
     let mut roots = vec![Root::new("content", config.content_dir.clone())];
     let own = own_content(config);
     if own.is_dir() {
-        roots.push(Root::new("operator", own));
+        roots.push(Root { many: config.on_postgres(), ..Root::new("operator", own) });
     }
     if demo {
         roots.push(Root::new("demo", config.demo_content_dir.clone()));
@@ -274,9 +287,14 @@ pub(crate) async fn house(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // What is wrong with a configuration is told before anything that takes a while.
     let members = if how.models { models(config)? } else { Vec::new() };
-    let minds = minds(config)?;
-    let real = store(config, how.dispatch, how.migrate).await?;
-    let knowledge = knowledge(config, real.clone(), how.demo).await?;
+    // Lexicons and prompts are read on another core while the store is opened and its content indexed.
+    let reading = tokio::task::spawn_blocking({
+        let config = config.clone();
+        move || minds(&config)
+    });
+    let opened = stored_knowledge(config, how).await;
+    let minds = reading.await??;
+    let (real, knowledge) = opened?;
     let store: Arc<dyn Store> =
         if how.scratch { Arc::new(embedded(config, "sqlite::memory:".to_owned(), false, true).await?) } else { real };
     let models = chain(config, members, &minds, store.clone(), &clock);
@@ -306,6 +324,13 @@ pub(crate) async fn house(
     let stops = Stops { closing: lifecycle.stopping.clone(), park: lifecycle.park.clone() };
     let spine = Spine::new(ports, settings(config), stops);
     Ok(House { spine, store, knowledge, minds, clock, models })
+}
+
+/// The store, and what it holds to be searched.
+async fn stored_knowledge(config: &Config, how: Use) -> Result<(Arc<dyn Store>, Arc<Knowledge>), ComposeError> {
+    let store = store(config, how.dispatch, how.migrate).await?;
+    let knowledge = knowledge(config, store.clone(), how.demo).await?;
+    Ok((store, knowledge))
 }
 
 fn settings(config: &Config) -> SpineSettings {

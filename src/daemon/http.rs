@@ -261,7 +261,9 @@ impl Health {
         if let Some(age) = days_since(&knowledge.updated, now) {
             metrics::gauge!("dovvybuddy_content_age_days").set(age);
         }
-        if let Ok(backlog) = self.backlog().await {
+        let backlog = self.backlog().await;
+        metrics::gauge!("dovvybuddy_database_up").set(if backlog.is_ok() { 1.0 } else { 0.0 });
+        if let Ok(backlog) = backlog {
             metrics::gauge!("dovvybuddy_queue_waiting").set(backlog.waiting as f64);
             metrics::gauge!("dovvybuddy_queue_oldest_seconds").set(backlog.oldest.as_secs_f64());
             for (state, parts) in [

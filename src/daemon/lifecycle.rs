@@ -51,10 +51,15 @@ impl Lifecycle {
     }
 }
 
-/// The signals that end the daemon.
+/// The signals that the daemon hears.
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+}
+
+/// Asks for the files to be read again. Unheard it would end the process.
+pub(crate) fn hangup() -> std::io::Result<Signal> {
+    signal(SignalKind::hangup())
 }
 
 impl Signals {

@@ -9,6 +9,7 @@ mod lifecycle;
 mod output;
 mod receive;
 mod redact;
+mod reload;
 mod second_opinion;
 mod server;
 mod stall;
@@ -17,10 +18,6 @@ mod telemetry;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-
-/// A turn makes thousands of small allocations on many threads; the C library's allocator takes a seventh of its time.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();

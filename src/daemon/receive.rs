@@ -30,13 +30,35 @@ pub(crate) struct Receiving {
     pub(crate) name: String,
 }
 
+/// Tells by a metric, until it is dropped, that this replica is the one that receives.
+struct Told(String);
+
+impl Told {
+    fn new(task: &str) -> Self {
+        tell(task, true);
+        Self(task.to_owned())
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        tell(&self.0, false);
+    }
+}
+
+fn tell(task: &str, receives: bool) {
+    metrics::gauge!("dovvybuddy_receiving", "task" => task.to_owned()).set(if receives { 1.0 } else { 0.0 });
+}
+
 impl Receiving {
     /// Receives until `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) -> Result<(), BoxError> {
         if !self.channel.receives_alone() {
             return Ok(self.channel.run(self.intake, self.progress, stop).await?);
         }
+        tell(self.progress.name(), false);
         while self.wait(&stop).await {
+            let _told = Told::new(self.progress.name());
             let held = stop.child_token();
             let run = self.channel.run(self.intake.clone(), Arc::clone(&self.progress), held.clone());
             tokio::pin!(run);

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::digest::sha256_hex;
 use crate::front_matter;
-use crate::ingest::{Root, belongs};
+use crate::ingest::{Root, is_searched};
 use crate::lexical::{Bm25, Fields, LexicalIndex};
 use crate::names::Names;
 use crate::sites::Sites;
@@ -71,7 +71,7 @@ impl Content {
             }
             states = now;
         };
-        states.retain(|state| belongs(state, roots));
+        states.retain(|state| is_searched(state, roots));
         let ours: HashSet<&str> = states.iter().map(|state| state.path.as_str()).collect();
         stored.retain(|passage| ours.contains(passage.path.as_str()));
         for rows in [&mut destinations, &mut sites] {
@@ -180,7 +180,7 @@ impl Reader {
 /// The version of the roots' documents.
 pub(crate) async fn version(store: &dyn KnowledgeBase, roots: &[Root]) -> Result<String, StoreError> {
     let mut states = store.documents().await?;
-    states.retain(|state| belongs(state, roots));
+    states.retain(|state| is_searched(state, roots));
     Ok(version_of(&states))
 }
 

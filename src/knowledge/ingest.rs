@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dovvybuddy_core::clock::Clock;
-use dovvybuddy_core::store::{Document, DocumentState, Edition, KnowledgeBase};
+use dovvybuddy_core::store::{ADOPTED, Document, DocumentState, Edition, KnowledgeBase};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -70,18 +70,26 @@ pub struct Root {
     pub name: String,
     /// Where it lies.
     pub dir: PathBuf,
+    /// Whether other replicas publish from directories of their own: then a document without a file here may
+    /// have one there, and stays until it is [taken down](take_down).
+    pub many: bool,
 }
 
 impl Root {
-    /// A directory under a name.
+    /// A directory under a name, the only one of it.
     pub fn new(name: impl Into<String>, dir: PathBuf) -> Self {
-        Self { name: name.into(), dir }
+        Self { name: name.into(), dir, many: false }
     }
 }
 
-/// Whether a document belongs to one of the roots, or to no directory at all.
-pub(crate) fn belongs(state: &DocumentState, roots: &[Root]) -> bool {
+/// Whether a document is read from one of the roots, or belongs to no directory at all.
+fn belongs(state: &DocumentState, roots: &[Root]) -> bool {
     state.root.is_empty() || roots.iter().any(|root| root.name == state.root)
+}
+
+/// Whether a document is searched where these roots are.
+pub(crate) fn is_searched(state: &DocumentState, roots: &[Root]) -> bool {
+    state.root == ADOPTED || belongs(state, roots)
 }
 
 /// A file of a content directory.
@@ -131,7 +139,8 @@ pub async fn ingest(
     let files = tokio::task::spawn_blocking(move || list(&listed)).await??;
     report.skipped = files.skipped;
     let known = Arc::new(known(store, roots).await?);
-    let gone = gone(&known, &files.found, &report);
+    let mut gone = gone(&known, &files.found, &report);
+    gone.retain(|state| !roots.iter().any(|root| root.many && root.name == state.root));
 
     progress.begin("reading documents", u64::try_from(files.found.len()).unwrap_or(u64::MAX));
     let mut files = files.found;
@@ -150,6 +159,19 @@ pub async fn ingest(
     }
     progress.end();
     Ok(report)
+}
+
+/// Removes a document of a root, whose file is gone or about to go.
+pub(crate) async fn take_down(
+    store: &dyn KnowledgeBase,
+    root: &Root,
+    path: &str,
+    clock: &dyn Clock,
+) -> Result<(), KnowledgeError> {
+    let known = known(store, std::slice::from_ref(root)).await?;
+    let mut edition = Edition { root: root.name.clone(), removed: vec![path.to_owned()], ..Edition::default() };
+    edition.version = version_after(&edition, &known);
+    Ok(store.publish(&edition, clock.now()).await?)
 }
 
 /// The known documents whose file is gone.
@@ -224,6 +246,10 @@ fn version_after(edition: &Edition, known: &Known) -> String {
 pub(crate) async fn stale(store: &dyn KnowledgeBase, roots: &[Root]) -> Result<Vec<String>, KnowledgeError> {
     let mut known = known(store, roots).await?;
     let roots = roots.to_vec();
+    // Another replica has the files of what is not here.
+    let elsewhere = |state: &DocumentState| roots.iter().any(|root| root.many && root.name == state.root);
+    let missing_here: HashSet<String> =
+        known.values().filter(|state| elsewhere(state)).map(|state| state.path.clone()).collect();
     let compare = move || {
         let Ok(listing) = list(&roots) else { return Vec::new() };
         let mut stale = Vec::new();
@@ -234,7 +260,7 @@ pub(crate) async fn stale(store: &dyn KnowledgeBase, roots: &[Root]) -> Result<V
                 stale.push(file.path);
             }
         }
-        stale.extend(known.into_keys());
+        stale.extend(known.into_keys().filter(|path| !missing_here.contains(path)));
         stale.sort();
         stale
     };
@@ -303,7 +329,7 @@ pub(crate) struct Listing {
 pub(crate) fn list(roots: &[Root]) -> Result<Listing, KnowledgeError> {
     let mut found = BTreeMap::new();
     let mut skipped = Vec::new();
-    for Root { name, dir } in roots {
+    for Root { name, dir, .. } in roots {
         let unreadable = |source| KnowledgeError::ContentDirectory { path: dir.clone(), source };
         let real_root = fs::canonicalize(dir).map_err(unreadable)?;
         let mut files = Vec::new();
@@ -474,6 +500,21 @@ mod tests {
         run(&store, folder.path()).await;
         assert_eq!(held(&store).await, [("content".into(), "prices.md".into())]);
         assert_eq!(stale(&store, &[content(folder.path())]).await.unwrap(), Vec::<String>::new());
+    }
+
+    /// Two replicas that publish the operator's answers, each with a directory of its own.
+    #[tokio::test]
+    async fn what_another_replica_published_stays_until_it_is_taken_down() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = MemoryKnowledgeBase::new();
+        let shared = |dir: &Path| Root { many: true, ..Root::new("operator", dir.to_owned()) };
+        write(one.path(), "operator/scooters.md", "# Scooters\n\nWords.\n");
+        run_roots(&store, &[shared(one.path())]).await;
+        write(other.path(), "operator/hours.md", "# Hours\n\nWords.\n");
+        let report = run_roots(&store, &[shared(other.path())]).await;
+        assert_eq!((report.added.len(), report.removed.len()), (1, 0));
+        take_down(&store, &shared(other.path()), "operator/scooters.md", &SystemClock).await.unwrap();
+        assert_eq!(held(&store).await, [("operator".into(), "operator/hours.md".into())]);
     }
 
     #[cfg(unix)]

@@ -1,6 +1,6 @@
 //! The knowledge as the daemon holds it: opened once, searched always, brought up to date meanwhile.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -215,6 +215,13 @@ impl Knowledge {
             self.reload().await?;
         }
         Ok(report)
+    }
+
+    /// Takes a document of the root in `dir` out of what is searched, whoever published it.
+    pub(crate) async fn take_down(&self, dir: &Path, path: &str) -> Result<(), KnowledgeError> {
+        let Some(root) = self.config.roots.iter().find(|root| root.dir == dir) else { return Ok(()) };
+        ingest::take_down(&*self.store, root, path, &*self.clock).await?;
+        self.reload().await.map(drop)
     }
 
     /// The versions of the content directory itself, newest first; those of other roots are not told.

@@ -4,6 +4,7 @@
 //! directory into the knowledge base, [`lexical`] finds passages by words, [`vector`] by meaning
 //! with the vectors that [`embed`] makes, and [`Knowledge`] does all of it behind core's `Retriever`.
 
+mod adopted;
 pub mod check;
 mod chunk;
 mod digest;
@@ -28,6 +29,7 @@ mod sites;
 pub mod text;
 pub mod vector;
 
+pub use adopted::documents_of_places;
 pub use error::KnowledgeError;
 pub use eval::{Latency, RetrievalReport, RetrievalRow, eval_retrieval};
 pub use ingest::{IngestReport, Mode, Root};

@@ -34,6 +34,9 @@ const MOST: usize = 1000;
 
 /// Entries in the directory of a content root.
 pub struct FileShelf {
+    /// The content root.
+    root: PathBuf,
+    /// The entries in it.
     dir: PathBuf,
     /// Whose facts they are.
     operator: String,
@@ -47,7 +50,7 @@ impl FileShelf {
     /// Entries in `dir`, which must be one of the knowledge's roots. `operator` is named as their source.
     pub fn new(dir: &Path, operator: Option<&str>, knowledge: Arc<Knowledge>, clock: Arc<dyn Clock>) -> Self {
         let operator = operator.unwrap_or("the dive centre").to_owned();
-        Self { dir: dir.join(FOLDER), operator, knowledge, clock, changing: Mutex::default() }
+        Self { root: dir.to_owned(), dir: dir.join(FOLDER), operator, knowledge, clock, changing: Mutex::default() }
     }
 
     /// Where the file of an entry lies; `None` for what is no id.
@@ -94,7 +97,7 @@ impl FileShelf {
     }
 
     fn entry(&self, id: &str) -> Option<ShelfEntry> {
-        let source = format!("{FOLDER}/{id}.md");
+        let source = source(id);
         let undo = self.before(id).exists();
         let fact = Fact::of(id);
         let Ok(text) = fs::read_to_string(self.file(id)?) else {
@@ -163,6 +166,10 @@ impl FileShelf {
         let report = self.knowledge.ingest(Mode::Changed, &Silent, &CancellationToken::new()).await;
         report.map(drop).map_err(unavailable)
     }
+
+    async fn take_down(&self, id: &str) -> Result<(), ShelfError> {
+        self.knowledge.take_down(&self.root, &source(id)).await.map_err(unavailable)
+    }
 }
 
 #[async_trait]
@@ -194,7 +201,7 @@ impl Shelf for FileShelf {
     async fn remove(&self, id: &str) -> Result<(), ShelfError> {
         let _one = self.changing.lock().await;
         tokio::task::block_in_place(|| self.put(id, None))?;
-        self.take_over().await
+        self.take_down(id).await
     }
 
     async fn undo(&self, id: &str) -> Result<(), ShelfError> {
@@ -204,8 +211,13 @@ impl Shelf for FileShelf {
         let before = before.map_err(|_| ShelfError::Unknown)?;
         let text = (before != NOTHING).then_some(before.as_str());
         tokio::task::block_in_place(|| self.put(id, text))?;
-        self.take_over().await
+        if text.is_some() { self.take_over().await } else { self.take_down(id).await }
     }
+}
+
+/// What an entry is cited by.
+fn source(id: &str) -> String {
+    format!("{FOLDER}/{id}.md")
 }
 
 fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> ShelfError {

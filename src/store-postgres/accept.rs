@@ -18,8 +18,12 @@ const ACCEPT: &str = "
 SELECT fate, turn, session, fingerprint, arrival, at
 FROM dovvy_accept($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 
+/// An emergency is told to every replica with its commit: one of them may be at work in the conversation. They are rare
+/// enough for the lock that this takes. The sequence number is the one that the function drew.
 const ANSWERED: &str = "
-SELECT fate, turn, session, fingerprint, NULL::bigint, NULL::bigint
+SELECT fate, turn, session, fingerprint, NULL::bigint, NULL::bigint,
+    CASE WHEN fate = 1 AND length($1) < 4000
+         THEN pg_notify('dovvybuddy', 'alarm ' || currval('inbox_seq') || ' ' || $1) IS NULL END
 FROM dovvy_answered($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::json)";
 
 /// An event in the form of its row.

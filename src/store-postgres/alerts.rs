@@ -18,6 +18,9 @@ use crate::store::{PostgresStore, millis};
 /// How far the first look ever goes back, and every other one before the one before it.
 const LOOK_BACK: Duration = Duration::from_hours(1);
 
+/// Stands for who saw an alert of which nothing is left to be told.
+const NOBODY: &str = "";
+
 const DUE: &str = "
 SELECT id, kind, subject, told, raised_at FROM alerts
 WHERE acknowledged_at IS NULL AND next_at <= $1 ORDER BY id LIMIT $2";
@@ -27,6 +30,10 @@ SELECT t.conversation, t.diver, t.reply, t.finished_at,
        (SELECT content FROM messages m WHERE m.conversation = t.conversation AND m.turn = t.id AND m.role = 'user'
         LIMIT 1)
 FROM turns t WHERE t.id = $1";
+
+const SEE: &str = "
+UPDATE alerts SET acknowledged_at = coalesce(acknowledged_at, $2), acknowledged_by = coalesce(acknowledged_by, $3)
+WHERE id = $1 RETURNING acknowledged_by";
 
 #[async_trait]
 impl Alerts for PostgresStore {
@@ -66,15 +73,9 @@ impl Alerts for PostgresStore {
         Ok(told.map_or(Ok(false), |row| row.try_get(0)).map_err(Fault::from)?)
     }
 
-    async fn acknowledge(&self, id: AlertId, at: Timestamp) -> Result<bool, StoreError> {
-        let seen = self
-            .touched(|| {
-                sqlx::query("UPDATE alerts SET acknowledged_at = coalesce(acknowledged_at, $2) WHERE id = $1")
-                    .bind(id.0)
-                    .bind(at.as_millis())
-            })
-            .await?;
-        Ok(seen > 0)
+    async fn acknowledge(&self, id: AlertId, by: &str, at: Timestamp) -> Result<Option<String>, StoreError> {
+        let seen = self.row(|| sqlx::query(SEE).bind(id.0).bind(at.as_millis()).bind(by.to_owned())).await?;
+        Ok(seen.map(|row| row.try_get(0)).transpose().map_err(Fault::from)?)
     }
 }
 
@@ -90,7 +91,7 @@ impl PostgresStore {
                     alerts.push(Alert { id, about, told: rows::small(row, 3)?, raised_at: rows::moment(row, 4)? });
                 }
                 // What it was about was erased.
-                None => drop(self.acknowledge(id, now).await.map_err(Fault)?),
+                None => drop(self.acknowledge(id, NOBODY, now).await.map_err(Fault)?),
             }
         }
         Ok(alerts)

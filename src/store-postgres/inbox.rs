@@ -111,6 +111,13 @@ impl Inbox for PostgresStore {
         if renewed == 0 { Err(StoreError::LeaseLost) } else { Ok(()) }
     }
 
+    async fn alarmed(&self) -> (ConversationKey, i64) {
+        match self.inner.alarms.heard.lock().await.recv().await {
+            Some(alarm) => alarm,
+            None => std::future::pending().await,
+        }
+    }
+
     async fn park(&self, claim: &Claim) -> Result<(), StoreError> {
         let (conversation, me) = (claim.conversation.encode(), self.me().await?);
         let first = claim.sequence.first().copied();

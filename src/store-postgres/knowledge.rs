@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use dovvybuddy_core::Timestamp;
 use dovvybuddy_core::store::{
-    ContentVersion, Document, DocumentState, Edition, KnowledgeBase, StoreError, StoredPassage,
+    ADOPTED, ContentVersion, Document, DocumentState, Edition, KnowledgeBase, StoreError, StoredPassage,
 };
 use serde_json::{Map, Value};
 use sqlx::Row as _;
@@ -37,6 +37,12 @@ WITH document AS (
 INSERT INTO dive_sites (path, site_id, data)
 SELECT path, $10::text::json ->> 'site_id', $10 FROM document WHERE $10 IS NOT NULL";
 
+/// What another program's tables said of a place, once a document describes it.
+const SUPERSEDE: &str = "
+DELETE FROM documents WHERE root = $1 AND root <> $2 AND path IN (
+    SELECT path FROM destinations WHERE destination_id = $3::text::json ->> 'destination_id'
+    UNION ALL SELECT path FROM dive_sites WHERE site_id = $4::text::json ->> 'site_id')";
+
 const PUT_VECTORS: &str = "
 INSERT INTO content_embeddings AS e (model, hash, dim, vector, made_at)
 SELECT $1, hash, $3, $4::real[]::vector, $5 FROM passages WHERE id = $2
@@ -60,6 +66,17 @@ pub(crate) async fn put(conn: &mut PgConnection, documents: &[Document], at: Tim
             .map(|p| [&p.section, &p.text, &p.hash].map(|text| rows::words(text).into_owned()))
             .collect();
         sqlx::query("DELETE FROM documents WHERE path = $1").bind(&document.path).execute(&mut *conn).await?;
+        let (destination, dive_site) =
+            [&document.destination, &document.dive_site].map(|place| place.as_ref().map(Value::to_string)).into();
+        if destination.is_some() || dive_site.is_some() {
+            sqlx::query(SUPERSEDE)
+                .bind(ADOPTED)
+                .bind(&document.root)
+                .bind(&destination)
+                .bind(&dive_site)
+                .execute(&mut *conn)
+                .await?;
+        }
         sqlx::query(PUT)
             .bind(&document.path)
             .bind(&document.hash)
@@ -68,9 +85,9 @@ pub(crate) async fn put(conn: &mut PgConnection, documents: &[Document], at: Tim
             .bind(serde_json::to_string(&document.front_matter)?)
             .bind(at.as_millis())
             .bind(serde_json::to_string(&passages)?)
-            .bind(document.destination.as_ref().map(Value::to_string))
+            .bind(destination)
             .bind(&document.root)
-            .bind(document.dive_site.as_ref().map(Value::to_string))
+            .bind(dive_site)
             .execute(&mut *conn)
             .await?;
     }

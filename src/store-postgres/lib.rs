@@ -20,6 +20,7 @@
 
 mod accept;
 mod address;
+mod adopt;
 mod alerts;
 mod ask;
 mod audit;
@@ -51,6 +52,7 @@ mod take_over;
 mod upkeep;
 
 pub use address::is_postgres;
+pub use adopt::{Adoption, Describe};
 pub use open::{OpenOptions, Reckoning};
 pub use schema::known_version;
 pub use store::PostgresStore;

@@ -12,13 +12,14 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::sync::OnceCell;
 
 use crate::address;
+use crate::adopt::{self, Adoption};
 use crate::ask::BUDGET;
 use crate::doorbell::Doorbell;
-use crate::fault::Outcome;
+use crate::fault::{Fault, Outcome};
 use crate::pauses::Paused;
 use crate::queue::Queue;
 use crate::schema::{self, Standing};
-use crate::store::{Changes, Inner, PostgresStore};
+use crate::store::{Alarms, Changes, Inner, PostgresStore};
 
 /// Nothing that serves a message takes longer on the server; long work is cut into pieces.
 const STATEMENT: &str = "30s";
@@ -54,6 +55,8 @@ pub struct OpenOptions {
     pub max_waiting: usize,
     /// Bring the schema up to date; otherwise an older one is refused.
     pub migrate: bool,
+    /// What becomes of the Python service's database when it is brought up to date; `None` refuses it.
+    pub adoption: Option<Adoption>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// See [`Reckoning`].
@@ -80,7 +83,7 @@ async fn open(options: OpenOptions) -> Outcome<PostgresStore> {
     };
     // A pooler refuses what is set at the start of a session; there its own settings count.
     let through = if options.direct_url.is_none() { bounded(through) } else { through };
-    bring_up(&direct, options.migrate).await?;
+    bring_up(&direct, &options).await?;
     let inner = Inner {
         pool: pool(through.clone(), options.connections),
         address: address::shown(&through),
@@ -94,6 +97,7 @@ async fn open(options: OpenOptions) -> Outcome<PostgresStore> {
         queue: Arc::new(Queue::new(options.max_waiting)),
         changes: Arc::new(Changes::default()),
         paused: Paused::default(),
+        alarms: Alarms::default(),
         offers: AtomicI64::new(random()),
         tasks: Mutex::default(),
     };
@@ -105,12 +109,17 @@ async fn open(options: OpenOptions) -> Outcome<PostgresStore> {
     Ok(store)
 }
 
-async fn bring_up(direct: &PgConnectOptions, migrate: bool) -> Outcome<()> {
+async fn bring_up(direct: &PgConnectOptions, options: &OpenOptions) -> Outcome<()> {
     let mut conn = direct.clone().connect().await?;
-    let Standing { found, known } = schema::standing(&mut conn).await?;
+    let Standing { found, known, foreign } = schema::standing(&mut conn).await?;
     if found < known {
-        if !migrate {
+        if !options.migrate {
             return Err(StoreError::OlderSchema { found, known }.into());
+        }
+        match &options.adoption {
+            Some(adoption) if foreign => adopt::adopt(&mut conn, adoption, &*options.clock).await?,
+            None if foreign => return Err(Fault::corrupt("the database is still the Python service's")),
+            _ => {}
         }
         schema::migrate(&mut conn).await?;
     }

@@ -146,6 +146,7 @@ async fn hear(inner: &Weak<Inner>, direct: sqlx::postgres::PgConnectOptions) -> 
             Some(("changes", count)) => inner.changes.heard(count.parse().unwrap_or(0)),
             Some(("parts", _)) => inner.parts.ring(),
             Some(("work", _)) => inner.work.ring(),
+            Some(("alarm", what)) => inner.alarms.told(what),
             Some(("pauses", _)) => inner.paused.changed(),
             Some(_) => {}
             None => {

@@ -5,6 +5,7 @@ use sqlx::Row as _;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnection;
 
+use crate::adopt;
 use crate::fault::{Fault, Outcome};
 
 pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
@@ -16,6 +17,8 @@ pub(crate) struct Standing {
     pub(crate) found: i64,
     /// The newest schema this program knows.
     pub(crate) known: i64,
+    /// It holds the Python service's tables.
+    pub(crate) foreign: bool,
 }
 
 /// The newest schema this program knows.
@@ -32,11 +35,11 @@ pub(crate) async fn standing(conn: &mut PgConnection) -> Outcome<Standing> {
     .fetch_one(&mut *conn)
     .await?;
     let (migrated, sessions, lanes): (bool, bool, bool) = (found.try_get(0)?, found.try_get(1)?, found.try_get(2)?);
-    let mut standing = Standing { found: 0, known: known_version() };
+    let mut standing = Standing { found: 0, known: known_version(), foreign: sessions && !lanes };
     if migrated {
         standing.found = version(conn).await?;
     }
-    if sessions && !lanes {
+    if standing.foreign && !adopt::recognised(conn).await? {
         return Err(Fault::corrupt("the database holds another program's tables; use one of its own"));
     }
     if standing.found > standing.known {

@@ -5,15 +5,18 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use dovvybuddy_core::{Clock, Timestamp};
+use dovvybuddy_core::{Clock, ConversationKey, Timestamp};
 use sqlx::postgres::{PgConnectOptions, PgPool};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex as AsyncMutex, OnceCell, mpsc};
 use tokio::task::AbortHandle;
 
 use crate::doorbell::Doorbell;
 use crate::open::Reckoning;
 use crate::pauses::Paused;
 use crate::queue::Queue;
+
+/// More emergencies at one moment than that are not told; each is answered all the same.
+const MOST_ALARMS: usize = 256;
 
 /// The store on Postgres. Clones share one pool; opened by [`PostgresStore::open`].
 #[derive(Clone)]
@@ -36,6 +39,7 @@ pub(crate) struct Inner {
     pub(crate) queue: Arc<Queue>,
     pub(crate) changes: Arc<Changes>,
     pub(crate) paused: Paused,
+    pub(crate) alarms: Alarms,
     /// The number of the next offered event, from a random start: no two offers share one.
     pub(crate) offers: AtomicI64,
     /// What runs beside; ended with the store.
@@ -85,6 +89,31 @@ impl PostgresStore {
 /// A duration as a statement's parameter.
 pub(crate) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Emergencies that were stored, on their way to whoever works in their conversations.
+#[derive(Debug)]
+pub(crate) struct Alarms {
+    tell: mpsc::Sender<(ConversationKey, i64)>,
+    pub(crate) heard: AsyncMutex<mpsc::Receiver<(ConversationKey, i64)>>,
+}
+
+impl Default for Alarms {
+    fn default() -> Self {
+        let (tell, heard) = mpsc::channel(MOST_ALARMS);
+        Self { tell, heard: AsyncMutex::new(heard) }
+    }
+}
+
+impl Alarms {
+    /// Takes a notification: the sequence number and the conversation.
+    pub(crate) fn told(&self, what: &str) {
+        let alarm = what.split_once(' ').and_then(|(sequence, conversation)| {
+            Some((ConversationKey::decode(conversation)?, sequence.parse().ok()?))
+        });
+        // Nobody takes them where nothing is dispatched.
+        let _ = alarm.map(|alarm| self.tell.try_send(alarm));
+    }
 }
 
 /// What other processes changed that this one holds in memory.

@@ -2,6 +2,7 @@
 
 use dovvybuddy_core::store::StoreError;
 use serde_json::{Map, Value};
+use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Postgres, Row as _, Transaction};
 
 use crate::fault::{Fault, Outcome};
@@ -66,25 +67,26 @@ impl PostgresStore {
     }
 }
 
+/// Puts rows with the same columns into a table.
+pub(crate) async fn insert(conn: &mut PgConnection, table: &str, rows: &[Map<String, Value>]) -> Outcome<()> {
+    let Some(first) = rows.first() else { return Ok(()) };
+    let columns: Vec<String> = first.keys().map(|name| format!("\"{name}\"")).collect();
+    let columns = columns.join(", ");
+    let sql = format!(
+        "INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE
+         SELECT {columns} FROM json_populate_recordset(NULL::{table}, $1::text::json)"
+    );
+    sqlx::query(AssertSqlSafe(sql)).bind(serde_json::to_string(rows)?).execute(conn).await?;
+    Ok(())
+}
+
 impl TakeOver {
     /// Puts rows into a table.
     ///
     /// # Errors
     /// When they don't fit or the database can't be used. Then the move has failed.
     pub async fn put(&mut self, table: &'static str, rows: &[Map<String, Value>]) -> Result<(), StoreError> {
-        Ok(self.insert(table, rows).await?)
-    }
-
-    async fn insert(&mut self, table: &'static str, rows: &[Map<String, Value>]) -> Outcome<()> {
-        let Some(first) = rows.first() else { return Ok(()) };
-        let columns: Vec<String> = first.keys().map(|name| format!("\"{name}\"")).collect();
-        let columns = columns.join(", ");
-        let sql = format!(
-            "INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE
-             SELECT {columns} FROM json_populate_recordset(NULL::{table}, $1::text::json)"
-        );
-        sqlx::query(AssertSqlSafe(sql)).bind(serde_json::to_string(rows)?).execute(&mut *self.transaction).await?;
-        Ok(())
+        Ok(insert(&mut self.transaction, table, rows).await?)
     }
 
     /// Some rows of a table as they are stored now, from the `from`th on; none at its end.

@@ -15,6 +15,8 @@ use crate::fault::{Fault, Outcome};
 use crate::store::SqliteStore;
 use crate::{leads, rows};
 
+/// Stands for who saw an alert of which nothing is left to be told.
+const NOBODY: &str = "";
 /// How far the first look ever goes back.
 const LOOK_BACK: Duration = Duration::from_hours(1);
 
@@ -70,6 +72,10 @@ WHERE a.id = $1 AND a.acknowledged_at IS NULL
 ORDER BY p.key;
 
 UPDATE alerts SET told = told + 1 WHERE id = $1 AND changes() > 0 RETURNING 1";
+
+const SEE: &str = "
+UPDATE alerts SET acknowledged_at = coalesce(acknowledged_at, $2), acknowledged_by = coalesce(acknowledged_by, $3)
+WHERE id = $1 RETURNING acknowledged_by";
 
 async fn report(pool: &SqlitePool, row: &SqliteRow) -> Outcome<Option<About>> {
     let subject: String = row.try_get(2)?;
@@ -132,14 +138,11 @@ impl Alerts for SqliteStore {
         Ok(self.writer().write_then(write, move |_: &bool| wake.notify_waiters()).await?)
     }
 
-    async fn acknowledge(&self, id: AlertId, at: Timestamp) -> Result<bool, StoreError> {
+    async fn acknowledge(&self, id: AlertId, by: &str, at: Timestamp) -> Result<Option<String>, StoreError> {
+        let by = by.to_owned();
         let write = async move |conn: &mut SqliteConnection| {
-            let seen = sqlx::query("UPDATE alerts SET acknowledged_at = coalesce(acknowledged_at, $2) WHERE id = $1")
-                .bind(id.0)
-                .bind(at.as_millis())
-                .execute(conn)
-                .await?;
-            Ok(seen.rows_affected() > 0)
+            let seen = sqlx::query(SEE).bind(id.0).bind(at.as_millis()).bind(&by).fetch_optional(conn).await?;
+            Ok(seen.map(|row| row.try_get(0)).transpose()?)
         };
         Ok(self.writer().write(write).await?)
     }
@@ -177,7 +180,7 @@ impl SqliteStore {
                     raised_at: Timestamp::from_millis(row.try_get(4)?),
                 }),
                 // What it was about was erased.
-                None => drop(self.acknowledge(id, now).await.map_err(Fault)?),
+                None => drop(self.acknowledge(id, NOBODY, now).await.map_err(Fault)?),
             }
         }
         Ok(alerts)

@@ -14,7 +14,7 @@ use crate::schema::{self, beside};
 
 /// Every table that holds something of anybody, what others refer to first. What is left out says how this
 /// database itself stands.
-pub const TABLES: [&str; 32] = [
+pub const TABLES: [&str; 33] = [
     "sessions",
     "messages",
     "participants",
@@ -47,6 +47,7 @@ pub const TABLES: [&str; 32] = [
     "content_version_documents",
     "message_statuses",
     "news",
+    "left_words",
 ];
 
 /// What was not told yet, which here follows from the marks: nothing if nobody ever listened.

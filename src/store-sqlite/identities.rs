@@ -1,7 +1,7 @@
 //! One diver, many channels: codes, and what joining two identities brings together.
 
 use async_trait::async_trait;
-use dovvybuddy_core::identity::{CODE_LIFE, Identities, LinkCode, MOST_TRIES, Redeemed};
+use dovvybuddy_core::identity::{CODE_LIFE, Identities, KeptCode, LinkCode, MOST_TRIES, Proof, Redeemed};
 use dovvybuddy_core::session::DiverProfile;
 use dovvybuddy_core::store::StoreError;
 use dovvybuddy_core::{DiverKey, Timestamp};
@@ -67,15 +67,8 @@ async fn offer(conn: &mut SqliteConnection, diver: &str, bot: &str, code: &LinkC
     Ok(kept.rows_affected() > 0)
 }
 
-/// What a code proves.
-enum Proof {
-    Of(String),
-    Again,
-    Own,
-    Nothing,
-}
-
-async fn prove(conn: &mut SqliteConnection, by: &str, bot: &str, code: &LinkCode, now: i64) -> Outcome<Proof> {
+/// What a code proves; what it does to the code is written.
+async fn prove(conn: &mut SqliteConnection, by: &str, bot: &str, code: &LinkCode, now: i64) -> Outcome<Option<Proof>> {
     let found = sqlx::query(
         "SELECT diver, secret, redeemed_by FROM link_codes
          WHERE bot = $1 AND selector = $2 AND expires_at > $3 AND misses < $4",
@@ -86,30 +79,18 @@ async fn prove(conn: &mut SqliteConnection, by: &str, bot: &str, code: &LinkCode
     .bind(MOST_TRIES)
     .fetch_optional(&mut *conn)
     .await?;
-    let Some(row) = found else { return Ok(Proof::Nothing) };
-    let (giver, secret, redeemed): (String, String, Option<String>) =
-        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-    if secret != code.secret() {
-        sqlx::query("UPDATE link_codes SET misses = misses + 1 WHERE bot = $1 AND selector = $2")
-            .bind(bot)
-            .bind(code.selector())
-            .execute(conn)
-            .await?;
-        return Ok(Proof::Nothing);
-    }
-    if let Some(redeemed) = redeemed {
-        return Ok(if redeemed == by { Proof::Again } else { Proof::Nothing });
-    }
-    if giver == by {
-        return Ok(Proof::Own);
-    }
-    sqlx::query("UPDATE link_codes SET redeemed_by = $3 WHERE bot = $1 AND selector = $2")
-        .bind(bot)
-        .bind(code.selector())
-        .bind(by)
-        .execute(conn)
-        .await?;
-    Ok(Proof::Of(giver))
+    let Some(row) = found else { return Ok(None) };
+    let kept = KeptCode { giver: row.try_get(0)?, secret: row.try_get(1)?, redeemed_by: row.try_get(2)? };
+    let proof = kept.proof(code, by);
+    let effect = match proof {
+        Proof::Mistyped => sqlx::query("UPDATE link_codes SET misses = misses + 1 WHERE bot = $1 AND selector = $2"),
+        Proof::Of(_) => sqlx::query("UPDATE link_codes SET redeemed_by = $3 WHERE bot = $1 AND selector = $2"),
+        Proof::Again | Proof::Own | Proof::Used => return Ok(Some(proof)),
+    };
+    let effect = effect.bind(bot).bind(code.selector());
+    let effect = if matches!(proof, Proof::Of(_)) { effect.bind(by) } else { effect };
+    effect.execute(conn).await?;
+    Ok(Some(proof))
 }
 
 async fn redeem(
@@ -130,20 +111,17 @@ async fn redeem(
     }
     let proof = match code {
         Some(code) => prove(&mut *conn, &key, by.bot.as_str(), code, now).await?,
-        None => Proof::Nothing,
+        None => None,
     };
     match proof {
-        Proof::Again => Ok(Redeemed::Linked),
-        Proof::Own => Ok(Redeemed::Own),
-        Proof::Of(giver) => {
-            let (keep, other) = (person(&mut *conn, &giver).await?, person(&mut *conn, &key).await?);
-            if keep != other {
-                join(&mut *conn, &keep, &other, now).await?;
-            }
+        Some(Proof::Again) => Ok(Redeemed::Linked),
+        Some(Proof::Own) => Ok(Redeemed::Own),
+        Some(Proof::Of(giver)) => {
+            unite(&mut *conn, &giver, &key, now).await?;
             sqlx::query("DELETE FROM link_misses WHERE diver = $1").bind(&key).execute(conn).await?;
             Ok(Redeemed::Linked)
         }
-        Proof::Nothing => {
+        Some(Proof::Used | Proof::Mistyped) | None => {
             // A window begins with its first miss.
             sqlx::query(
                 "INSERT INTO link_misses (diver, misses, until) VALUES ($1, 1, $2)
@@ -159,6 +137,12 @@ async fn redeem(
             Ok(Redeemed::Wrong)
         }
     }
+}
+
+/// Makes two divers one person, if they are not.
+async fn unite(conn: &mut SqliteConnection, keep: &str, other: &str, now: i64) -> Outcome<()> {
+    let (keep, other) = (person(&mut *conn, keep).await?, person(&mut *conn, other).await?);
+    if keep == other { Ok(()) } else { join(conn, &keep, &other, now).await }
 }
 
 async fn join(conn: &mut SqliteConnection, keep: &str, other: &str, now: i64) -> Outcome<()> {
@@ -211,6 +195,12 @@ impl Identities for SqliteStore {
         let write = async move |conn: &mut SqliteConnection| redeem(conn, &by, code.as_ref(), now).await;
         // Sessions kept in memory hold the profiles of before.
         Ok(self.writer().write_then(write, move |_: &Redeemed| recall.forget_all()).await?)
+    }
+
+    async fn unite(&self, keep: &DiverKey, other: &DiverKey, now: Timestamp) -> Result<(), StoreError> {
+        let (keep, other, recall) = (keep.encode(), other.encode(), self.recall().clone());
+        let write = async move |conn: &mut SqliteConnection| unite(conn, &keep, &other, now.as_millis()).await;
+        Ok(self.writer().write_then(write, move |(): &()| recall.forget_all()).await?)
     }
 
     async fn identities(&self, diver: &DiverKey) -> Result<Vec<DiverKey>, StoreError> {

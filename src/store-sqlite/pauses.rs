@@ -29,6 +29,14 @@ impl Paused {
         self.lock().remove(conversation);
     }
 
+    /// The conversation goes on under another name.
+    pub(crate) fn rename(&self, from: &str, to: String) {
+        let mut paused = self.lock();
+        if let Some(pause) = paused.remove(from) {
+            paused.insert(to, pause);
+        }
+    }
+
     /// Forgets what is not stored any more.
     pub(crate) fn retain(&self, stored: &[String]) {
         self.lock().retain(|conversation, _| stored.contains(conversation));

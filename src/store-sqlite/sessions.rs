@@ -1,5 +1,7 @@
 //! Sessions, their messages and their turns.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use dovvybuddy_core::session::{Message, Role, Session, StoredTurn};
 use dovvybuddy_core::store::{Sessions, StoreError};
@@ -124,12 +126,16 @@ impl Sessions for SqliteStore {
     async fn move_session(&self, from: &ConversationKey, to: &ConversationKey) -> Result<bool, StoreError> {
         let (from, to) = (from.encode(), to.encode());
         let (recall, old, new) = (self.recall().clone(), from.clone(), to.clone());
+        let paused = Arc::clone(&self.inner.paused);
         let write = async move |conn: &mut SqliteConnection| move_all(conn, &from, &to).await;
-        let moved = self.writer().write_then(write, move |_: &bool| {
+        let moved = self.writer().write_then(write, move |moved: &Moved| {
             recall.forget(&old);
             recall.forget(&new);
+            if *moved == Moved::Yes {
+                paused.rename(&old, new);
+            }
         });
-        Ok(moved.await?)
+        Ok(moved.await? != Moved::Waits)
     }
 
     async fn turn(&self, id: TurnId) -> Result<Option<StoredTurn>, StoreError> {
@@ -157,7 +163,8 @@ impl Sessions for SqliteStore {
     }
 }
 
-/// Everything that is found by its conversation, beside the session itself.
+/// Everything that is found by its conversation, beside the session itself. Where both have a pause, that of the
+/// conversation which goes on counts.
 const MOVE: &str = "
 UPDATE messages SET conversation = $2 WHERE conversation = $1;
 UPDATE turns SET conversation = $2 WHERE conversation = $1;
@@ -166,16 +173,29 @@ UPDATE inbox SET conversation = $2 WHERE conversation = $1;
 UPDATE outbox SET conversation = $2 WHERE conversation = $1;
 UPDATE placeholders SET conversation = $2 WHERE conversation = $1;
 UPDATE alerts SET conversation = $2 WHERE conversation = $1;
+UPDATE interventions SET conversation = $2 WHERE conversation = $1;
+UPDATE OR REPLACE message_statuses SET conversation = $2 WHERE conversation = $1;
+UPDATE OR REPLACE pauses SET conversation = $2 WHERE conversation = $1;
 INSERT OR IGNORE INTO participants (diver, conversation) SELECT diver, $2 FROM participants WHERE conversation = $1;
 DELETE FROM participants WHERE conversation = $1";
 
-async fn move_all(conn: &mut SqliteConnection, from: &str, to: &str) -> Outcome<bool> {
+/// What became of a conversation that was to go on under another name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moved {
+    Yes,
+    /// There was nothing to move, or the other name has a session already.
+    No,
+    /// A message waits; later.
+    Waits,
+}
+
+async fn move_all(conn: &mut SqliteConnection, from: &str, to: &str) -> Outcome<Moved> {
     let waits = sqlx::query("SELECT EXISTS (SELECT 1 FROM inbox WHERE conversation = $1 AND covered_by IS NULL)")
         .bind(from)
         .fetch_one(&mut *conn)
         .await?;
     if waits.try_get(0)? {
-        return Ok(false);
+        return Ok(Moved::Waits);
     }
     let moved = sqlx::query(
         "UPDATE sessions SET conversation = $2 WHERE conversation = $1
@@ -185,10 +205,11 @@ async fn move_all(conn: &mut SqliteConnection, from: &str, to: &str) -> Outcome<
     .bind(to)
     .execute(&mut *conn)
     .await?;
-    if moved.rows_affected() > 0 {
-        sqlx::query(MOVE).bind(from).bind(to).execute(conn).await?;
+    if moved.rows_affected() == 0 {
+        return Ok(Moved::No);
     }
-    Ok(true)
+    sqlx::query(MOVE).bind(from).bind(to).execute(conn).await?;
+    Ok(Moved::Yes)
 }
 
 async fn read_turn(pool: &SqlitePool, id: TurnId) -> Outcome<Option<StoredTurn>> {

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dovvybuddy_core::channel::ChannelAdapter;
+use dovvybuddy_core::channel::{ChannelAdapter, DeliveryKey, OutboundPart, Outlet as _, Rendering, SendError};
+use dovvybuddy_core::reply::Reply;
 use dovvybuddy_core::testkit::channel_contract::{self, Platform};
-use dovvybuddy_core::{BotId, SystemClock};
+use dovvybuddy_core::{AgentId, BotId, Clock as _, ConversationKey, Lang, SystemClock, TurnId};
 use dovvybuddy_discord::{DiscordAdapter, DiscordConfig};
 use dovvybuddy_fakes::discord::{self, Discord, Fault, Settings};
 
@@ -35,16 +36,7 @@ impl Gateway {
 #[async_trait]
 impl Platform for Gateway {
     fn adapter(&self) -> Arc<dyn ChannelAdapter> {
-        let config = DiscordConfig {
-            token: Settings::default().token.into(),
-            api_url: self.platform.api_url(),
-            application_id: None,
-            public_key: None,
-            gateway: true,
-            message_content: false,
-            settle: Duration::ZERO,
-            bot: BotId::default(),
-        };
+        let config = config(&self.platform, dovvybuddy_discord::MOST_INVALID);
         Arc::new(DiscordAdapter::new(config, Arc::new(SystemClock)).unwrap())
     }
 
@@ -101,6 +93,20 @@ impl Platform for Gateway {
     }
 }
 
+fn config(platform: &Discord, most_invalid: usize) -> DiscordConfig {
+    DiscordConfig {
+        token: Settings::default().token.into(),
+        api_url: platform.api_url(),
+        application_id: None,
+        public_key: None,
+        gateway: true,
+        message_content: false,
+        settle: Duration::ZERO,
+        bot: BotId::default(),
+        most_invalid,
+    }
+}
+
 async fn platform() -> impl Platform {
     let address: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
     // The limits themselves are tested elsewhere; here they would only take time.
@@ -117,7 +123,59 @@ async fn throttled_at_random_no_chat_sees_its_replies_in_another_order() {
     crate::many::no_chat_sees_another_order(&platform().await).await;
 }
 
+/// Discord bans an address for ten minutes after too many requests that it refuses.
+#[tokio::test]
+async fn refused_again_and_again_the_bot_falls_silent_long_before_it_is_banned() {
+    const MOST: usize = 12;
+    let address: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
+    let settings = Settings { most_invalid: MOST + 3, bucket: (100, Duration::from_secs(1)), ..Settings::default() };
+    let platform = discord::start(address, settings).await.unwrap();
+    let (_, channel) = platform.guild("Reef Club");
+    platform.close_channel(channel);
+    let open = platform.direct(platform.user("ada", "en-US"));
+    let adapter = DiscordAdapter::new(config(&platform, MOST), Arc::new(SystemClock)).unwrap();
+    let reply = Reply::fixed("Up to 18 m.", AgentId::new("safety"), Lang::En);
+    let turn = TurnId(SystemClock.uuid());
+    let payload = adapter.render(&Rendering { turn, reply: &reply, actions: &[] }).remove(0);
+    let send = async |to: u64, row: i64| {
+        let conversation = ConversationKey {
+            bot: BotId::default(),
+            channel: adapter.id(),
+            account: String::new(),
+            conversation: to.to_string(),
+        };
+        let (payload, context) = (payload.clone(), serde_json::Value::Null);
+        let part = OutboundPart {
+            conversation,
+            payload,
+            context,
+            replaces: None,
+            progress: false,
+            written_at: SystemClock.now(),
+        };
+        adapter.send(&part, &DeliveryKey::outbox(row, 0)).await
+    };
+    send(open, 0).await.expect("all is well");
+    for row in 1..=40 {
+        let refused = send(channel, row).await;
+        assert!(
+            matches!(refused, Err(SendError::Gone | SendError::Rejected(_) | SendError::RetryAfter(_))),
+            "{refused:?}"
+        );
+    }
+    let refusals = || platform.requests().iter().filter(|request| request.status == 403).count();
+    assert_eq!(refusals(), MOST, "then nothing was asked any more");
+    let waits = send(open, 41).await;
+    assert!(matches!(waits, Err(SendError::RetryAfter(pause)) if pause > Duration::from_mins(9)), "{waits:?}");
+    assert_eq!((refusals(), platform.said(open).len()), (MOST, 1), "nobody was banned");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_that_jumps_holds_up_nobody() {
     crate::many::a_clock_that_jumps_holds_up_nobody(&platform().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_platform_that_is_away_for_an_hour_misses_nothing() {
+    crate::many::a_platform_that_is_away_for_an_hour_misses_nothing(&platform().await).await;
 }

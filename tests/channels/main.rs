@@ -1,6 +1,6 @@
 //! The channel contract: on a chat platform in memory, one whose messages stay as they are and one whose
-//! messages can be edited; and on Telegram, Discord, WhatsApp, Twilio and generic webhooks, over real sockets
-//! against fakes of them.
+//! messages can be edited; and on Telegram, Discord, WhatsApp, Instagram, Messenger, Twilio and generic webhooks, over
+//! real sockets against fakes of them.
 
 #![allow(missing_docs, reason = "tests describe themselves by their names")]
 #![allow(
@@ -13,6 +13,7 @@
 mod discord;
 mod door;
 mod many;
+mod messenger;
 mod telegram;
 mod twilio;
 mod webhook;

@@ -140,3 +140,28 @@ pub(crate) async fn a_clock_that_jumps_holds_up_nobody(platform: &dyn Platform) 
     assert_eq!(numbers(platform, "one").await, [0, 1, 2, 3, 4]);
     stage.end().await;
 }
+
+/// Away for an hour of the daemon's clock: nothing is given up, and all comes in its order.
+pub(crate) async fn a_platform_that_is_away_for_an_hour_misses_nothing(platform: &dyn Platform) {
+    const STEP: Duration = Duration::from_mins(5);
+    const STEPS: u32 = 12;
+    let clock = Arc::new(Moved::default());
+    let lab = open_by(clock.clone()).await;
+    let store: Arc<dyn Store> = lab.store();
+    let stage = Stage::start_by(clock.clone(), store, platform);
+    platform.fail_next(&vec![Fault::Unavailable; STEPS as usize]).await;
+    let began = Instant::now();
+    for message in 0..3 {
+        platform.say("one", &format!("m{message}")).await;
+    }
+    let mut steps = 0;
+    while numbers(platform, "one").await.len() < 3 {
+        assert!(began.elapsed() < PATIENCE, "{:?}", platform.shown("one").await);
+        sleep(Duration::from_millis(250)).await;
+        steps += 1;
+        clock.by(STEP * steps, true);
+    }
+    assert!(steps >= STEPS - 2, "it was away for {steps} times five minutes");
+    assert_eq!(numbers(platform, "one").await, [0, 1, 2]);
+    stage.end().await;
+}

@@ -85,3 +85,8 @@ async fn throttled_at_random_no_chat_sees_its_replies_in_another_order() {
 async fn a_clock_that_jumps_holds_up_nobody() {
     crate::many::a_clock_that_jumps_holds_up_nobody(&platform().await).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_platform_that_is_away_for_an_hour_misses_nothing() {
+    crate::many::a_platform_that_is_away_for_an_hour_misses_nothing(&platform().await).await;
+}

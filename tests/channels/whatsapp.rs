@@ -8,7 +8,7 @@ use dovvybuddy_core::BotId;
 use dovvybuddy_core::channel::ChannelAdapter;
 use dovvybuddy_core::testkit::channel_contract::{Fault, Platform};
 use dovvybuddy_fakes::graph::{self, FakeGraph, PHONE_NUMBER_ID};
-use dovvybuddy_whatsapp::{WhatsApp, WhatsAppConfig, cloud};
+use dovvybuddy_whatsapp::{WhatsApp, WhatsAppConfig, graph as webhook};
 
 use crate::door::Door;
 use crate::lab;
@@ -37,7 +37,7 @@ impl Platform for Number {
             settle: Duration::ZERO,
         };
         let adapter = Arc::new(WhatsApp::new(config).unwrap());
-        self.door.lead_to(cloud::router(Arc::clone(&adapter)));
+        self.door.lead_to(webhook::router(webhook::Accounts::default().whatsapp(Arc::clone(&adapter))));
         adapter
     }
 
@@ -75,7 +75,7 @@ impl Platform for Number {
 async fn platform() -> impl Platform {
     let graph = graph::start("127.0.0.1:0".parse().unwrap(), "token", "secret").await.unwrap();
     let door = Door::open().await;
-    graph.connect(&format!("http://{}{}", door.addr, cloud::PATH));
+    graph.connect(&format!("http://{}{}", door.addr, webhook::PATH));
     Number { graph, door }
 }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use dovvybuddy_fakes::discord::Settings;
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 
 use crate::discord_support::{QUESTION, ask, connected, platform, quick, said, until};
 
@@ -92,6 +93,13 @@ async fn a_platform_that_was_down_is_taken_up_again() {
 
 #[tokio::test]
 async fn what_was_said_while_the_daemon_was_away_is_answered_once() {
+    for forgotten in [false, true] {
+        away_and_answered_once(forgotten).await;
+    }
+}
+
+/// `forgotten`: the session is gone when the daemon comes back.
+async fn away_and_answered_once(forgotten: bool) {
     let (platform, setup) = platform(quick()).await;
     let (guild, channel) = platform.guild("Reef Club");
     let quiet = platform.channel(guild, "quiet");
@@ -106,6 +114,9 @@ async fn what_was_said_while_the_daemon_was_away_is_answered_once() {
     platform.say(ada, chat, "What is a safety stop?");
     platform.say(ben, channel, "nice weather");
     platform.mention(ben, channel, QUESTION);
+    if forgotten {
+        platform.forget_sessions();
+    }
     let daemon = setup.start().await;
     assert_eq!(said(&platform, chat, 2).await.len(), 2);
     assert_eq!(said(&platform, channel, 1).await.len(), 1);
@@ -117,6 +128,91 @@ async fn what_was_said_while_the_daemon_was_away_is_answered_once() {
     assert_eq!((platform.said(chat).len(), platform.said(channel).len()), (4, 1));
     let listed = |channel: u64| platform.requests().iter().any(|r| r.path.contains(&format!("/{channel}/messages?")));
     assert!(!listed(quiet), "nothing is asked for where nothing was said");
+}
+
+#[tokio::test]
+async fn a_first_word_that_nobody_heard_is_brought_by_the_session() {
+    let (platform, setup, daemon) = connected(quick()).await;
+    let ada = platform.user("ada", "en-US");
+    ask(&platform, ada, platform.direct(ada), QUESTION).await;
+    // Written while nothing can be stored, and while nobody runs: no list of direct chats tells of these.
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(setup.database());
+    let mut held = options.connect().await.unwrap();
+    held.execute("BEGIN IMMEDIATE").await.unwrap();
+    let [ben, eve] = ["ben", "eve"].map(|name| platform.user(name, "en-US"));
+    let [unstored, unheard] = [ben, eve].map(|user| platform.direct(user));
+    platform.say(ben, unstored, QUESTION);
+    daemon.kill().await;
+    held.execute("ROLLBACK").await.unwrap();
+    held.close().await.unwrap();
+    until("the socket is gone", || !platform.connected()).await;
+    platform.say(eve, unheard, QUESTION);
+
+    let before = platform.requests().len();
+    let daemon = setup.start().await;
+    for chat in [unstored, unheard] {
+        assert!(said(&platform, chat, 1).await[0].content.contains("18"));
+    }
+    daemon.at_rest().await;
+    let counts = platform.counts();
+    assert_eq!((counts.identified, counts.resumed), (1, 1), "the session went on");
+    let listed =
+        platform.requests().into_iter().skip(before).filter(|r| r.method == "GET" && r.path.starts_with("/ch"));
+    assert_eq!(listed.count(), 0, "so nothing had to be listed");
+    daemon.kill().await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_takes_no_session_up_is_asked_for_a_new_one() {
+    let (platform, setup, daemon) = connected(quick()).await;
+    let ada = platform.user("ada", "en-US");
+    let chat = platform.direct(ada);
+    ask(&platform, ada, chat, QUESTION).await;
+    daemon.at_rest().await;
+    daemon.kill().await;
+    until("the socket is gone", || !platform.connected()).await;
+    platform.ignore_resumes(true);
+    platform.say(ada, chat, "What is a safety stop?");
+    let daemon = setup.start().await;
+    assert_eq!(said(&platform, chat, 2).await.len(), 2);
+    assert_eq!(platform.counts().identified, 2);
+    daemon.kill().await;
+}
+
+#[tokio::test]
+async fn many_known_chats_are_asked_about_one_after_another() {
+    const CHATS: usize = 40;
+    let (platform, setup, daemon) = connected(quick()).await;
+    let divers: Vec<(u64, u64)> = (0..CHATS)
+        .map(|n| {
+            let user = platform.user(&format!("diver{n}"), "en-US");
+            (user, platform.direct(user))
+        })
+        .collect();
+    for (user, chat) in &divers {
+        platform.say(*user, *chat, "hello");
+    }
+    until("all are answered", || divers.iter().all(|(_, chat)| platform.said(*chat).len() == 1)).await;
+    daemon.at_rest().await;
+    daemon.kill().await;
+    until("the socket is gone", || !platform.connected()).await;
+    platform.forget_sessions();
+    let (user, chat) = divers[0];
+    platform.say(user, chat, QUESTION);
+
+    let before = platform.requests().len();
+    let daemon = setup.start().await;
+    let asked = || {
+        let all = platform.requests().into_iter().skip(before);
+        all.filter(|r| r.method == "GET" && r.path.starts_with("/channels/")).collect::<Vec<_>>()
+    };
+    assert_eq!(said(&platform, chat, 2).await.len(), 2, "what was missed");
+    until("each was asked about", || asked().len() > CHATS).await;
+    let asked = asked();
+    let took = asked.last().unwrap().at - asked[0].at;
+    assert!(took >= Duration::from_millis(1_800), "twenty a second, and not all at once: {took:?}");
+    assert!(asked.iter().all(|request| request.status == 200), "{asked:#?}");
+    daemon.kill().await;
 }
 
 #[cfg(feature = "failpoints")]

@@ -12,6 +12,7 @@
     reason = "what was not expected ends the test"
 )]
 
+mod adoption;
 mod api;
 mod commands;
 mod configuration;
@@ -22,10 +23,13 @@ mod discord_gateway;
 mod discord_support;
 mod emergencies;
 mod leads;
+mod messenger;
 mod models;
 mod operation;
 mod platforms;
 mod postgres;
+mod reload;
+mod replicas;
 mod routing;
 mod slow_clients;
 mod storage;

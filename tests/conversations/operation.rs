@@ -4,11 +4,10 @@ use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::models::{self, with_model};
 use crate::support::Setup;
-use crate::wire::{PATIENCE, connect};
+use crate::wire::PATIENCE;
 
 const DEPTH: &str = "How deep can a PADI Open Water Diver go?";
 
@@ -131,79 +130,4 @@ async fn each_turn_is_one_line_of_json_without_what_was_said() {
     let of_turn: Vec<&Value> = lines.iter().filter(|line| line.to_string().contains(turn)).collect();
     assert_eq!(of_turn.len(), 1, "one line per turn: {of_turn:?}");
     assert!(!log.contains("Quetzalcanary"), "what was said is not logged");
-}
-
-/// Reads until the peer closes; how long that took.
-async fn closed_after(mut socket: tokio::net::TcpStream, began: Instant) -> Duration {
-    let mut sink = [0; 1024];
-    while !matches!(socket.read(&mut sink).await, Ok(0) | Err(_)) {}
-    began.elapsed()
-}
-
-/// Takes half a minute: that is how long slow clients are put up with.
-#[tokio::test]
-async fn slow_and_silent_sockets_are_closed_and_others_are_served_meanwhile() {
-    const EACH: usize = 60;
-    let setup = Setup::slice();
-    let daemon = setup.start().await;
-    let beginnings: [&[u8]; 4] = [
-        b"",
-        b"POST /api/chat HTTP/1.1\r\nHost: x\r\nX-Slow: ",
-        b"POST /api/chat HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
-        b"POST /api/chat HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
-    ];
-    let began = Instant::now();
-    let mut slow = tokio::task::JoinSet::new();
-    for beginning in beginnings {
-        for drips in [false, true] {
-            for _ in 0..EACH / 2 {
-                let mut socket = connect(&daemon.base).await;
-                socket.write_all(beginning).await.unwrap();
-                slow.spawn(async move {
-                    let (mut read, mut write) = socket.into_split();
-                    let drip = async {
-                        // A byte now and then must not keep a connection alive for ever.
-                        while drips && !beginning.is_empty() {
-                            tokio::time::sleep(Duration::from_secs(2)).await;
-                            let byte: &[u8] = if beginning.ends_with(b"{\r\n") { b"1\r\n \r\n" } else { b" " };
-                            if write.write_all(byte).await.is_err() {
-                                break;
-                            }
-                        }
-                        std::future::pending::<()>().await;
-                    };
-                    let end = async {
-                        let mut sink = [0; 1024];
-                        while !matches!(read.read(&mut sink).await, Ok(0) | Err(_)) {}
-                    };
-                    tokio::select! {
-                        () = drip => {}
-                        () = end => {}
-                    }
-                    (beginning.len(), drips, began.elapsed())
-                });
-            }
-        }
-    }
-    // A connection that was used once and then left idle.
-    let mut idle = connect(&daemon.base).await;
-    idle.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-    let idle = tokio::spawn(closed_after(idle, began));
-
-    let mut slowest = Duration::ZERO;
-    for _ in 0..20 {
-        let asked = Instant::now();
-        assert_eq!(daemon.get("/health").await.unwrap().status(), StatusCode::OK);
-        slowest = slowest.max(asked.elapsed());
-    }
-    assert!(slowest < Duration::from_millis(500), "others are served: {slowest:?}");
-
-    let late = Duration::from_secs(35);
-    let all =
-        tokio::time::timeout(late + Duration::from_secs(3), slow.join_all()).await.expect("all are closed in time");
-    for (beginning, drips, took) in all {
-        assert!(took <= late, "closed after {took:?} (beginning of {beginning} bytes, dripping: {drips})");
-    }
-    assert!(tokio::time::timeout(late, idle).await.expect("an idle connection is closed").unwrap() <= late);
-    daemon.kill().await;
 }

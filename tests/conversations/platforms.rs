@@ -1,9 +1,11 @@
 //! One daemon on Telegram and on Discord: what divers have on both, what the operator is told, and that
 //! trouble of one is no trouble of the other.
 
+mod languages;
 mod load;
 mod operator;
 mod outage;
+mod people;
 
 use dovvybuddy_fakes::discord::Discord;
 use dovvybuddy_fakes::telegram::FakeTelegram;

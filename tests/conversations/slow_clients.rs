@@ -13,7 +13,7 @@ use crate::wire::connect;
 /// By when every one of them must be gone.
 const GONE: Duration = Duration::from_secs(35);
 /// How many there are of each kind.
-const EACH: usize = 143;
+const EACH: usize = 112;
 
 /// In which way a client is slow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,19 +23,23 @@ enum Way {
     DripsHeaders,
     NoBody,
     DripsBody,
+    DripsChunks,
     NeverReads,
     SilentSocket,
+    IdleAfterUse,
 }
 
 impl Way {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::SaysNothing,
         Self::HalfTheHeaders,
         Self::DripsHeaders,
         Self::NoBody,
         Self::DripsBody,
+        Self::DripsChunks,
         Self::NeverReads,
         Self::SilentSocket,
+        Self::IdleAfterUse,
     ];
 
     fn opening(self) -> String {
@@ -45,11 +49,24 @@ impl Way {
             Self::SaysNothing => String::new(),
             Self::HalfTheHeaders | Self::DripsHeaders => "GET /health HTTP/1.1\r\nHost: ".to_owned(),
             Self::NoBody | Self::DripsBody => body.to_owned(),
+            Self::DripsChunks => "POST /api/chat HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+                Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"
+                .to_owned(),
             // More than the system buffers for one connection.
             Self::NeverReads => "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(8),
             Self::SilentSocket => "GET /api/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
                 .to_owned(),
+            Self::IdleAfterUse => "GET /health HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+        }
+    }
+
+    /// What it adds from time to time: a byte now and then must not keep a connection alive for ever.
+    const fn drop(self) -> Option<&'static [u8]> {
+        match self {
+            Self::DripsHeaders | Self::DripsBody => Some(b"x"),
+            Self::DripsChunks => Some(b"1\r\n \r\n"),
+            _ => None,
         }
     }
 
@@ -67,8 +84,8 @@ impl Way {
         }
         let (mut reading, mut writing) = socket.into_split();
         let drip = async {
-            if matches!(self, Self::DripsHeaders | Self::DripsBody) {
-                while writing.write_all(b"x").await.is_ok() {
+            if let Some(drop) = self.drop() {
+                while writing.write_all(drop).await.is_ok() {
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
             }

@@ -96,6 +96,11 @@ impl Setup {
         self
     }
 
+    /// Forgets `DOVVYBUDDY_<key>`, so that a file may set it.
+    pub(crate) fn unset(&mut self, key: &str) {
+        self.variables.retain(|(known, _)| known != &format!("DOVVYBUDDY_{key}"));
+    }
+
     /// Adds an argument to `serve`.
     pub(crate) fn argument(&mut self, argument: &str) {
         self.arguments.push(argument.to_owned());
@@ -318,9 +323,13 @@ impl Daemon {
     }
 
     pub(crate) fn terminate(&self) {
-        let ok =
-            std::process::Command::new("kill").arg("-TERM").arg(self.pid().to_string()).status().unwrap().success();
-        assert!(ok);
+        self.signal("TERM");
+    }
+
+    /// Sends a signal by its name, such as `HUP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let (signal, pid) = (format!("-{name}"), self.pid().to_string());
+        assert!(std::process::Command::new("kill").args([signal, pid]).status().unwrap().success());
     }
 }
 

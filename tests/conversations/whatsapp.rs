@@ -245,6 +245,34 @@ async fn when_staff_answer_by_telephone_the_bot_is_silent_but_for_an_emergency()
 }
 
 #[tokio::test]
+async fn who_hid_their_number_first_is_the_same_diver_with_it() {
+    const USER: &str = "US.13491208655302741918";
+    let platform = platform().await;
+    let setup = setup(&platform);
+    let daemon = start(&platform, &setup).await;
+    ask(&platform, USER, "I have the Open Water certificate and 37 logged dives").await;
+    daemon.at_rest().await;
+    // Only a message that carries both proves that they are one.
+    assert!(!ask(&platform, "4915112345678", "/profile").await.text.contains("37"));
+    platform.say_with_both_names(ADA, USER, "/profile");
+    assert!(messages(&platform, ADA, 1).await[0].text.contains("37"));
+    daemon.kill().await;
+
+    // And from then on, whichever name a message carries.
+    let daemon = start(&platform, &setup).await;
+    ask(&platform, USER, DEPTH).await;
+    daemon.at_rest().await;
+    let held = async |user: &str| {
+        let arguments = ["export", "--channel", "whatsapp", "--user", user, "--account", PHONE_NUMBER_ID];
+        setup.json(&arguments).await
+    };
+    let (by_number, by_id) = (held(ADA).await, held(USER).await);
+    assert!(by_number.to_string().contains("37 logged dives") && by_number.to_string().contains(DEPTH), "{by_number}");
+    assert_eq!(by_number["held"], by_id["held"]);
+    daemon.kill().await;
+}
+
+#[tokio::test]
 async fn a_store_that_takes_nothing_leaves_the_batch_with_the_platform() {
     let platform = platform().await;
     let setup = setup(&platform);

@@ -21,6 +21,7 @@ fn every_reply_is_rendered_into_parts_that_discord_takes() {
         message_content: false,
         settle: Duration::ZERO,
         bot: BotId::default(),
+        most_invalid: dovvybuddy_discord::MOST_INVALID,
     };
     let discord = DiscordAdapter::new(config, Arc::new(ManualClock::default())).unwrap();
     channel_contract::renders(&discord, |part| part["content"].as_str().unwrap().to_owned());

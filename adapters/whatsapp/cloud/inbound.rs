@@ -7,6 +7,7 @@ use dovvybuddy_core::channel::{Command, Content, MessageStatus};
 use serde_json::Value;
 
 use super::number::{canonical, is_number};
+use crate::message::{each, pressed, text};
 
 /// What a batch says.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +38,8 @@ pub(super) struct Event {
     pub(super) id: String,
     /// The key of the person.
     pub(super) person: String,
+    /// The key they would have without their number, where the message carries both.
+    pub(super) also: Option<String>,
     /// The person as the platform names them: this is written to.
     pub(super) to: String,
     /// The name shown.
@@ -85,14 +88,6 @@ pub(super) fn read(batch: &Value, phone_number_id: &str) -> Vec<News> {
     news
 }
 
-fn each(list: &Value) -> impl Iterator<Item = &Value> {
-    list.as_array().into_iter().flatten()
-}
-
-fn text<'a>(of: &'a Value, name: &str) -> Option<&'a str> {
-    of[name].as_str().filter(|text| !text.is_empty())
-}
-
 fn moment(of: &Value) -> Option<Timestamp> {
     let seconds = match &of["timestamp"] {
         Value::String(text) => text.parse().ok()?,
@@ -113,13 +108,16 @@ fn said(message: &Value, contacts: &Value) -> Option<News> {
         let named = |name: &str, known: Option<&str>| known.is_some() && contact[name].as_str() == known;
         named("wa_id", number) || named("user_id", user)
     });
-    let contact = contact.or_else(|| contacts.get(0)).unwrap_or(&Value::Null);
-    let (number, user) = (number.or_else(|| text(contact, "wa_id")), user.or_else(|| text(contact, "user_id")));
+    let of_contact = |name: &str| contact.and_then(|contact| text(contact, name));
+    let (number, user) = (number.or_else(|| of_contact("wa_id")), user.or_else(|| of_contact("user_id")));
+    let person = key(number, user)?;
+    let profile = &contact.or_else(|| contacts.get(0)).unwrap_or(&Value::Null)["profile"];
     Some(News::Said(Box::new(Event {
         id: id.to_owned(),
-        person: key(number, user)?,
+        also: user.filter(|also| *also != person).map(str::to_owned),
+        person,
         to: number.or(user)?.to_owned(),
-        name: text(&contact["profile"], "name").map(str::to_owned),
+        name: text(profile, "name").map(str::to_owned),
         content: content(message)?,
         at: moment(message),
     })))
@@ -131,26 +129,17 @@ fn content(message: &Value) -> Option<Content> {
     let of = &message[kind];
     Some(match kind {
         "text" => Content::written(text(of, "body")?),
-        "interactive" => {
-            let pressed = [&of["button_reply"], &of["list_reply"]].into_iter().find(|reply| reply.is_object());
-            match pressed {
-                Some(reply) => pressed_button(reply["id"].as_str(), reply["title"].as_str())?,
-                None => Content::Unsupported { caption: None },
-            }
-        }
+        "interactive" => match [&of["button_reply"], &of["list_reply"]].into_iter().find(|reply| reply.is_object()) {
+            Some(reply) => pressed(reply["id"].as_str(), reply["title"].as_str())?,
+            None => Content::Unsupported { caption: None },
+        },
         // A button of a template.
-        "button" => pressed_button(of["payload"].as_str(), of["text"].as_str())?,
+        "button" => pressed(of["payload"].as_str(), of["text"].as_str())?,
         "request_welcome" => Content::Command(Command::Help),
         "reaction" | "system" | "ephemeral" => return None,
         // Pictures, voices, files, places, contact cards, orders, and whatever comes later.
         _ => Content::Unsupported { caption: text(of, "caption").map(str::to_owned) },
     })
-}
-
-/// A button that is not ours says what stands on it.
-fn pressed_button(id: Option<&str>, label: Option<&str>) -> Option<Content> {
-    let command = id.and_then(Command::from_token).map(Content::Command);
-    command.or_else(|| label.map(str::trim).filter(|label| !label.is_empty()).map(Content::written))
 }
 
 fn echo(message: &Value) -> Option<News> {
@@ -225,6 +214,33 @@ mod tests {
         let news = read(&json!({ "entry": [{ "changes": [{ "field": "messages", "value": value }] }] }), "77");
         let [News::Said(event)] = news.as_slice() else { panic!("{news:?}") };
         assert_eq!((event.person.as_str(), event.to.as_str()), ("US.13491", "US.13491"));
+    }
+
+    #[test]
+    fn a_message_that_carries_number_and_id_proves_them_one_person() {
+        let said = |message: &Value, contact: &Value| {
+            let value =
+                json!({ "metadata": { "phone_number_id": "77" }, "contacts": [contact], "messages": [message] });
+            let batch = json!({ "entry": [{ "changes": [{ "field": "messages", "value": value }] }] });
+            let News::Said(event) = read(&batch, "77").remove(0) else { panic!("a message") };
+            (event.person, event.also)
+        };
+        let text = |of: Value| {
+            let mut message = json!({ "id": "w", "type": "text", "text": { "body": "hi" } });
+            message.as_object_mut().unwrap().extend(of.as_object().unwrap().clone());
+            message
+        };
+        let both = Some("US.1".to_owned());
+        let ana = json!({ "wa_id": "14158675309", "user_id": "US.1" });
+        assert_eq!(said(&text(json!({ "from": "14158675309" })), &ana), ("14158675309".into(), both.clone()));
+        let named = text(json!({ "from": "14158675309", "from_user_id": "US.1" }));
+        assert_eq!(said(&named, &json!({})), ("14158675309".into(), both));
+        let another = json!({ "wa_id": "4915112345678", "user_id": "US.2" });
+        assert_eq!(said(&text(json!({ "from": "14158675309" })), &another).1, None, "somebody else's contact");
+        assert_eq!(
+            said(&text(json!({ "from_user_id": "US.1" })), &json!({ "user_id": "US.1" })),
+            ("US.1".into(), None)
+        );
     }
 
     #[test]

@@ -3,12 +3,11 @@
 //! What divers write, and what became of our messages, comes in batches to one address, at least once and
 //! in any order. A message is acknowledged when the intake has stored it.
 
-mod api;
 mod inbound;
+mod names;
 mod number;
 mod outbound;
 mod receive;
-mod signature;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -19,28 +18,25 @@ use dovvybuddy_core::channel::{
     BoxError, Capabilities, ChannelAdapter, ChannelError, Delivery, DeliveryKey, OutboundPart, Outlet, Receipt,
     Rendering, SendError,
 };
-use dovvybuddy_core::intake::{Intake, Seat};
+use dovvybuddy_core::intake::Intake;
 use dovvybuddy_core::supervise::Progress;
-use dovvybuddy_core::{BotId, ChannelId, ConversationKey, Timestamp, TurnId};
+use dovvybuddy_core::{BotId, ChannelId, ConversationKey, Timestamp};
 use moka::sync::Cache;
 use secrecy::SecretString;
-use serde::{Deserialize as _, Serialize};
+use serde::Deserialize as _;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-pub use outbound::visible_text;
-pub use receive::{PATH, router};
-
+use crate::api::Api;
+use crate::line::{Line, recent};
 use crate::markup::limit;
+use crate::message::{Context, stored};
 use crate::pace::Pace;
-use crate::window::Window;
-use api::Api;
-use outbound::Context;
 
 /// The channel's id.
 pub const CHANNEL: &str = "whatsapp";
+/// What the platform calls the kind of account that a batch is for.
+pub(crate) const OBJECT: &str = "whatsapp_business_account";
 /// Where the Graph API is.
 pub const GRAPH_URL: &str = "https://graph.facebook.com";
 
@@ -50,14 +46,10 @@ const BURST: NonZeroU32 = NonZeroU32::new(20).unwrap();
 const A_SECOND: NonZeroU32 = NonZeroU32::new(70).unwrap();
 /// How long "typing" stays visible.
 const TYPING: Duration = Duration::from_secs(25);
-/// Small calls beside the conversation: as many at once, and as long.
-const MOST_BESIDE: usize = 64;
+/// How long a small call beside the conversation may take.
 const BESIDE: Duration = Duration::from_secs(5);
-/// How often the channel shows that it listens.
-const TICK: Duration = Duration::from_secs(10);
-/// How many recent things are remembered, and how long.
-const REMEMBERED: u64 = 10_000;
-const MEMORY: Duration = Duration::from_hours(1);
+/// How long is remembered which names are one person's. Longer is in the store.
+const NAMES: Duration = Duration::from_hours(1);
 
 /// What a number on WhatsApp needs.
 #[derive(Debug, Clone)]
@@ -84,21 +76,11 @@ pub struct WhatsAppConfig {
 pub struct WhatsApp {
     config: WhatsAppConfig,
     api: Arc<Api>,
-    pace: Pace,
-    window: Window,
-    /// Where messages go while the channel runs.
-    seat: Seat,
-    /// What went out past the outbox, so that an event that comes again does not repeat it.
-    urgent: Cache<DeliveryKey, Receipt>,
-    /// The turns of messages that could not be stored and will come again.
-    again: Cache<String, TurnId>,
+    line: Line,
     /// Messages under which typing was shown lately.
     typed: Cache<String, ()>,
-    /// Answers of staff that were heard lately.
-    overheard: Cache<String, ()>,
-    /// Small calls beside the conversation, and messages being taken in.
-    beside: TaskTracker,
-    hands: Arc<Semaphore>,
+    /// The names of people who hide their number.
+    names: Cache<String, String>,
 }
 
 /// What the platform says of the number, for `doctor`.
@@ -115,40 +97,24 @@ pub struct Standing {
 impl WhatsApp {
     /// A number; nothing is asked of the platform yet.
     pub fn new(config: WhatsAppConfig) -> Result<Self, BoxError> {
-        fn recent<K: std::hash::Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static>(
-            memory: Duration,
-        ) -> Cache<K, V> {
-            Cache::builder().max_capacity(REMEMBERED).time_to_live(memory).build()
-        }
         let api = Arc::new(Api::new(&config.graph_url, &config.phone_number_id, config.access_token.clone())?);
-        Ok(Self {
-            config,
-            api,
-            pace: Pace::new(EACH, BURST, A_SECOND),
-            window: Window::default(),
-            seat: Seat::default(),
-            urgent: recent(MEMORY),
-            again: recent(MEMORY),
-            typed: recent(TYPING * 4 / 5),
-            overheard: recent(MEMORY),
-            beside: TaskTracker::new(),
-            hands: Arc::new(Semaphore::new(MOST_BESIDE)),
-        })
+        let line = Line::new(CHANNEL, Pace::new(EACH, BURST, A_SECOND));
+        Ok(Self { config, api, line, typed: recent(TYPING * 4 / 5), names: recent(NAMES) })
     }
 
     /// Asks the platform how the number stands. The error is a sentence for the operator.
     pub async fn standing(&self) -> Result<Standing, String> {
-        let found = self.api.number().await.map_err(|error| error.to_string())?;
+        let found = self
+            .api
+            .about("display_phone_number,verified_name,quality_rating")
+            .await
+            .map_err(|error| error.to_string())?;
         let text = |name: &str| found[name].as_str().unwrap_or_default().to_owned();
         Ok(Standing {
             number: text("display_phone_number"),
             name: text("verified_name"),
             quality: text("quality_rating"),
         })
-    }
-
-    fn intake(&self) -> Option<Intake> {
-        self.seat.intake()
     }
 
     fn conversation(&self, person: &str) -> ConversationKey {
@@ -166,15 +132,9 @@ impl WhatsApp {
         if self.typed.contains_key(message) {
             return;
         }
-        let Ok(hand) = Arc::clone(&self.hands).try_acquire_owned() else { return };
         self.typed.insert(message.to_owned(), ());
         let (api, body) = (Arc::clone(&self.api), read_mark(message, typing));
-        self.beside.spawn(async move {
-            if let Err(error) = api.send_within(&body, BESIDE).await {
-                tracing::debug!(error = %error, "a message could not be marked as read");
-            }
-            drop(hand);
-        });
+        self.line.beside(async move { api.send_within(&body, BESIDE).await.map(drop) });
     }
 }
 
@@ -184,10 +144,6 @@ fn read_mark(message: &str, typing: bool) -> Value {
         body["typing_indicator"] = json!({ "type": "text" });
     }
     body
-}
-
-fn stored<T: Serialize>(value: &T) -> Value {
-    serde_json::to_value(value).unwrap_or_default()
 }
 
 #[async_trait]
@@ -220,20 +176,11 @@ impl ChannelAdapter for WhatsApp {
 
     fn reaches(&self, conversation: &ConversationKey, context: &Value, now: Timestamp) -> bool {
         let context = Context::deserialize(context).unwrap_or_default();
-        self.window.is_open(&conversation.conversation, context.said_at, now)
+        self.line.window.is_open(&conversation.conversation, context.said_at, now)
     }
 
     async fn run(&self, intake: Intake, progress: Arc<Progress>, stop: CancellationToken) -> Result<(), ChannelError> {
-        let clock = Arc::clone(intake.clock());
-        let _seated = self.seat.take(intake);
-        loop {
-            progress.tick(clock.now());
-            self.pace.tidy();
-            tokio::select! {
-                () = tokio::time::sleep(TICK) => {}
-                () = stop.cancelled() => return Ok(()),
-            }
-        }
+        self.line.run(intake, &progress, &stop).await
     }
 
     async fn working(&self, _conversation: &ConversationKey, context: &Value) {
@@ -260,6 +207,6 @@ mod tests {
             settle: Duration::ZERO,
         })
         .unwrap();
-        dovvybuddy_core::testkit::channel_contract::renders(&whatsapp, visible_text);
+        dovvybuddy_core::testkit::channel_contract::renders(&whatsapp, crate::message::visible_text);
     }
 }

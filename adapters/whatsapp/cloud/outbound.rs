@@ -1,17 +1,15 @@
 //! On the way out: a reply becomes messages, and a message is sent.
 
-use std::time::Duration;
-
-use dovvybuddy_core::Timestamp;
-use dovvybuddy_core::channel::{Action, Command, DeliveryKey, Origin, OutboundPart, Receipt, Rendering, SendError};
+use dovvybuddy_core::channel::{Action, DeliveryKey, OutboundPart, Receipt, Rendering, SendError};
 use dovvybuddy_core::reply::Safety;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use super::WhatsApp;
-use super::api::CallError;
 use super::number::is_number;
+use crate::api::CallError;
 use crate::markup::pieces;
+use crate::message::{Context, Payload, cut, offered, with_question};
 
 /// The longest text of a message, and of one with buttons or a list under it.
 pub(super) const LONGEST: usize = 4096;
@@ -25,46 +23,12 @@ const LONGEST_ROW: usize = 24;
 const LONGEST_DESCRIPTION: usize = 72;
 /// Opens a list, in every language.
 const OPENS_LIST: &str = "☰";
-/// How long a person is left alone whom the platform wants to hear from first.
-const ELLIPSIS: char = '…';
-
-/// One message, as it is kept in the outbox.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Payload {
-    text: String,
-    /// What can be pressed under it: label and data.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    buttons: Vec<(String, String)>,
-    /// It waits for no pace of ours.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    urgent: bool,
-}
-
-/// What is needed to answer a message.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Context {
-    /// The person as the platform names them.
-    #[serde(default)]
-    pub(super) to: Option<String>,
-    /// The message.
-    #[serde(default)]
-    pub(super) message: Option<String>,
-    /// When it was said.
-    #[serde(default)]
-    pub(super) said_at: Option<Timestamp>,
-}
 
 /// The messages a reply is sent as.
 pub(super) fn render(rendering: &Rendering<'_>) -> Vec<Payload> {
     let reply = rendering.reply;
     let buttons = buttons(rendering.actions);
-    let mut markdown = reply.text.clone();
-    // A question that no button shows whole stands in the text.
-    if let Some(question) = reply.follow_up.as_deref()
-        && !buttons.iter().any(|(label, _)| label == question)
-    {
-        markdown.extend(["\n\n", question]);
-    }
+    let markdown = with_question(&reply.text, reply.follow_up.as_deref(), &buttons);
     let last = if buttons.is_empty() { LONGEST } else { LONGEST_ABOVE_BUTTONS };
     let urgent = reply.safety == Safety::Emergency;
     let mut parts: Vec<Payload> = pieces(&markdown, LONGEST, last)
@@ -77,33 +41,11 @@ pub(super) fn render(rendering: &Rendering<'_>) -> Vec<Payload> {
     parts
 }
 
-/// What can be pressed. Where there is more than a message bears, ratings go first: they help us, not the
-/// diver.
+/// What can be pressed, as buttons, or where there is more as rows of a list.
 fn buttons(actions: &[Action]) -> Vec<(String, String)> {
-    let rate = |action: &&Action| matches!(action.command, Command::Rate { .. });
-    let mut shown: Vec<&Action> = actions.iter().filter(|action| action.command.token().is_some()).collect();
-    if shown.len() > MOST_BUTTONS {
-        shown.retain(|action| !rate(action));
-    }
-    shown.truncate(MOST_ROWS);
+    let shown = offered(actions, MOST_BUTTONS, MOST_ROWS);
     let longest = if shown.len() > MOST_BUTTONS { LONGEST_ROW + LONGEST_DESCRIPTION } else { LONGEST_LABEL };
-    shown.iter().filter_map(|action| Some((cut(&action.label, longest), action.command.token()?))).collect()
-}
-
-fn cut(label: &str, longest: usize) -> String {
-    if label.encode_utf16().count() <= longest {
-        return label.to_owned();
-    }
-    let mut short = String::new();
-    for character in label.chars() {
-        if short.encode_utf16().count() + character.len_utf16() >= longest {
-            break;
-        }
-        short.push(character);
-    }
-    short.truncate(short.trim_end().len());
-    short.push(ELLIPSIS);
-    short
+    shown.into_iter().map(|(action, token)| (cut(&action.label, longest), token)).collect()
 }
 
 /// The body of the call that sends it.
@@ -150,27 +92,17 @@ impl WhatsApp {
         let context = Context::deserialize(&part.context).unwrap_or_default();
         let person = &part.conversation.conversation;
         let to = context.to.as_deref().unwrap_or(person);
-        let urgent = matches!(key.origin, Origin::Urgent(_));
-        if urgent && let Some(receipt) = self.urgent.get(key) {
-            // The same words went out already; the event only came again because it could not be stored.
-            return Ok(receipt);
-        }
-        if !urgent && !payload.urgent {
-            self.pace.room(person).map_err(SendError::RetryAfter)?;
-        }
-        let now = self.intake().map(|intake| intake.clock().now());
-        let open = now.is_none_or(|now| self.window.is_open(person, context.said_at, now));
-        let sent = if open { self.api.send(&message(to, &payload)).await } else { Err(CallError::Closed) };
-        let sent = match sent {
-            Err(CallError::Closed) => self.send_template(to, key.part).await,
-            sent => sent,
+        let call = async {
+            let now = self.line.intake().map(|intake| intake.clock().now());
+            let open = now.is_none_or(|now| self.line.window.is_open(person, context.said_at, now));
+            let sent = if open { self.api.send(&message(to, &payload)).await } else { Err(CallError::Closed) };
+            let sent = match sent {
+                Err(CallError::Closed) => self.send_template(to, key.part).await?,
+                sent => sent?,
+            };
+            Ok(Receipt(sent["messages"][0]["id"].as_str().map(str::to_owned)))
         };
-        let sent = sent.map_err(|error| self.judge(person, error))?;
-        let receipt = Receipt(sent["messages"][0]["id"].as_str().map(str::to_owned));
-        if urgent {
-            self.urgent.insert(*key, receipt.clone());
-        }
-        Ok(receipt)
+        self.line.deliver(part, key, &payload, call).await
     }
 
     /// What the platform allows in place of words that come too late: one approved template for the reply.
@@ -184,39 +116,11 @@ impl WhatsApp {
         tracing::info!("the conversation has closed; the template goes out instead");
         self.api.send(&body).await
     }
-
-    /// What a failed call means for the part.
-    fn judge(&self, person: &str, error: CallError) -> SendError {
-        match error {
-            CallError::Unauthorized(why) => {
-                tracing::error!(why, "WhatsApp refuses our credentials");
-                SendError::Unauthorized
-            }
-            CallError::Throttled { wait, pair } => {
-                if pair {
-                    self.pace.quiet(person, wait);
-                }
-                SendError::RetryAfter(wait.max(Duration::from_secs(1)))
-            }
-            CallError::Closed => SendError::Rejected(CallError::Closed.to_string()),
-            CallError::Unreachable(why) => {
-                tracing::warn!(why, "a diver can't be written to");
-                SendError::Gone
-            }
-            CallError::Refused(why) => SendError::Rejected(why),
-            CallError::Down(cause) => SendError::Transport(cause),
-            CallError::Unknown(cause) => SendError::Uncertain(cause),
-        }
-    }
-}
-
-/// The text of a rendered part.
-pub fn visible_text(payload: &Value) -> String {
-    Payload::deserialize(payload).map(|payload| payload.text).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
+    use dovvybuddy_core::channel::Command;
     use dovvybuddy_core::reply::Reply;
     use dovvybuddy_core::{AgentId, Lang, TurnId};
 

@@ -9,6 +9,7 @@ mod reply;
 mod train;
 
 use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use dovvybuddy_core::Lang;
 use dovvybuddy_core::guard::{Alarm, Assessment, EmergencyGuard, EmergencyKind, Heard, StandingEmergency};
@@ -35,7 +36,7 @@ const LOOK_BACK: usize = 3;
 /// The guard: rules read from compiled-in lexicons, replies from content files.
 #[derive(Debug)]
 pub struct RuleGuard {
-    replies: Replies,
+    replies: RwLock<Arc<Replies>>,
     /// Other weights than the shipped ones, while they are measured.
     classifier: Option<Classifier>,
 }
@@ -44,7 +45,23 @@ impl RuleGuard {
     /// Loads the replies and hotlines from `content_dir` (`emergency/replies/<lang>.toml`,
     /// `emergency/hotlines.toml`); a missing file is replaced by the one compiled in.
     pub fn load(content_dir: Option<&Path>, operator: &Operator) -> Result<Self, ReplyError> {
-        Ok(Self { replies: Replies::load(content_dir, operator)?, classifier: None })
+        let replies = RwLock::new(Arc::new(Replies::load(content_dir, operator)?));
+        Ok(Self { replies, classifier: None })
+    }
+
+    /// Reads the files again. Unlike at the start, where the words compiled in stand in for a broken file, whatever
+    /// is wrong leaves all that was loaded before in use.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn reload(&self, content_dir: Option<&Path>, operator: &Operator) -> Result<(), ReplyError> {
+        let replies = Replies::load(content_dir, operator)?.flawless()?;
+        *self.replies.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(replies);
+        Ok(())
+    }
+
+    fn replies(&self) -> Arc<Replies> {
+        Arc::clone(&self.replies.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The same guard with other weights, as [`EmergencyTrainer::fit`] writes them; used to measure a
@@ -67,13 +84,13 @@ impl RuleGuard {
     }
 
     /// The hotlines in use, for checks of their age.
-    pub fn hotlines(&self) -> &Hotlines {
-        self.replies.hotlines()
+    pub fn hotlines(&self) -> Hotlines {
+        self.replies().hotlines().clone()
     }
 
-    /// What is wrong with files that are there: the words compiled in stand in for them.
-    pub fn faults(&self) -> &[ReplyError] {
-        self.replies.faults()
+    /// What is wrong with files that are there, in words: those compiled in stand in for them.
+    pub fn faults(&self) -> Vec<String> {
+        self.replies().faults().iter().map(ToString::to_string).collect()
     }
 
     /// Reads all lexicons now, so that the first message does not wait for it.
@@ -92,7 +109,7 @@ impl RuleGuard {
         replies: u32,
         fine: bool,
     ) -> Assessment {
-        let text = self.replies.compose(message, heard, lang, kind, replies, fine);
+        let text = self.replies().compose(message, heard, lang, kind, replies, fine);
         Assessment::Emergency(Alarm { text, lang, standing: StandingEmergency { kind, replies } })
     }
 }
@@ -146,7 +163,7 @@ impl RuleGuard {
         let signs_now = verdict.severity >= 2.0;
         if has(Concept::StandDown) && !signs_now {
             let more = readings.first().is_some_and(|reading| reading.len() > 12 && reading.question());
-            let reply = (!more).then(|| self.replies.stood_down(lang));
+            let reply = (!more).then(|| self.replies().stood_down(lang));
             return Assessment::StoodDown { reply, lang };
         }
         let new_kind = verdict.kind.filter(|kind| *kind != standing.kind && *kind != EmergencyKind::Unspecified);

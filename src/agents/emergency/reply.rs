@@ -129,6 +129,11 @@ impl Replies {
         Ok(Self { sheets, hotlines, contacts: operator.emergency_contacts.clone(), faults })
     }
 
+    /// The same, if no file is broken.
+    pub(super) fn flawless(mut self) -> Result<Self, ReplyError> {
+        if self.faults.is_empty() { Ok(self) } else { Err(self.faults.remove(0)) }
+    }
+
     /// The files for which the built-in words stand in.
     pub(super) fn faults(&self) -> &[ReplyError] {
         &self.faults

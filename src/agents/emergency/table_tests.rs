@@ -137,7 +137,7 @@ fn heard(words: &Words) -> Heard {
 }
 
 fn compose(guard: &RuleGuard, heard: &Heard, lang: Lang, kind: EmergencyKind, replies: u32, fine: bool) -> String {
-    guard.replies.compose("", heard, lang, kind, replies, fine).to_lowercase()
+    guard.replies().compose("", heard, lang, kind, replies, fine).to_lowercase()
 }
 
 #[test]

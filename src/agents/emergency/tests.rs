@@ -161,14 +161,14 @@ fn every_kind_has_words_in_every_language_without_gaps() {
     for lang in Lang::ALL {
         for kind in EmergencyKind::ALL {
             for replies in 1..6 {
-                let text = guard.replies.compose("", &Heard::default(), lang, kind, replies, replies == 3);
+                let text = guard.replies().compose("", &Heard::default(), lang, kind, replies, replies == 3);
                 assert!(text.len() > 100, "{} {}", lang.code(), kind.as_str());
                 assert!(!text.contains('{') && !text.contains("\n\n\n"), "{text}");
             }
         }
         if lang != Lang::En {
-            let english = guard.replies.compose("", &Heard::default(), Lang::En, EmergencyKind::Cardiac, 1, false);
-            let own = guard.replies.compose("", &Heard::default(), lang, EmergencyKind::Cardiac, 1, false);
+            let english = guard.replies().compose("", &Heard::default(), Lang::En, EmergencyKind::Cardiac, 1, false);
+            let own = guard.replies().compose("", &Heard::default(), lang, EmergencyKind::Cardiac, 1, false);
             assert_ne!(english, own, "{} is not translated", lang.code());
         }
     }

@@ -9,7 +9,7 @@ mod query;
 mod small_talk;
 mod train;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use dovvybuddy_core::agent::{Asked, Destination, Phrase, Route, Router};
@@ -34,7 +34,7 @@ const WEIGHTS: &str = include_str!("weights.tsv");
 #[derive(Debug)]
 pub struct HeuristicRouter {
     model: Model,
-    own_agents: Vec<OwnExample>,
+    own_agents: RwLock<Arc<[OwnExample]>>,
 }
 
 /// An example question of an agent that the operator added.
@@ -51,13 +51,12 @@ impl HeuristicRouter {
     /// A router with the trained weights. `examples` are those of all configured agents; questions
     /// like those of an operator's own agents go there.
     pub fn new(examples: &[(AgentId, String)]) -> Self {
-        let own_agents = examples
-            .iter()
-            .filter(|(agent, _)| !LABELS.contains(&agent.as_str()))
-            .map(|(agent, text)| OwnExample { agent: agent.clone(), words: content_words(text) })
-            .filter(|example| !example.words.is_empty())
-            .collect();
-        Self { model: Model::parse(WEIGHTS), own_agents }
+        Self { model: Model::parse(WEIGHTS), own_agents: RwLock::new(own_examples(examples)) }
+    }
+
+    /// Takes over other examples, as [`HeuristicRouter::new`] took the first.
+    pub fn relearn(&self, examples: &[(AgentId, String)]) {
+        *self.own_agents.write().unwrap_or_else(PoisonError::into_inner) = own_examples(examples);
     }
 
     /// The same router with other weights; used to measure a model before it is shipped.
@@ -116,7 +115,8 @@ impl HeuristicRouter {
     }
 
     fn own_agent(&self, text: &str) -> Option<AgentId> {
-        if self.own_agents.is_empty() {
+        let own_agents = Arc::clone(&self.own_agents.read().unwrap_or_else(PoisonError::into_inner));
+        if own_agents.is_empty() {
             return None;
         }
         let words = content_words(text);
@@ -126,13 +126,22 @@ impl HeuristicRouter {
             let overlap = shared as f32 / example.words.len().min(words.len()).max(1) as f32;
             if shared >= 2 || example.words.len() == 1 { overlap } else { 0.0 }
         };
-        self.own_agents
+        own_agents
             .iter()
             .map(|example| (score(example), &example.agent))
             .filter(|(score, _)| *score >= OWN_AGENT_OVERLAP)
             .max_by(|a, b| a.0.total_cmp(&b.0))
             .map(|(_, agent)| agent.clone())
     }
+}
+
+fn own_examples(examples: &[(AgentId, String)]) -> Arc<[OwnExample]> {
+    examples
+        .iter()
+        .filter(|(agent, _)| !LABELS.contains(&agent.as_str()))
+        .map(|(agent, text)| OwnExample { agent: agent.clone(), words: content_words(text) })
+        .filter(|example| !example.words.is_empty())
+        .collect()
 }
 
 struct Alone {

@@ -59,7 +59,7 @@ impl Trainer {
     }
 
     fn fit_once(&self, examples: &[Example], before: &Model) -> Model {
-        let router = HeuristicRouter { model: before.clone(), own_agents: Vec::new() };
+        let router = HeuristicRouter::new(&[]).with_model(before.clone());
         let labelled = examples.iter().filter_map(|example| {
             let label = LABELS.iter().position(|label| *label == example.label)?;
             Some((features_of(&router, example), label))

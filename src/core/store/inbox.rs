@@ -56,6 +56,12 @@ pub trait Inbox: Send + Sync + 'static {
     /// the lane is free. Fails with [`StoreError::LeaseLost`] if another worker took the lane.
     async fn finish(&self, claim: &Claim, turn: &FinishedTurn) -> Result<(), StoreError>;
 
+    /// Resolves with a conversation in which an emergency was stored, by whichever replica, and the sequence number of
+    /// its event: what was claimed of it before is to be cut short. On a store of one process it never does.
+    async fn alarmed(&self) -> (ConversationKey, i64) {
+        std::future::pending().await
+    }
+
     /// The newest event stored of each of a channel's conversations, by the platform's id. From there on a
     /// platform that tells an event only once is asked what was missed.
     async fn newest_events(

@@ -49,6 +49,10 @@ pub trait KnowledgeBase: Send + Sync + 'static {
 /// How many versions of a root are kept that were not withdrawn, the live one among them.
 pub const VERSIONS_KEPT: usize = 8;
 
+/// The root of documents that were made of another program's tables. It lies in no directory: no ingestion touches
+/// it, and every process searches it.
+pub const ADOPTED: &str = "adopted";
+
 /// What the next version of a root changes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Edition {

@@ -1,4 +1,4 @@
-//! What only one of several processes may hold.
+//! What only one of several processes may hold, and what a holder leaves for the next.
 
 use async_trait::async_trait;
 
@@ -13,4 +13,11 @@ pub trait Leases: Send + Sync + 'static {
 
     /// Gives the name back.
     async fn let_go(&self, name: &str) -> Result<(), StoreError>;
+
+    /// Leaves word for whoever holds the name next, this process after a restart among them: where a platform's
+    /// stream goes on. It stands in the place of what was left before.
+    async fn leave_word(&self, name: &str, word: &str) -> Result<(), StoreError>;
+
+    /// What was left last.
+    async fn word(&self, name: &str) -> Result<Option<String>, StoreError>;
 }

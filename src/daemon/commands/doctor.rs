@@ -9,6 +9,7 @@ use dovvybuddy_core::session::Role;
 use dovvybuddy_core::store::StoreError;
 use dovvybuddy_core::{Clock as _, SystemClock, Timestamp};
 use dovvybuddy_knowledge::embed;
+use dovvybuddy_whatsapp::Product;
 use futures::StreamExt as _;
 use serde::Serialize;
 
@@ -84,6 +85,9 @@ pub(crate) async fn run(config: &Config, json: bool) -> Outcome {
     findings.push(telegram(config).await);
     findings.push(discord(config).await);
     findings.push(whatsapp(config).await);
+    for product in [Product::Instagram, Product::Messenger] {
+        findings.push(messenger(config, product).await);
+    }
     findings.push(twilio(config).await);
     findings.push(webhooks(config));
     findings.extend(operator_chat(config).await);
@@ -211,11 +215,12 @@ fn emergency(guard: &dovvybuddy_agents::RuleGuard) -> Vec<Finding> {
     const CHECK: &str = "emergency replies";
     let mend = "mend the file, or remove it; until then the built-in words stand in for it";
     let mut findings: Vec<Finding> =
-        guard.faults().iter().map(|fault| Finding::fail(CHECK, fault.to_string(), mend)).collect();
+        guard.faults().into_iter().map(|fault| Finding::fail(CHECK, fault, mend)).collect();
     if findings.is_empty() {
         findings.push(Finding::ok(CHECK, "every file can be used"));
     }
-    let stale = guard.hotlines().older_than(SystemClock.now(), OLD_CONTENT);
+    let hotlines = guard.hotlines();
+    let stale = hotlines.older_than(SystemClock.now(), OLD_CONTENT);
     findings.push(if stale.is_empty() {
         Finding::ok("hotlines", "all were checked within 400 days")
     } else {
@@ -378,6 +383,23 @@ async fn whatsapp(config: &Config) -> Finding {
             Finding::warn(CHECK, text, "set http.public_url to how WhatsApp reaches /webhooks/whatsapp")
         }
         _ => Finding::ok(CHECK, text),
+    }
+}
+
+async fn messenger(config: &Config, product: Product) -> Finding {
+    let check = product.channel();
+    let messenger = match compose::messenger(config, product) {
+        Ok(Some(messenger)) => messenger,
+        Ok(None) => return Finding::ok(check, format!("off; set {check}.access_token to switch it on")),
+        Err(error) => return Finding::fail(check, error.to_string(), "correct that key"),
+    };
+    match tokio::time::timeout(PLATFORM_PATIENCE, messenger.standing()).await {
+        Ok(Ok(name)) if config.http.public_url.is_none() => {
+            Finding::warn(check, name, "set http.public_url to how the platform reaches /webhooks/whatsapp")
+        }
+        Ok(Ok(name)) => Finding::ok(check, name),
+        Ok(Err(error)) => Finding::fail(check, error, format!("check {check}.access_token and {check}.graph_url")),
+        Err(_) => Finding::fail(check, "no answer", format!("check the network and {check}.graph_url")),
     }
 }
 

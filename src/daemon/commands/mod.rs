@@ -82,7 +82,7 @@ async fn dispatch(cli: Cli) -> Outcome {
     let quiet = !matches!(command, Command::Serve(_));
     let _telemetry = crate::telemetry::start(config, quiet)?;
     match command {
-        Command::Serve(options) => serve::run(config, options).await,
+        Command::Serve(options) => serve::run(&loaded, cli.config.as_deref(), options).await,
         Command::Ask(options) => conversation::ask(config, &options, json).await,
         Command::Chat(options) => conversation::chat(config, &options).await,
         Command::Content(what) => content::run(config, what, json).await,

@@ -11,7 +11,7 @@ use dovvybuddy_core::channel::{BoxError, ChannelAdapter, Delivery};
 use dovvybuddy_core::store::{Retention, Store};
 use dovvybuddy_core::supervise::{CHANNEL_PATIENCE, Progress, supervise};
 use dovvybuddy_core::{Clock, Timestamp};
-use dovvybuddy_knowledge::{Mode, Silent};
+use dovvybuddy_knowledge::Silent;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
@@ -21,10 +21,11 @@ use tokio_util::sync::CancellationToken;
 use super::{CommandError, Outcome};
 use crate::cli::Serve;
 use crate::compose::{self, House, Use};
-use crate::config::{Config, EmbeddingProvider};
+use crate::config::{Config, EmbeddingProvider, Loaded};
 use crate::http::{self, Health, PATIENCE};
 use crate::lifecycle::{self, Lifecycle};
 use crate::receive::Receiving;
+use crate::reload::{self, Reloader};
 use crate::{output, server, telemetry};
 
 /// How often housekeeping looks for what is too old, and for changes by other processes.
@@ -39,7 +40,10 @@ const MOST_SCRAPERS: usize = 64;
 /// How long connections may take to end once everything else has.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
+pub(crate) async fn run(loaded: &Loaded, file: Option<&Path>, options: Serve) -> Outcome {
+    let config = &loaded.config;
+    let hangup =
+        lifecycle::hangup().map_err(|error| CommandError::Failed(format!("signals can't be heard: {error}")))?;
     let signals = lifecycle::Signals::listen()
         .map_err(|error| CommandError::Failed(format!("signals can't be heard: {error}")))?;
     let most = server::most_connections(config.http.most_connections, lifecycle::raise_open_files());
@@ -58,7 +62,7 @@ pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
     let house = compose::house(config, how, channels.clone(), &lifecycle).await?;
     // From here on, writes of other processes are noticed.
     house.store.changed().await?;
-    ingest(&house).await;
+    reload::ingest(&house.knowledge).await;
 
     let web = compose::web(config, &house, &lifecycle)?;
     let events = [dovvybuddy_webhook::EVENTS, dovvybuddy_webhook::EMERGENCY_EVENTS];
@@ -107,6 +111,16 @@ pub(crate) async fn run(config: &Config, options: Serve) -> Outcome {
         receive(&config.bot, &lifecycle, &house, progress, channel);
     }
     background(config, &house, &health, metrics, &lifecycle);
+    let reloader = Reloader {
+        file: file.map(Path::to_path_buf),
+        config: config.clone(),
+        told: reload::values(loaded),
+        minds: house.minds.clone(),
+        knowledge: Arc::clone(&house.knowledge),
+        diver_quota: Arc::clone(&house.spine.diver_quota),
+        web: web.clone(),
+    };
+    lifecycle.spawn(reloader.run(hangup, lifecycle.stopping.clone()));
     if let Some(bind) = config.metrics.bind {
         let (_, served) = watch::channel(http::metrics_router(Arc::clone(&health)));
         serve_http(&lifecycle, listen(bind, "metrics.bind").await?, served, MOST_SCRAPERS, None)?;
@@ -147,31 +161,6 @@ fn serve_http(
     let (stop, hard_stop) = (lifecycle.stopping.clone(), lifecycle.hard_stop.clone());
     lifecycle.spawn(server::serve(listener, routes, most, stop, hard_stop));
     Ok(())
-}
-
-/// Brings the knowledge up to date. A corpus that can't be read leaves yesterday's in place.
-async fn ingest(house: &House) {
-    match house.knowledge.ingest(Mode::Changed, &Silent, &CancellationToken::new()).await {
-        Ok(report) => {
-            for (path, reason) in &report.skipped {
-                tracing::warn!(path, reason, "a document was left out");
-            }
-            if !report.withdrawn.is_empty() {
-                tracing::warn!("the content's files are a version that was rolled back; the one before stays live");
-            }
-            tracing::info!(
-                added = report.added.len(),
-                changed = report.changed.len(),
-                removed = report.removed.len(),
-                unchanged = report.unchanged,
-                skipped = report.skipped.len(),
-                "content ingested"
-            );
-        }
-        Err(error) => {
-            tracing::error!(error = %error, "the content can't be ingested; answers rest on what was there before");
-        }
-    }
 }
 
 fn supervised<F>(

@@ -19,7 +19,8 @@ use dovvybuddy_outgoing::MailOutlet;
 use dovvybuddy_telegram::{Mode, Telegram, TelegramConfig};
 use dovvybuddy_web::{ApiError, FieldError, RateLimited, WebAdapter};
 use dovvybuddy_webhook::{Allowed, Answers, EventsOutlet, Hook, Hooks, LeadWebhookOutlet, Problem, event_notice};
-use dovvybuddy_whatsapp::{Twilio, WhatsApp};
+use dovvybuddy_whatsapp::graph::Accounts;
+use dovvybuddy_whatsapp::{Messenger, Product, Twilio, WhatsApp};
 
 use super::{ComposeError, House};
 use crate::config::{Config, TelegramMode};
@@ -51,10 +52,21 @@ pub(crate) fn channels(config: &Config) -> Result<Channels, ComposeError> {
         }
         channels.all.insert(discord.id(), discord);
     }
+    let mut accounts = Accounts::default();
     if let Some(whatsapp) = whatsapp(config)? {
         let whatsapp = Arc::new(whatsapp);
-        channels.routes = channels.routes.merge(dovvybuddy_whatsapp::cloud::router(Arc::clone(&whatsapp)));
+        accounts = accounts.whatsapp(Arc::clone(&whatsapp));
         channels.all.insert(whatsapp.id(), whatsapp);
+    }
+    for product in [Product::Instagram, Product::Messenger] {
+        if let Some(messenger) = messenger(config, product)? {
+            let messenger = Arc::new(messenger);
+            accounts = accounts.messenger(Arc::clone(&messenger));
+            channels.all.insert(messenger.id(), messenger);
+        }
+    }
+    if !accounts.is_empty() {
+        channels.routes = channels.routes.merge(dovvybuddy_whatsapp::graph::router(accounts));
     }
     if let Some(twilio) = twilio(config)? {
         let twilio = Arc::new(twilio);
@@ -84,6 +96,18 @@ pub(crate) fn whatsapp(config: &Config) -> Result<Option<WhatsApp>, ComposeError
     let settle = Duration::from_millis(config.lanes.settle_ms);
     let adapter = config.whatsapp.adapter(&BotId::new(config.bot.clone()), settle);
     adapter.map(WhatsApp::new).transpose().map_err(ComposeError::WhatsApp)
+}
+
+/// The account on Instagram or Messenger, if its token is there.
+pub(crate) fn messenger(config: &Config, product: Product) -> Result<Option<Messenger>, ComposeError> {
+    let settle = Duration::from_millis(config.lanes.settle_ms);
+    let section = match product {
+        Product::Instagram => &config.instagram,
+        Product::Messenger => &config.messenger,
+    };
+    let adapter = section.adapter(product, &config.whatsapp, &BotId::new(config.bot.clone()), settle);
+    let wrong = |error| ComposeError::Messenger(product.channel(), error);
+    adapter.map(Messenger::new).transpose().map_err(wrong)
 }
 
 /// The account at Twilio, if its token is there.
@@ -164,6 +188,7 @@ pub(crate) fn discord(config: &Config) -> Result<Option<DiscordAdapter>, Compose
         message_content: config.discord.message_content,
         settle: Duration::from_millis(config.lanes.settle_ms),
         bot: BotId::new(config.bot.clone()),
+        most_invalid: dovvybuddy_discord::MOST_INVALID,
     };
     Ok(Some(DiscordAdapter::new(discord, Arc::new(SystemClock))?))
 }

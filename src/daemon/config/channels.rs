@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dovvybuddy_core::BotId;
 use dovvybuddy_webhook::{Allowed, HookConfig, ReplyBy, TAKEN};
-use dovvybuddy_whatsapp::{TwilioConfig, WhatsAppConfig};
+use dovvybuddy_whatsapp::{MessengerConfig, Product, TwilioConfig, WhatsAppConfig};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
@@ -163,6 +163,84 @@ impl WhatsApp {
             verify_token: trimmed(self.verify_token.as_ref())?,
             graph_url: self.graph_url.clone(),
             template,
+            settle,
+        })
+    }
+}
+
+/// An account on Instagram or Messenger.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Messenger {
+    #[serde(default)]
+    account_id: Option<String>,
+    #[serde(default)]
+    access_token: Option<SecretString>,
+    #[serde(default)]
+    #[allow(dead_code, reason = "read in `sources`; it stands here to be a known key")]
+    access_token_file: Option<PathBuf>,
+    #[serde(default)]
+    app_secret: Option<SecretString>,
+    #[serde(default)]
+    #[allow(dead_code, reason = "read in `sources`; it stands here to be a known key")]
+    app_secret_file: Option<PathBuf>,
+    #[serde(default)]
+    verify_token: Option<SecretString>,
+    #[serde(default)]
+    #[allow(dead_code, reason = "read in `sources`; it stands here to be a known key")]
+    verify_token_file: Option<PathBuf>,
+    graph_url: String,
+}
+
+impl Messenger {
+    /// Refuses what no platform would take. `section`: how it is called in the configuration.
+    pub(super) fn validate(&self, section: &str, whatsapp: &WhatsApp) -> Result<(), ConfigError> {
+        http_url(&format!("{section}.graph_url"), &self.graph_url)?;
+        if trimmed(self.access_token.as_ref()).is_none() {
+            return Ok(());
+        }
+        let digits = |id: &String| !id.is_empty() && id.chars().all(|c| c.is_ascii_digit());
+        if !self.account_id.as_ref().is_some_and(digits) {
+            let expected = format!("is needed when {section}.access_token is set: the digits of the account's id");
+            return Err(ConfigError::invalid(&format!("{section}.account_id"), expected));
+        }
+        for (key, missing) in [
+            ("app_secret", self.app_secret(whatsapp).is_none()),
+            ("verify_token", self.verify_token(whatsapp).is_none()),
+        ] {
+            if missing {
+                let expected = format!("is needed here or as whatsapp.{key} when {section}.access_token is set");
+                return Err(ConfigError::invalid(&format!("{section}.{key}"), expected));
+            }
+        }
+        Ok(())
+    }
+
+    /// One app of Meta's may serve them all.
+    fn app_secret(&self, whatsapp: &WhatsApp) -> Option<SecretString> {
+        trimmed(self.app_secret.as_ref()).or_else(|| trimmed(whatsapp.app_secret.as_ref()))
+    }
+
+    fn verify_token(&self, whatsapp: &WhatsApp) -> Option<SecretString> {
+        trimmed(self.verify_token.as_ref()).or_else(|| trimmed(whatsapp.verify_token.as_ref()))
+    }
+
+    /// As the adapter takes it, unless the channel is off.
+    pub(crate) fn adapter(
+        &self,
+        product: Product,
+        whatsapp: &WhatsApp,
+        bot: &BotId,
+        settle: Duration,
+    ) -> Option<MessengerConfig> {
+        Some(MessengerConfig {
+            product,
+            bot: bot.clone(),
+            account_id: self.account_id.clone()?,
+            access_token: trimmed(self.access_token.as_ref())?,
+            app_secret: self.app_secret(whatsapp)?,
+            verify_token: self.verify_token(whatsapp)?,
+            graph_url: self.graph_url.clone(),
             settle,
         })
     }

@@ -18,7 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::ConfigError;
-use super::channels::{Channels, Discord, Telegram, Twilio, WhatsApp};
+use super::channels::{Channels, Discord, Messenger, Telegram, Twilio, WhatsApp};
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Deserialize)]
@@ -38,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) telegram: Telegram,
     pub(crate) discord: Discord,
     pub(crate) whatsapp: WhatsApp,
+    pub(crate) instagram: Messenger,
+    pub(crate) messenger: Messenger,
     pub(crate) twilio: Twilio,
     #[serde(default)]
     pub(crate) channels: Channels,
@@ -357,6 +359,8 @@ impl Config {
         self.discord.validate()?;
         self.channels.validate()?;
         self.whatsapp.validate()?;
+        self.instagram.validate("instagram", &self.whatsapp)?;
+        self.messenger.validate("messenger", &self.whatsapp)?;
         self.twilio.validate()?;
         self.events.validate()?;
         let positive = [

@@ -10,12 +10,18 @@ use super::DEFAULTS;
 use super::error::ConfigError;
 
 /// Keys whose value is never shown and may come from a file (`<key>_file`).
-pub(crate) const SECRETS: [&str; 15] = [
+pub(crate) const SECRETS: [&str; 21] = [
     "discord.token",
     "embeddings.api_key",
     "events.webhook_secret",
+    "instagram.access_token",
+    "instagram.app_secret",
+    "instagram.verify_token",
     "leads.smtp_url",
     "leads.webhook_secret",
+    "messenger.access_token",
+    "messenger.app_secret",
+    "messenger.verify_token",
     "metrics.token",
     "telegram.token",
     "telegram.webhook_secret",
@@ -74,9 +80,9 @@ pub(crate) fn merge(
         figment = figment.merge(Toml::file_exact(file));
     }
     let defaults = Figment::from(Toml::string(DEFAULTS));
-    // PORT changes what the other names set, so it comes last.
+    // These two depend on what the other names set, so they come last.
     let mut environment: Vec<_> = environment.collect();
-    environment.sort_by_key(|(name, _)| name == "PORT");
+    environment.sort_by_key(|(name, _)| matches!(name.as_str(), "PORT" | "LEAD_EMAIL_TO"));
     for (name, value) in environment {
         if let Some((key, value)) = from_environment(&name, &value, &defaults, &figment)? {
             let value = typed(&key, &value, &defaults)?;
@@ -104,11 +110,21 @@ fn from_environment(
     defaults: &Figment,
     so_far: &Figment,
 ) -> Result<Option<(String, String)>, ConfigError> {
+    // The Python service mailed by another way than SMTP; without a server its setting must not stop the start.
+    let by_mail = ["leads.smtp_url", "leads.smtp_url_file"].iter().any(|key| so_far.find_value(key).is_ok());
+    if name == "LEAD_EMAIL_TO" && !by_mail {
+        return Ok(None);
+    }
     if let Some((_, key)) = FAMILIAR.iter().find(|(familiar, _)| *familiar == name) {
         return Ok((!value.is_empty()).then(|| ((*key).to_owned(), value.to_owned())));
     }
     if name == "CORS_ORIGINS" {
-        return Ok(Some(("http.cors_origins".to_owned(), value.to_owned())));
+        // The Python service reads a JSON list as well.
+        let list: Result<Vec<String>, _> = serde_json::from_str(value);
+        return Ok(Some((
+            "http.cors_origins".to_owned(),
+            list.map_or_else(|_| value.to_owned(), |list| list.join(",")),
+        )));
     }
     if name == "PORT" {
         let port: u16 = value.parse().map_err(|_| ConfigError::invalid("PORT", "expected a port number"))?;

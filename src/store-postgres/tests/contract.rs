@@ -25,6 +25,7 @@ async fn open(database: &Database) -> PostgresStore {
         dispatch: true,
         max_waiting: MOST_WAITING,
         migrate: true,
+        adoption: None,
         clock: Arc::new(ManualClock::default()),
         reckoning: Reckoning::Given,
     };

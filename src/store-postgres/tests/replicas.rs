@@ -40,6 +40,7 @@ fn options(database: &Database) -> OpenOptions {
         dispatch: true,
         max_waiting: 100_000,
         migrate: true,
+        adoption: None,
         clock: Arc::new(SystemClock),
         reckoning: Reckoning::Database,
     }

@@ -50,6 +50,12 @@ async fn a_telegram_group_is_told_in_its_language_until_somebody_has_seen_it() {
     let seen = both.telegram.until(PATIENCE, |p| p.shown(club).pop().filter(|m| m.edits > 0)).await.expect("an edit");
     assert!(seen.text.contains("✓ Gesehen: Olga") && seen.text.contains("can't feel his legs"), "{}", seen.text);
     assert_eq!(seen.buttons, []);
+    // Somebody whose screen still shows the button presses it too.
+    let edits = both.telegram.calls_of("editMessageText").len();
+    telegram::press(&both.telegram, &Person::new(78, "Otto", "de"), &alert, "ack:");
+    until("who saw it is shown again", || both.telegram.calls_of("editMessageText").len() > edits).await;
+    let seen = both.telegram.shown(club).pop().unwrap();
+    assert!(seen.text.contains("✓ Gesehen: Olga") && !seen.text.contains("Otto"), "{}", seen.text);
 
     let began = Instant::now();
     leave_a_lead(&daemon).await;
@@ -84,6 +90,11 @@ async fn a_discord_channel_is_told_and_a_second_operator_sees_who_took_it() {
     let seen = both.discord.said(desk).swap_remove(0);
     assert!(seen.content.contains("✓ Seen: olga") && seen.content.contains("can't feel his legs"), "{}", seen.content);
     assert_eq!(seen.buttons, []);
+    let otto = both.discord.user("otto", "en-US");
+    both.discord.press(otto, alert.id, button).await;
+    until("his press is answered", || both.discord.said(desk)[0].edits.len() > 1).await;
+    let seen = both.discord.said(desk).swap_remove(0);
+    assert!(seen.content.contains("✓ Seen: olga") && !seen.content.contains("otto"), "{}", seen.content);
 
     let began = Instant::now();
     leave_a_lead(&daemon).await;

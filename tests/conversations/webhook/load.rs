@@ -6,14 +6,18 @@ use dovvybuddy_fakes::model::{Fault, Script};
 use futures::future::join_all;
 
 use super::{Call, receiver, said, setup};
+use crate::crashes::number_from;
 
-/// How many calls a second, for how long. A build that is not optimised reads each message a hundred times slower,
-/// beside other tests.
-const RATE: u32 = if cfg!(debug_assertions) { 10 } else { 100 };
+/// How many calls a second make the figure, and for how long.
+const RATE: u64 = 100;
 const SECONDS: u32 = 5;
-/// The slowest hundredth.
-const P99: Duration = Duration::from_millis(if cfg!(debug_assertions) { 1000 } else { 100 });
 
+/// The slowest hundredth: of the figure, and beside other tests on the same machine.
+const fn slowest(rate: u32) -> Duration {
+    Duration::from_millis(if rate as u64 >= RATE { 100 } else { 1000 })
+}
+
+/// `ACK_RATE` makes it more: 100 is the figure. A build that is not optimised takes fewer beside other tests.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_is_acknowledged_at_once_while_every_model_hangs() {
     let receiver = receiver().await;
@@ -21,11 +25,12 @@ async fn a_message_is_acknowledged_at_once_while_every_model_hangs() {
     let mut setup = setup(&receiver);
     crate::models::with_model(&mut setup, &model);
     let daemon = setup.start().await;
+    let rate = u32::try_from(number_from("ACK_RATE", if cfg!(debug_assertions) { 10 } else { RATE })).unwrap();
     let began = Instant::now();
-    let calls = (0..RATE * SECONDS).map(|n| {
+    let calls = (0..rate * SECONDS).map(|n| {
         let daemon = &daemon;
         async move {
-            tokio::time::sleep_until((began + Duration::from_secs(1) * n / RATE).into()).await;
+            tokio::time::sleep_until((began + Duration::from_secs(1) * n / rate).into()).await;
             let call = Call::new(&format!("msg_{n}"), &said(&format!("room-{n}"), "What is a safety stop for?"));
             let sent = Instant::now();
             assert_eq!(call.post(daemon).await.status(), 202);
@@ -36,6 +41,6 @@ async fn a_message_is_acknowledged_at_once_while_every_model_hangs() {
     took.sort_unstable();
     let at = |permille: usize| took[(took.len() * permille / 1000).min(took.len() - 1)];
     println!("acknowledged: p50 {:?}, p99 {:?}, most {:?}", at(500), at(990), at(999));
-    assert!(at(990) <= P99, "p99 {:?}", at(990));
+    assert!(at(990) <= slowest(rate), "p99 {:?}", at(990));
     daemon.kill().await;
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::Discord;
-use super::world::{Fault, Out, WORDS, lock};
+use super::world::{Fault, Out, Resumes, WORDS, lock};
 
 impl Discord {
     /// The next request whose `METHOD /path` contains `pattern` goes wrong like this.
@@ -52,7 +52,12 @@ impl Discord {
 
     /// While set, every RESUME is answered with Invalid Session.
     pub fn refuse_resumes(&self, refuse: bool) {
-        lock(&self.shared).refuse_resumes = refuse;
+        lock(&self.shared).resumes = if refuse { Resumes::Refused } else { Resumes::Taken };
+    }
+
+    /// While set, no RESUME is answered at all.
+    pub fn ignore_resumes(&self, ignore: bool) {
+        lock(&self.shared).resumes = if ignore { Resumes::Ignored } else { Resumes::Taken };
     }
 
     /// While set, the platform is out of order: 502 on every route, no socket.

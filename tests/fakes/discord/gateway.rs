@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::wire;
-use super::world::{GUILDS, MESSAGE_CONTENT, Out, Session, Shared, lock, snowflake};
+use super::world::{GUILDS, MESSAGE_CONTENT, Out, Resumes, Session, Shared, lock, snowflake};
 
 /// What waits for a socket that is slow to read.
 const MOST_WAITING: usize = 4_096;
@@ -134,6 +134,7 @@ impl Connection {
             }
             Some(2) if self.session.is_some() => Err(End::Close(4005)),
             Some(2) => self.identify(&payload["d"]).await,
+            Some(6) if lock(&self.shared).resumes == Resumes::Ignored => Ok(()),
             Some(6) => self.resume(&payload["d"]).await,
             Some(3 | 4 | 8) if self.session.is_some() => Ok(()),
             Some(3 | 4 | 8) => Err(End::Close(4003)),
@@ -220,7 +221,7 @@ impl Connection {
             }
             let id = data["session_id"].as_str().unwrap_or_default().to_owned();
             let seq = data["seq"].as_u64().unwrap_or(0);
-            let refused = world.refuse_resumes;
+            let refused = world.resumes == Resumes::Refused;
             if let Some(session) = world.sessions.get_mut(&id).filter(|_| !refused) {
                 session.socket = Some(self.feed.clone());
                 let after = |event: &&Value| event["s"].as_u64().is_some_and(|s| s > seq);

@@ -163,6 +163,14 @@ pub struct Counts {
     pub heartbeats: usize,
 }
 
+/// What becomes of a RESUME.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Resumes {
+    Taken,
+    Refused,
+    Ignored,
+}
+
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) settings: Settings,
@@ -181,7 +189,7 @@ pub(super) struct World {
     pub(super) counts: Counts,
     /// Sockets stay open but nothing comes from them any more.
     pub(super) zombie: bool,
-    pub(super) refuse_resumes: bool,
+    pub(super) resumes: Resumes,
     /// Nobody answers: connections are closed, requests get 502.
     pub(super) down: bool,
     /// When IDENTIFYs of each concurrency key were last taken.
@@ -228,7 +236,7 @@ impl World {
             requests: Vec::new(),
             counts: Counts::default(),
             zombie: false,
-            refuse_resumes: false,
+            resumes: Resumes::Taken,
             down: false,
             identified_at: HashMap::new(),
             endpoint: None,

@@ -72,6 +72,18 @@ impl FakeGraph {
         self.post(&envelope("smb_message_echoes", &json!({ "message_echoes": [echo] }))).await
     }
 
+    /// A diver writes whom the platform names in both ways, by their number and by its own id of them.
+    pub fn say_with_both_names(&self, number: &str, user: &str, text: &str) -> String {
+        let id = self.next_id();
+        let message = json!({ "type": "text", "text": { "body": text } });
+        let batch = self
+            .batch(&[(&id, number, message)])
+            .replace(&format!("\"wa_id\":\"{number}\""), &format!("\"wa_id\":\"{number}\",\"user_id\":\"{user}\""));
+        self.keep(&[&id], &batch);
+        self.deliver(number, vec![id.clone()], batch);
+        id
+    }
+
     /// Brings a message once more.
     pub fn bring_again(&self, id: &str) {
         let batch = self.shared.world().batches.get(id).cloned();
@@ -96,13 +108,13 @@ impl FakeGraph {
         request.send().await.map_or(0, |response| response.status().as_u16())
     }
 
-    fn next_id(&self) -> String {
+    pub(super) fn next_id(&self) -> String {
         let mut world = self.shared.world();
         world.next += 1;
         format!("wamid.IN{}", world.next)
     }
 
-    fn keep(&self, ids: &[&String], batch: &str) {
+    pub(super) fn keep(&self, ids: &[&String], batch: &str) {
         let mut world = self.shared.world();
         for id in ids {
             world.batches.insert((*id).clone(), batch.to_owned());
@@ -110,7 +122,7 @@ impl FakeGraph {
     }
 
     /// Brings a batch until it is taken or the platform stops, after what the same person wrote before.
-    fn deliver(&self, person: &str, ids: Vec<String>, batch: String) {
+    pub(super) fn deliver(&self, person: &str, ids: Vec<String>, batch: String) {
         let (shared, client) = (Arc::downgrade(&self.shared), self.client.clone());
         let (done, taken) = oneshot::channel::<()>();
         let before = self.shared.world().lines.insert(person.to_owned(), taken);
@@ -161,8 +173,12 @@ fn envelope(field: &str, of: &Value) -> String {
         value[name.as_str()] = field.clone();
     }
     let entry = json!([{ "id": "1", "changes": [{ "field": field, "value": value }] }]);
-    let body = json!({ "object": "whatsapp_business_account", "entry": entry }).to_string();
-    // The platform escapes what is not ASCII.
+    escaped(&json!({ "object": "whatsapp_business_account", "entry": entry }))
+}
+
+/// The platform escapes what is not ASCII.
+pub(super) fn escaped(body: &Value) -> String {
+    let body = body.to_string();
     let mut escaped = String::with_capacity(body.len());
     for character in body.chars() {
         if character.is_ascii() {
@@ -186,6 +202,6 @@ pub fn sign(app_secret: &str, body: &[u8]) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the platform has a clock of its own")]
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -1,9 +1,10 @@
-//! `fake-graph`: WhatsApp's Cloud API on this machine, with a chat in the terminal.
+//! `fake-graph`: WhatsApp, or Instagram or Messenger, on this machine, with a chat in the terminal.
 //!
 //! `cargo run -p dovvybuddy-fakes --bin fake-graph`, then start the daemon with
 //! `WHATSAPP_ACCESS_TOKEN=token WHATSAPP_APP_SECRET=secret WHATSAPP_VERIFY_TOKEN=verify
 //! DOVVYBUDDY_WHATSAPP__PHONE_NUMBER_ID=106540352242922
-//! DOVVYBUDDY_WHATSAPP__GRAPH_URL=http://127.0.0.1:9004`, and write.
+//! DOVVYBUDDY_WHATSAPP__GRAPH_URL=http://127.0.0.1:9004`, and write. With `--on instagram` or `--on messenger` it says
+//! what the daemon needs instead.
 
 use std::io::{self, IsTerminal as _};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,10 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use dovvybuddy_fakes::graph::{self, FakeGraph, Fault, PHONE_NUMBER_ID, Shown};
+use dovvybuddy_fakes::graph::{self, FakeGraph, Fault, PHONE_NUMBER_ID, Product, Shown};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-/// A WhatsApp of your own: what you write goes to the bot, what it says is printed.
+/// A messenger of your own: what you write goes to the bot, what it says is printed.
 #[derive(Parser)]
 #[command(after_help = "A line is a message. `!LABEL` presses the button whose label begins so, `~` sends a picture, \
 `/quit` ends.")]
@@ -34,10 +35,30 @@ struct Arguments {
     /// Your number.
     #[arg(long, default_value = "14158675309")]
     number: String,
+    /// Where you write.
+    #[arg(long, value_enum, default_value = "whatsapp")]
+    on: On,
     /// What goes wrong with the bot's next messages, each once: `130429`, `131047`, `429`, `503`, `hang`,
     /// `unanswered`.
     #[arg(long)]
     fault: Vec<String>,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum On {
+    Whatsapp,
+    Instagram,
+    Messenger,
+}
+
+impl On {
+    const fn product(self) -> Option<Product> {
+        match self {
+            Self::Whatsapp => None,
+            Self::Instagram => Some(Product::Instagram),
+            Self::Messenger => Some(Product::Messenger),
+        }
+    }
 }
 
 #[tokio::main]
@@ -50,7 +71,7 @@ async fn main() -> io::Result<()> {
         let fault = read_fault(fault).ok_or_else(|| io::Error::other(format!("{fault} is no fault")))?;
         platform.fail([fault]);
     }
-    println!("Graph API at {}; the bot's number is {PHONE_NUMBER_ID}; you are {}", platform.url(), arguments.number);
+    println!("{}", introduction(&platform, &arguments));
     let printing = tokio::spawn(print(Arc::clone(&platform), arguments.number.clone()));
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     loop {
@@ -67,28 +88,56 @@ async fn main() -> io::Result<()> {
             }
             Some("/quit") => break,
             Some("") => {}
-            Some(line) => act(&platform, &arguments.number, line),
+            Some(line) => act(&platform, arguments.on.product(), &arguments.number, line),
         }
     }
     printing.abort();
     Ok(())
 }
 
-fn act(platform: &FakeGraph, you: &str, line: &str) {
+/// Where the platform is, and what the daemon needs.
+fn introduction(platform: &FakeGraph, arguments: &Arguments) -> String {
+    let Some(on) = arguments.on.product() else {
+        return format!(
+            "Graph API at {}; the bot's number is {PHONE_NUMBER_ID}; you are {}",
+            platform.url(),
+            arguments.number
+        );
+    };
+    let section = if on == Product::Instagram { "INSTAGRAM" } else { "MESSENGER" };
+    let variables = [
+        ("ACCOUNT_ID", on.account().to_owned()),
+        ("ACCESS_TOKEN", on.token(&arguments.token)),
+        ("APP_SECRET", arguments.secret.clone()),
+        ("VERIFY_TOKEN", "verify".to_owned()),
+        ("GRAPH_URL", platform.url()),
+    ];
+    let variables = variables.map(|(key, value)| format!("  DOVVYBUDDY_{section}__{key}={value} \\\n"));
+    format!("Graph API at {}. In another terminal:\n\n{}  cargo run\n", platform.url(), variables.concat())
+}
+
+fn act(platform: &FakeGraph, on: Option<Product>, you: &str, line: &str) {
     if line == "~" {
-        platform.bring(you, serde_json::json!({ "type": "image", "image": { "id": "1", "mime_type": "image/jpeg" } }));
+        match on {
+            Some(on) => platform.direct(on, you, serde_json::json!({ "attachments": [{ "type": "image" }] })),
+            None => platform.bring(you, serde_json::json!({ "type": "image", "image": { "id": "1" } })),
+        };
         return;
     }
     let Some(label) = line.strip_prefix('!') else {
-        platform.say(you, line);
+        match on {
+            Some(on) => platform.write(on, you, line),
+            None => platform.say(you, line),
+        };
         return;
     };
     let shown = platform.shown(you);
     let button = shown.iter().rev().find_map(|shown| shown.buttons.iter().find(|(text, _)| text.starts_with(label)));
-    match button {
-        Some((text, data)) => drop(platform.press(you, text, data)),
-        None => println!("no button begins with {label}"),
-    }
+    let Some((text, data)) = button else { return println!("no button begins with {label}") };
+    match on {
+        Some(on) => platform.choose(on, you, text, data),
+        None => platform.press(you, text, data),
+    };
 }
 
 /// Prints what is new, until it is stopped.

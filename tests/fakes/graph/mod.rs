@@ -1,7 +1,8 @@
-//! WhatsApp's Cloud API on this machine: it takes what the bot sends, as strictly as the platform does, and
+//! Meta's Graph API on this machine, for WhatsApp, Instagram and Messenger: it takes what the bot sends, as strictly as the platform does, and
 //! brings what divers write, signed and until it is taken.
 
 mod deliver;
+mod messaging;
 mod rules;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -22,6 +23,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::served::{Served, serve};
 
 pub use deliver::sign;
+pub use messaging::{INSTAGRAM_ID, PAGE_ID, Product};
 
 /// The number the bot has.
 pub const PHONE_NUMBER_ID: &str = "106540352242922";
@@ -84,6 +86,8 @@ struct World {
     /// Ends when what a person wrote last was taken.
     lines: HashMap<String, oneshot::Receiver<()>>,
     acknowledged: HashSet<String>,
+    /// What went out on Instagram and Messenger and is to be brought back.
+    echoes: Vec<String>,
     refusals: Vec<u16>,
     calls: usize,
     next: u64,
@@ -181,6 +185,11 @@ impl FakeGraph {
         self.shared.world().acknowledged.contains(id)
     }
 
+    /// What went out on Instagram and Messenger, as batches that the platform brings back to whoever listens.
+    pub fn echoes(&self) -> Vec<String> {
+        self.shared.world().echoes.clone()
+    }
+
     /// Waits until `look` finds something.
     pub async fn until<T>(&self, patience: Duration, look: impl Fn(&Self) -> Option<T>) -> Option<T> {
         let deadline = tokio::time::Instant::now() + patience;
@@ -203,9 +212,20 @@ fn error(status: u16, code: i64, message: &str) -> Response {
     (StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), Json(body)).into_response()
 }
 
-fn is_authorized(shared: &Shared, headers: &HeaderMap) -> bool {
+fn token(headers: &HeaderMap) -> &str {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    given.strip_prefix("Bearer ") == Some(shared.world().token.as_str())
+    given.strip_prefix("Bearer ").unwrap_or_default()
+}
+
+/// Which of the two messengers beside WhatsApp a call is made for, by its token.
+fn product(shared: &Shared, headers: &HeaderMap) -> Option<Product> {
+    let world = shared.world();
+    let products = [Product::Instagram, Product::Messenger];
+    products.into_iter().find(|product| product.token(&world.token) == token(headers))
+}
+
+fn is_authorized(shared: &Shared, headers: &HeaderMap) -> bool {
+    product(shared, headers).is_some() || token(headers) == shared.world().token
 }
 
 async fn number(
@@ -215,6 +235,9 @@ async fn number(
 ) -> Response {
     if !is_authorized(&shared, &headers) {
         return error(401, 190, "Invalid OAuth access token");
+    }
+    if id == "me" {
+        return Json(json!({ "id": "1", "name": "Dive Shop" })).into_response();
     }
     if id != PHONE_NUMBER_ID {
         return error(400, 100, "Unsupported get request");
@@ -233,8 +256,16 @@ async fn messages(
         return error(401, 190, "Invalid OAuth access token");
     }
     let Ok(call) = serde_json::from_slice::<Value>(&body) else { return error(400, 100, "Invalid JSON") };
-    if id != PHONE_NUMBER_ID || call["messaging_product"] != "whatsapp" {
+    let on = product(&shared, &headers);
+    let known = match on {
+        Some(_) => id == "me",
+        None => id == PHONE_NUMBER_ID && call["messaging_product"] == "whatsapp",
+    };
+    if !known {
         return error(400, 100, "Invalid parameter");
+    }
+    if let Some(on) = on.filter(|_| call["sender_action"].is_string()) {
+        return messaging::call(&shared, on, &call);
     }
     if call["status"] == "read" {
         let typing = call["typing_indicator"]["type"] == "text";
@@ -260,20 +291,25 @@ async fn messages(
         }
         Some(Fault::Hang) => std::future::pending().await,
         Some(Fault::DoneUnanswered) => {
-            let _ = rules::send(&shared, &call);
+            let _ = done(&shared, on, &call);
             shared.changed.notify_waiters();
             // A body that breaks off: the client can't know what became of the call.
             (StatusCode::OK, "{\"messaging_product\":\"whatsapp\",\"mess").into_response()
         }
         Some(Fault::Slow(pause)) => {
             tokio::time::sleep(pause).await;
-            done(&shared, &call)
+            done(&shared, on, &call)
         }
-        None => done(&shared, &call),
+        None => done(&shared, on, &call),
     }
 }
 
-fn done(shared: &Shared, call: &Value) -> Response {
+fn done(shared: &Shared, on: Option<Product>, call: &Value) -> Response {
+    if let Some(on) = on {
+        let response = messaging::call(shared, on, call);
+        shared.changed.notify_waiters();
+        return response;
+    }
     let sent = rules::send(shared, call);
     shared.changed.notify_waiters();
     match sent {

@@ -29,7 +29,7 @@ pub(super) fn send(shared: &Shared, call: &Value) -> Result<(String, String), (i
 }
 
 /// Free text reaches only whoever wrote in the last 24 hours.
-fn is_open(world: &World, person: &str) -> bool {
+pub(super) fn is_open(world: &World, person: &str) -> bool {
     let day = std::time::Duration::from_hours(24);
     let heard = world.heard.get(person).is_some_and(|at| Instant::now().duration_since(*at) < day);
     heard && !world.closed.contains(person)

@@ -92,11 +92,12 @@ pub async fn an_alert_is_told_until_it_is_seen(lab: &mut dyn Lab) {
     assert_eq!((told.len(), &told[0].payload), (1, &json!({ "text": "hear this" })));
     let again = due(&*store, AGAIN + 1).await;
     assert_eq!((again[0].id, again[0].told), (id, 1));
-    assert!(store.acknowledge(id, later(AGAIN + 2)).await.unwrap());
-    assert!(store.acknowledge(id, later(AGAIN + 3)).await.unwrap(), "a repeat");
+    let ada = Some("Ada".to_owned());
+    assert_eq!(store.acknowledge(id, "Ada", later(AGAIN + 2)).await.unwrap(), ada);
+    assert_eq!(store.acknowledge(id, "Eve", later(AGAIN + 3)).await.unwrap(), ada, "whoever was first");
     assert!(!tell(&*store, id, AGAIN + 4).await);
     assert_eq!(due(&*store, 9 * AGAIN).await, []);
-    assert!(!store.acknowledge(AlertId(id.0 + 77), later(0)).await.unwrap());
+    assert_eq!(store.acknowledge(AlertId(id.0 + 77), "Ada", later(0)).await.unwrap(), None);
 }
 
 /// A telling that has not arrived yet is not doubled.
@@ -122,7 +123,7 @@ pub async fn one_conversation_is_one_alert_until_it_is_seen(lab: &mut dyn Lab) {
     cry(&*store, "eve", "please", 6).await;
     cry(&*store, "mallory", "me too", 7).await;
     assert_eq!(due(&*store, 8).await.len(), 2, "another conversation's");
-    store.acknowledge(first[0].id, later(9)).await.unwrap();
+    store.acknowledge(first[0].id, "Ada", later(9)).await.unwrap();
     cry(&*store, "eve", "it got worse", 10).await;
     assert_eq!(due(&*store, 11).await.len(), 2);
 }

@@ -71,6 +71,19 @@ pub async fn a_code_joins_two_identities_once(lab: &mut dyn Lab) {
     assert_eq!(identities(&*store, "eve").await, [diver("eve")]);
 }
 
+/// Two names that a platform itself gives one person, said again and again.
+pub async fn names_that_a_platform_proves_are_joined(lab: &mut dyn Lab) {
+    let store = lab.store();
+    let known = |cert: &str| DiverProfile { cert_level: Some(cert.into()), ..DiverProfile::default() };
+    learn(&*store, "US.1", "US.1", known("AOW"), 0).await;
+    for ms in 1..3 {
+        store.unite(&diver("1415"), &diver("US.1"), later(ms)).await.unwrap();
+    }
+    assert_eq!(identities(&*store, "US.1").await, [diver("1415"), diver("US.1")]);
+    learn(&*store, "1415", "1415", DiverProfile::default(), 3).await;
+    assert_eq!(profile(&*store, "1415", "1415").await.cert_level.as_deref(), Some("AOW"));
+}
+
 /// Ten minutes, and a newer code ends the older one.
 pub async fn a_code_has_its_time(lab: &mut dyn Lab) {
     let store = lab.store();

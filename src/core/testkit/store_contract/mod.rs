@@ -175,6 +175,7 @@ macro_rules! store_contract {
             identities {
                 a_diver_is_a_person_alone,
                 a_code_joins_two_identities_once,
+                names_that_a_platform_proves_are_joined,
                 a_code_has_its_time,
                 guessing_is_barred,
                 a_code_is_tried_three_times,
@@ -219,6 +220,7 @@ macro_rules! store_contract {
             leases {
                 a_name_is_held_until_it_is_let_go,
                 a_dead_process_holds_nothing,
+                a_holders_word_outlives_it,
             }
             ledger {
                 what_is_reserved_counts,

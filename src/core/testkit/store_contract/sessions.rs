@@ -2,6 +2,7 @@
 
 use super::Lab;
 use super::make::{accept, answer, chat, claim, diver, exchange, fresh, later, said};
+use crate::channel::MessageStatus;
 use crate::ids::BotId;
 use crate::session::{DiverProfile, Session};
 use crate::store::Subject;
@@ -80,8 +81,8 @@ pub async fn the_profile_belongs_to_the_diver(lab: &mut dyn Lab) {
     assert_eq!(last.profile.dives, Some(7));
 }
 
-/// The platform gave a group another id: history, notes and people go along; what waits holds it up; a session
-/// that stands there already stays.
+/// The platform gave a group another id: history, notes, people, a pause and what became of messages go along; what
+/// waits holds it up; a session that stands there already stays.
 pub async fn a_conversation_goes_on_under_another_name(lab: &mut dyn Lab) {
     let store = lab.store();
     let before = exchange(&*store, &said(&chat("old"), "ada", "how deep?", 0), "18 m", &[]).await;
@@ -90,8 +91,17 @@ pub async fn a_conversation_goes_on_under_another_name(lab: &mut dyn Lab) {
     let claimed = claim(&*store, 1).await;
     let turn = answer(&*store, &claimed, "30 m", 1).await;
     store.finish(&claimed, &turn).await.unwrap();
+    store.pause(&chat("old"), later(600_000), "Ana").await.unwrap();
+    store.note_status(&chat("old"), "m1", MessageStatus::Read, later(1)).await.unwrap();
     for _ in 0..2 {
         assert!(store.move_session(&chat("old"), &chat("new")).await.unwrap());
+        assert_eq!(store.paused(&chat("old"), later(2)).await.unwrap(), None);
+        assert_eq!(store.paused(&chat("new"), later(2)).await.unwrap().map(|pause| pause.by), Some("Ana".into()));
+        let ended = store.ended_pauses(later(600_000), 9).await.unwrap();
+        assert_eq!(ended.iter().map(|pause| &pause.conversation).collect::<Vec<_>>(), [&chat("new")]);
+        assert_eq!(store.interventions(&chat("new"), 0, 9).await.unwrap().len(), 1);
+        assert_eq!(store.status(&chat("old"), "m1").await.unwrap(), None);
+        assert_eq!(store.status(&chat("new"), "m1").await.unwrap(), Some(MessageStatus::Read));
         assert_eq!(store.session(&chat("old"), &diver("ada"), 9).await.unwrap(), None);
         let session = store.session(&chat("new"), &diver("ada"), 9).await.unwrap().unwrap();
         assert_eq!((session.id, session.history.len()), (before.session.id, 4));

@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
 /// Whether `X-Hub-Signature-256` is right for the raw bytes, told in constant time.
-pub(super) fn is_signed(secret: &SecretString, header: &str, body: &[u8]) -> bool {
+pub(crate) fn is_signed(secret: &SecretString, header: &str, body: &[u8]) -> bool {
     let Some(given) = header.strip_prefix("sha256=").and_then(unhex) else { return false };
     let mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes());
     mac.is_ok_and(|mut mac| {

@@ -19,17 +19,17 @@ const A_WHILE: Duration = Duration::from_secs(2);
 /// The same between two messages to one person.
 const PAIR_PAUSE: Duration = Duration::from_secs(6);
 
-/// The Graph API as one number sees it.
-pub(super) struct Api {
+/// The Graph API as one account sees it.
+pub(crate) struct Api {
     client: reqwest::Client,
-    /// The number's own address.
-    number: String,
+    /// The account's own address.
+    account: String,
     token: SecretString,
 }
 
 /// Why a call gave nothing.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum CallError {
+pub(crate) enum CallError {
     /// The token is not, or no longer, valid, or the account is locked.
     #[error("the platform refused our credentials: {0}")]
     Unauthorized(String),
@@ -59,7 +59,8 @@ pub(super) enum CallError {
 }
 
 impl Api {
-    pub(super) fn new(graph_url: &str, phone_number_id: &str, token: SecretString) -> Result<Self, BoxError> {
+    /// `account`: its node, such as a number's id, or `me`.
+    pub(crate) fn new(graph_url: &str, account: &str, token: SecretString) -> Result<Self, BoxError> {
         let client = reqwest::Client::builder()
             .connect_timeout(CONNECT)
             .timeout(PATIENCE)
@@ -68,24 +69,22 @@ impl Api {
         let base = graph_url.trim_end_matches('/');
         let last = base.rsplit('/').next().unwrap_or_default();
         let versioned = last.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-        let number =
-            if versioned { format!("{base}/{phone_number_id}") } else { format!("{base}/{VERSION}/{phone_number_id}") };
-        Ok(Self { client, number, token })
+        let account = if versioned { format!("{base}/{account}") } else { format!("{base}/{VERSION}/{account}") };
+        Ok(Self { client, account, token })
     }
 
     /// Sends a message, or marks one.
-    pub(super) async fn send(&self, body: &Value) -> Result<Value, CallError> {
+    pub(crate) async fn send(&self, body: &Value) -> Result<Value, CallError> {
         self.send_within(body, PATIENCE).await
     }
 
-    pub(super) async fn send_within(&self, body: &Value, patience: Duration) -> Result<Value, CallError> {
-        self.call(self.client.post(format!("{}/messages", self.number)).json(body).timeout(patience)).await
+    pub(crate) async fn send_within(&self, body: &Value, patience: Duration) -> Result<Value, CallError> {
+        self.call(self.client.post(format!("{}/messages", self.account)).json(body).timeout(patience)).await
     }
 
-    /// What the platform says of the number.
-    pub(super) async fn number(&self) -> Result<Value, CallError> {
-        let fields = "?fields=display_phone_number,verified_name,quality_rating";
-        self.call(self.client.get(format!("{}{fields}", self.number))).await
+    /// What the platform says of the account: these fields of it, comma-separated.
+    pub(crate) async fn about(&self, fields: &str) -> Result<Value, CallError> {
+        self.call(self.client.get(format!("{}?fields={fields}", self.account))).await
     }
 
     async fn call(&self, request: RequestBuilder) -> Result<Value, CallError> {
@@ -102,7 +101,7 @@ impl Api {
     }
 }
 
-/// The numbers are those of the Cloud API's list of error codes.
+/// The numbers are those of the lists of error codes of the Cloud API and the Send API.
 fn read(status: StatusCode, wait: Option<Duration>, body: &[u8]) -> Result<Value, CallError> {
     let answer: Option<Value> = serde_json::from_slice(body).ok();
     if status.is_success() {
@@ -110,19 +109,27 @@ fn read(status: StatusCode, wait: Option<Duration>, body: &[u8]) -> Result<Value
     }
     let error = answer.map(|answer| answer["error"].clone()).unwrap_or_default();
     let code = error["code"].as_i64().unwrap_or_default();
+    let part = error["error_subcode"].as_i64().unwrap_or_default();
     let details = error["error_data"]["details"].as_str().or_else(|| error["message"].as_str());
     let words = || format!("{code}: {}", details.unwrap_or(status.as_str()));
     Err(match code {
         131_047 => CallError::Closed,
+        10 if matches!(part, 2_018_278 | 2_534_022) => CallError::Closed,
+        // Nobody of that id, or they don't take messages of this account.
+        100 if part == 2_018_001 => CallError::Unreachable(words()),
+        // Gone, no account there, not on the list of a test number, blocked, has not taken the terms.
+        230 | 551 | 10_903 | 10_904 | 1_545_041 | 131_026 | 131_030 | 131_050 | 130_497 | 131_021 => {
+            CallError::Unreachable(words())
+        }
         131_056 => CallError::Throttled { wait: wait.unwrap_or(PAIR_PAUSE), pair: true },
-        4 | 80_007 | 130_429 | 131_048 | 133_016 => CallError::Throttled { wait: wait.unwrap_or(A_WHILE), pair: false },
+        4 | 32 | 613 | 80_006 | 80_007 | 130_429 | 131_048 | 133_016 => {
+            CallError::Throttled { wait: wait.unwrap_or(A_WHILE), pair: false }
+        }
         0 if status == StatusCode::TOO_MANY_REQUESTS => {
             CallError::Throttled { wait: wait.unwrap_or(A_WHILE), pair: false }
         }
         3 | 10 | 190 | 200..=299 | 368 | 131_005 | 131_031 => CallError::Unauthorized(words()),
-        // No account there, not on the list of a test number, blocked, has not taken the terms.
-        131_026 | 131_030 | 131_050 | 130_497 | 131_021 => CallError::Unreachable(words()),
-        1 | 2 | 131_016 | 131_057 | 133_004 => CallError::Down(words().into()),
+        1 | 2 | 1_200 | 131_016 | 131_057 | 133_004 => CallError::Down(words().into()),
         _ if status == StatusCode::UNAUTHORIZED => CallError::Unauthorized(words()),
         _ if status == StatusCode::SERVICE_UNAVAILABLE => CallError::Down(words().into()),
         131_000 => CallError::Unknown(words().into()),
@@ -150,6 +157,11 @@ mod tests {
         assert!(matches!(error(401, 190), CallError::Unauthorized(_)));
         assert!(matches!(error(400, 131_026), CallError::Unreachable(_)));
         assert!(matches!(error(400, 100), CallError::Refused(_)));
+        assert!(matches!(error(400, 613), CallError::Throttled { pair: false, .. }));
+        assert!(matches!(error(400, 551), CallError::Unreachable(_)));
+        let closed = br#"{"error":{"message":"(#10) x","code":10,"error_subcode":2018278}}"#;
+        assert!(matches!(read(StatusCode::BAD_REQUEST, None, closed), Err(CallError::Closed)));
+        assert!(matches!(error(400, 10), CallError::Unauthorized(_)), "a permission is missing");
         assert!(matches!(error(500, 131_016), CallError::Down(_)));
         assert!(matches!(error(500, 131_000), CallError::Unknown(_)));
         assert!(matches!(read(StatusCode::BAD_GATEWAY, None, b"<html>"), Err(CallError::Unknown(_))));
@@ -162,7 +174,7 @@ mod tests {
 
     #[test]
     fn the_version_may_stand_in_the_address() {
-        let number = |url: &str| Api::new(url, "77", "t".into()).unwrap().number;
+        let number = |url: &str| Api::new(url, "77", "t".into()).unwrap().account;
         assert_eq!(number("https://graph.facebook.com/"), format!("https://graph.facebook.com/{VERSION}/77"));
         assert_eq!(number("http://127.0.0.1:9/v25.0"), "http://127.0.0.1:9/v25.0/77");
     }
