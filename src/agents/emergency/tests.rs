@@ -37,6 +37,20 @@ fn each_kind_is_told_from_the_others() {
 }
 
 #[test]
+fn words_of_danger_in_other_company_are_no_emergency() {
+    for message in [
+        "I use up my air so fast, it's embarrassing, the whole boat has to come up",
+        "my dive computer died, is a new battery enough",
+        "my betta fish is gasping at the surface of its tank",
+        "does the rescue course teach how to tow an unconscious diver",
+        "se me murió la batería del coche",
+        "パソコンが気絶した",
+    ] {
+        assert_eq!(guard().assess(message, &Heard::default()), Assessment::Calm, "{message}");
+    }
+}
+
+#[test]
 fn questions_about_emergencies_are_none() {
     for message in [
         "what are the symptoms of dcs?",
