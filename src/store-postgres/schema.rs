@@ -28,6 +28,21 @@ pub fn known_version() -> i64 {
 
 /// Reads whose database it is; refuses a stranger's and one from the future.
 pub(crate) async fn standing(conn: &mut PgConnection) -> Outcome<Standing> {
+    let mut standing = look(&mut *conn).await?;
+    if standing.foreign && !adopt::recognised(&mut *conn).await? {
+        // Another replica may have taken it over between the two questions.
+        standing = look(&mut *conn).await?;
+        if standing.foreign {
+            return Err(Fault::corrupt("the database holds another program's tables; use one of its own"));
+        }
+    }
+    if standing.found > standing.known {
+        return Err(StoreError::NewerSchema { found: standing.found, known: standing.known }.into());
+    }
+    Ok(standing)
+}
+
+async fn look(conn: &mut PgConnection) -> Outcome<Standing> {
     let found = sqlx::query(
         "SELECT to_regclass('_sqlx_migrations') IS NOT NULL, to_regclass('sessions') IS NOT NULL,
                 to_regclass('lanes') IS NOT NULL",
@@ -35,17 +50,8 @@ pub(crate) async fn standing(conn: &mut PgConnection) -> Outcome<Standing> {
     .fetch_one(&mut *conn)
     .await?;
     let (migrated, sessions, lanes): (bool, bool, bool) = (found.try_get(0)?, found.try_get(1)?, found.try_get(2)?);
-    let mut standing = Standing { found: 0, known: known_version(), foreign: sessions && !lanes };
-    if migrated {
-        standing.found = version(conn).await?;
-    }
-    if standing.foreign && !adopt::recognised(conn).await? {
-        return Err(Fault::corrupt("the database holds another program's tables; use one of its own"));
-    }
-    if standing.found > standing.known {
-        return Err(StoreError::NewerSchema { found: standing.found, known: standing.known }.into());
-    }
-    Ok(standing)
+    let found = if migrated { version(conn).await? } else { 0 };
+    Ok(Standing { found, known: known_version(), foreign: sessions && !lanes })
 }
 
 pub(crate) async fn version(conn: &mut PgConnection) -> Outcome<i64> {
