@@ -67,8 +67,9 @@ async fn one_that_stood_still_and_wakes_up_sends_nothing_twice() {
     });
     let fleet = Fleet::start(setups.collect()).await;
     let mut places: Vec<Place> = (0..BEFORE).map(|n| writes(&platform, n)).collect();
+    // On a busy machine the first reply may be whole before the last is begun; half of them at once are enough.
     eventually("the models write", PATIENCE, async || {
-        (model.counts().in_flight >= BEFORE.unsigned_abs()).then_some(())
+        (model.counts().in_flight >= BEFORE.unsigned_abs() / 2).then_some(())
     })
     .await;
     let still = busiest(&fleet).await;
