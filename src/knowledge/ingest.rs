@@ -71,7 +71,7 @@ pub struct Root {
     /// Where it lies.
     pub dir: PathBuf,
     /// Whether other replicas publish from directories of their own: then a document without a file here may
-    /// have one there, and stays until it is [taken down](take_down).
+    /// have one there, and stays until it is taken down.
     pub many: bool,
 }
 

@@ -93,7 +93,7 @@ fn runs(raw: &str, mut take: impl FnMut(&str)) {
     }
 }
 
-/// Counts the runs of labelled messages and returns lines that [`Letters::parse`] reads.
+/// Counts the runs of labelled messages and returns lines that `Letters::parse` reads.
 pub fn fit(messages: &[(Lang, &str)]) -> String {
     let mut counts: BTreeMap<String, [u32; LANGUAGES]> = BTreeMap::new();
     let mut totals = [0u32; LANGUAGES];
