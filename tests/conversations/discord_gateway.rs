@@ -220,7 +220,14 @@ async fn many_known_chats_are_asked_about_one_after_another() {
 async fn killed_at_every_named_point_nothing_is_lost_and_nothing_said_twice() {
     use dovvybuddy_fakes::discord::Discord;
 
-    use crate::support::Setup;
+    use crate::support::{Daemon, Setup};
+
+    /// What the next start finds to do, or the gateway tells again, would meet the next point before anybody wrote.
+    async fn stopped(daemon: Daemon) {
+        daemon.at_rest().await;
+        daemon.terminate();
+        assert!(daemon.ended().await.success());
+    }
 
     async fn killed_at(point: &str, platform: &Discord, setup: &mut Setup, ada: u64, text: &str, done: usize) {
         let chat = platform.direct(ada);
@@ -238,9 +245,7 @@ async fn killed_at_every_named_point_nothing_is_lost_and_nothing_said_twice() {
         // What a second reply would come before.
         ask(platform, ada, chat, &format!("What is a safety stop? ({point})")).await;
         assert_eq!(platform.said(chat).len(), done + 2, "{point}: {:#?}", platform.said(chat));
-        // What the next start finds to do would meet the next point before anybody wrote.
-        daemon.at_rest().await;
-        daemon.kill().await;
+        stopped(daemon).await;
         until("the socket is gone", || !platform.connected()).await;
     }
 
@@ -250,8 +255,7 @@ async fn killed_at_every_named_point_nothing_is_lost_and_nothing_said_twice() {
     let daemon = setup.start().await;
     until("the gateway is connected", || platform.connected()).await;
     ask(&platform, ada, chat, "hello").await;
-    daemon.at_rest().await;
-    daemon.kill().await;
+    stopped(daemon).await;
     until("the socket is gone", || !platform.connected()).await;
     let mut done = 1;
     for point in ["accepted", "claimed", "answered", "finished", "part_started", "part_sent"] {

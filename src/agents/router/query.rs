@@ -105,7 +105,7 @@ const PLAINLY: &[(Concept, &str)] = &[
     (Concept::Refresher, "refresher long break"),
     (Concept::NoFly, "flying after diving"),
     (Concept::Dci, "decompression sickness"),
-    (Concept::Ears, "blocked ear pain barotrauma"),
+    (Concept::Ears, "barotrauma"),
     (Concept::Month, "best season"),
 ];
 

@@ -88,6 +88,30 @@ async fn a_follow_up_is_read_and_searched_with_what_it_follows() {
 }
 
 #[tokio::test]
+async fn what_names_its_whole_subject_is_searched_without_what_went_before() {
+    let flying = "how long before we can fly home";
+    for text in ["what if I run out of air down there", "i had asthma as a kid, is that a problem"] {
+        let query = route(&[flying], text).query;
+        assert!(!query.contains("fly home"), "{query}");
+    }
+    let cost = route(&["how long does the open water course take"], "what does it cost?");
+    assert!(cost.query.contains("open water"), "{}", cost.query);
+}
+
+#[tokio::test]
+async fn plain_questions_are_searched_in_the_documents_words() {
+    assert!(route(&[], "we'd go to thailand in july, is that any good?").query.contains("best season"));
+    assert!(route(&[], "my ear hurts since yesterday, can i dive tomorrow").query.contains("barotrauma"));
+    let grown_up = route(&[], "i had asthma as a kid, can i dive?").query;
+    assert!(!grown_up.contains("minimum age"), "{grown_up}");
+}
+
+#[tokio::test]
+async fn what_a_course_costs_is_for_the_operator_to_say() {
+    assert_eq!(route(&[], "How much is the open water course?").intent, "price");
+}
+
+#[tokio::test]
 async fn a_question_in_another_language_is_searched_in_english_too() {
     assert!(route(&[], "darf ich mit Asthma und Erkältung tauchen").query.contains("cold congestion"));
     assert!(route(&[], "马尔代夫什么时候能看到鲸鲨").query.contains("whale shark"));
