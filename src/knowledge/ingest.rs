@@ -92,6 +92,11 @@ pub(crate) fn is_searched(state: &DocumentState, roots: &[Root]) -> bool {
     state.root == ADOPTED || belongs(state, roots)
 }
 
+/// Whether a document without a file here may have one with another replica.
+fn may_lie_elsewhere(state: &DocumentState, roots: &[Root]) -> bool {
+    roots.iter().any(|root| root.many && root.name == state.root)
+}
+
 /// A file of a content directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ContentFile {
@@ -140,7 +145,7 @@ pub async fn ingest(
     report.skipped = files.skipped;
     let known = Arc::new(known(store, roots).await?);
     let mut gone = gone(&known, &files.found, &report);
-    gone.retain(|state| !roots.iter().any(|root| root.many && root.name == state.root));
+    gone.retain(|state| !may_lie_elsewhere(state, roots));
 
     progress.begin("reading documents", u64::try_from(files.found.len()).unwrap_or(u64::MAX));
     let mut files = files.found;
@@ -246,10 +251,6 @@ fn version_after(edition: &Edition, known: &Known) -> String {
 pub(crate) async fn stale(store: &dyn KnowledgeBase, roots: &[Root]) -> Result<Vec<String>, KnowledgeError> {
     let mut known = known(store, roots).await?;
     let roots = roots.to_vec();
-    // Another replica has the files of what is not here.
-    let elsewhere = |state: &DocumentState| roots.iter().any(|root| root.many && root.name == state.root);
-    let missing_here: HashSet<String> =
-        known.values().filter(|state| elsewhere(state)).map(|state| state.path.clone()).collect();
     let compare = move || {
         let Ok(listing) = list(&roots) else { return Vec::new() };
         let mut stale = Vec::new();
@@ -260,7 +261,7 @@ pub(crate) async fn stale(store: &dyn KnowledgeBase, roots: &[Root]) -> Result<V
                 stale.push(file.path);
             }
         }
-        stale.extend(known.into_keys().filter(|path| !missing_here.contains(path)));
+        stale.extend(known.into_values().filter(|state| !may_lie_elsewhere(state, &roots)).map(|state| state.path));
         stale.sort();
         stale
     };
