@@ -28,8 +28,10 @@ pub(crate) fn parse(address: &str) -> Outcome<PgConnectOptions> {
     if !query.is_empty() {
         url.query_pairs_mut().extend_pairs(query);
     }
-    PgConnectOptions::from_str(url.as_str())
-        .map_err(|_| Fault::unavailable("the database's address can't be read: check host, port and parameters"))
+    let options = PgConnectOptions::from_str(url.as_str())
+        .map_err(|_| Fault::unavailable("the database's address can't be read: check host, port and parameters"))?;
+    // Servers have written floating-point numbers exactly by themselves since version 12; a pooler may refuse to be asked.
+    Ok(options.extra_float_digits(None))
 }
 
 /// The address without its password.

@@ -21,9 +21,9 @@ async fn database() -> Database {
 }
 
 /// A daemon's environment on this database.
-fn on(database: &Database) -> Setup {
+pub(crate) fn on(database: &Database) -> Setup {
     let mut setup = Setup::slice();
-    setup.variable("DATABASE_URL", &database.url());
+    setup.database_is(database);
     setup
 }
 
@@ -38,7 +38,7 @@ async fn a_conversation_outlives_its_daemon() {
     let database = database().await;
     // As the Python service had it.
     let mut setup = on(&database);
-    setup.variable("DATABASE_URL", &database.url().replace("postgres://", "postgresql+asyncpg://"));
+    setup.variable("DATABASE_URL", &database.urls().0.replace("postgres://", "postgresql+asyncpg://"));
     let daemon = setup.start().await;
     let answer = daemon.ask(None, DEPTH).await;
     assert!(answer["message"].as_str().unwrap().contains("18 m"), "{answer}");

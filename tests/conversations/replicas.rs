@@ -16,6 +16,7 @@ use tokio::sync::RwLock;
 
 use crate::crashes::{Dice, number_from};
 use crate::models;
+use crate::postgres::on;
 use crate::support::{Daemon, Setup, client};
 use crate::wire::Live;
 
@@ -25,13 +26,6 @@ const TAKEOVER: Duration = Duration::from_secs(20);
 
 fn seconds_from(variable: &str, default: u64) -> Duration {
     Duration::from_secs(number_from(variable, default))
-}
-
-/// A daemon's environment on this database.
-fn on(database: &Database) -> Setup {
-    let mut setup = Setup::slice();
-    setup.variable("DATABASE_URL", &database.url());
-    setup
 }
 
 async fn counted(database: &Database, sql: &'static str) -> i64 {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use dovvybuddy_fakes::postgres::Database;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -99,6 +100,15 @@ impl Setup {
     /// Forgets `DOVVYBUDDY_<key>`, so that a file may set it.
     pub(crate) fn unset(&mut self, key: &str) {
         self.variables.retain(|(known, _)| known != &format!("DOVVYBUDDY_{key}"));
+    }
+
+    /// Keeps its conversations in this database.
+    pub(crate) fn database_is(&mut self, database: &Database) -> &mut Self {
+        let (url, direct) = database.urls();
+        if let Some(direct) = direct {
+            self.set("DATABASE__DIRECT_URL", &direct);
+        }
+        self.variable("DATABASE_URL", &url)
     }
 
     /// Adds an argument to `serve`.

@@ -1,5 +1,6 @@
 //! A database of its own for each test, on a real server: that of `TEST_DATABASE_URL`, or the one that
-//! `scripts/setup-postgres` starts.
+//! `scripts/setup-postgres` starts. Where `TEST_POOLER_URL` names a pooler before that server, what is tested goes
+//! through it.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +11,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _};
 use url::Url;
 
-type Failed = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
@@ -20,6 +21,7 @@ pub struct Database {
     server: String,
     name: String,
     url: String,
+    pooled: Option<String>,
 }
 
 impl Database {
@@ -38,14 +40,28 @@ impl Database {
         let name = format!("dovvy_test_{begun}_{}_{number}", std::process::id());
         sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut conn).await?;
         conn.close().await?;
-        let mut url = Url::parse(&server)?;
-        url.set_path(&name);
-        Ok(Self { server, name, url: url.into() })
+        let within = |server: &str| {
+            let mut url = Url::parse(server)?;
+            url.set_path(&name);
+            Ok::<String, Failed>(url.into())
+        };
+        let url = within(&server)?;
+        let before = std::env::var("TEST_POOLER_URL").ok().filter(|url| !url.is_empty());
+        let pooled = before.map(|url| within(&url)).transpose()?;
+        Ok(Self { server, name, url, pooled })
     }
 
-    /// Its address.
+    /// Its address, past any pooler.
     pub fn url(&self) -> String {
         self.url.clone()
+    }
+
+    /// The address to work with, and the one past the pooler if that is a pooler's.
+    pub fn urls(&self) -> (String, Option<String>) {
+        match &self.pooled {
+            Some(pooled) => (pooled.clone(), Some(self.url())),
+            None => (self.url(), None),
+        }
     }
 
     /// A connection to it, past everything that is tested.
@@ -112,7 +128,7 @@ impl Drop for Database {
     }
 }
 
-async fn connect(url: &str) -> Result<PgConnection, Failed> {
+pub(crate) async fn connect(url: &str) -> Result<PgConnection, Failed> {
     Ok(PgConnectOptions::from_str(url)?.disable_statement_logging().connect().await?)
 }
 
@@ -123,11 +139,16 @@ fn server() -> Result<String, Failed> {
     {
         return Ok(url);
     }
+    Ok(setup(&["start"])?.trim().to_owned())
+}
+
+/// What `scripts/setup-postgres` says.
+pub(crate) fn setup(arguments: &[&str]) -> Result<String, Failed> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/setup-postgres");
-    let told = Command::new(script).arg("start").output()?;
+    let told = Command::new(script).args(arguments).output()?;
     if !told.status.success() {
         let why = String::from_utf8_lossy(&told.stderr).into_owned();
         return Err(format!("no Postgres server for the tests: {why}").into());
     }
-    Ok(String::from_utf8(told.stdout)?.trim().to_owned())
+    Ok(String::from_utf8(told.stdout)?)
 }

@@ -18,9 +18,10 @@ struct Server {
 }
 
 async fn open(database: &Database) -> PostgresStore {
+    let (url, direct_url) = database.urls();
     let options = OpenOptions {
-        url: database.url(),
-        direct_url: None,
+        url,
+        direct_url,
         connections: 8,
         dispatch: true,
         max_waiting: MOST_WAITING,

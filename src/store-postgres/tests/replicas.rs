@@ -33,9 +33,10 @@ const LEASE: Duration = Duration::from_secs(15);
 const NOTICED: Duration = Duration::from_secs(8);
 
 fn options(database: &Database) -> OpenOptions {
+    let (url, direct_url) = database.urls();
     OpenOptions {
-        url: database.url(),
-        direct_url: None,
+        url,
+        direct_url,
         connections: 6,
         dispatch: true,
         max_waiting: 100_000,

@@ -13,7 +13,7 @@ async fn one_replica_polls_and_when_it_dies_another_does() {
     let (database, platform) = (Database::create().await.unwrap(), platform().await);
     let mut setups = [setup(&platform), setup(&platform), setup(&platform)];
     for setup in &mut setups {
-        setup.variable("DATABASE_URL", &database.url());
+        setup.database_is(&database);
     }
     let [one, two, three] = &setups;
     let (one, two, three) = tokio::join!(one.start(), two.start(), three.start());
