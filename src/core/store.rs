@@ -111,14 +111,42 @@ pub enum StoreError {
         /// The version needed.
         known: i64,
     },
-    /// The schema was written by a newer version.
-    #[error("the database has schema {found}, this program knows {known}; use a newer program")]
+    /// The schema was written by a newer version, and is no longer one for this program.
+    #[error(
+        "the database has schema {found} for programs that know schema {oldest} or later, this program knows {known}; \
+         use a newer program"
+    )]
     NewerSchema {
         /// The version found.
         found: i64,
+        /// What a program must know to use it.
+        oldest: i64,
         /// The newest version known.
         known: i64,
     },
+}
+
+/// Which schema a database has, and for whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schema {
+    /// The number of the last migration; 0 for an empty database.
+    pub version: i64,
+    /// The oldest program that may use it, by the newest schema that program knows. Migrations that only add leave it
+    /// as it is, so that a program and the next one work side by side.
+    pub oldest_program: i64,
+}
+
+impl Schema {
+    /// Whether it is for a program that knows schemas up to `known`. An older schema is; that program brings it further.
+    ///
+    /// # Errors
+    /// [`StoreError::NewerSchema`] if it is not.
+    pub fn admits(self, known: i64) -> Result<(), StoreError> {
+        if self.version <= known || self.oldest_program <= known {
+            return Ok(());
+        }
+        Err(StoreError::NewerSchema { found: self.version, oldest: self.oldest_program, known })
+    }
 }
 
 /// Care of the store itself.
@@ -127,8 +155,8 @@ pub trait Upkeep: Send + Sync + 'static {
     /// Proves that the store can read and write right now.
     async fn ping(&self) -> Result<(), StoreError>;
 
-    /// The schema's version.
-    async fn schema_version(&self) -> Result<i64, StoreError>;
+    /// The schema, which another process may have brought further since this one opened the store.
+    async fn schema(&self) -> Result<Schema, StoreError>;
 
     /// Whether another process changed what this one holds in memory since the last call: content ingested, a diver
     /// erased. The first call only takes note. Whoever waits for parts is woken where that may help.

@@ -67,8 +67,8 @@ impl PostgresStore {
     /// Connects.
     ///
     /// # Errors
-    /// [`StoreError::NewerSchema`] for a database of a newer program, [`StoreError::OlderSchema`] for one of an older
-    /// when `migrate` is off, [`StoreError::Corrupt`] for one that is not ours, [`StoreError::Unavailable`] when it
+    /// [`StoreError::NewerSchema`] for a database that only newer programs can use, [`StoreError::OlderSchema`] for
+    /// one of an older when `migrate` is off, [`StoreError::Corrupt`] for one that is not ours, [`StoreError::Unavailable`] when it
     /// can't be reached or used.
     pub async fn open(options: OpenOptions) -> Result<Self, StoreError> {
         open(options).await.map_err(StoreError::from)
@@ -112,9 +112,16 @@ async fn open(options: OpenOptions) -> Outcome<PostgresStore> {
 async fn bring_up(direct: &PgConnectOptions, options: &OpenOptions) -> Outcome<()> {
     let mut conn = direct.clone().connect().await?;
     let Standing { found, known, foreign } = schema::standing(&mut conn).await?;
-    if found < known {
+    if found.version > known {
+        tracing::info!(
+            schema = found.version,
+            known,
+            "the database's schema is newer than this program's, which may use it"
+        );
+    }
+    if found.version < known {
         if !options.migrate {
-            return Err(StoreError::OlderSchema { found, known }.into());
+            return Err(StoreError::OlderSchema { found: found.version, known }.into());
         }
         match &options.adoption {
             Some(adoption) if foreign => adopt::adopt(&mut conn, adoption, &*options.clock).await?,

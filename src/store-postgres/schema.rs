@@ -1,6 +1,6 @@
 //! Whose database it is and which schema it has.
 
-use dovvybuddy_core::store::StoreError;
+use dovvybuddy_core::store::{Schema, StoreError};
 use sqlx::Row as _;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnection;
@@ -13,8 +13,8 @@ pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgr
 /// How a database stands against this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Standing {
-    /// The schema found; 0 for an empty database.
-    pub(crate) found: i64,
+    /// The schema found.
+    pub(crate) found: Schema,
     /// The newest schema this program knows.
     pub(crate) known: i64,
     /// It holds the Python service's tables.
@@ -26,7 +26,7 @@ pub fn known_version() -> i64 {
     MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
-/// Reads whose database it is; refuses a stranger's and one from the future.
+/// Reads whose database it is; refuses a stranger's, and one that became newer than this program can use.
 pub(crate) async fn standing(conn: &mut PgConnection) -> Outcome<Standing> {
     let mut standing = look(&mut *conn).await?;
     if standing.foreign && !adopt::recognised(&mut *conn).await? {
@@ -36,9 +36,7 @@ pub(crate) async fn standing(conn: &mut PgConnection) -> Outcome<Standing> {
             return Err(Fault::corrupt("the database holds another program's tables; use one of its own"));
         }
     }
-    if standing.found > standing.known {
-        return Err(StoreError::NewerSchema { found: standing.found, known: standing.known }.into());
-    }
+    standing.found.admits(standing.known)?;
     Ok(standing)
 }
 
@@ -50,14 +48,19 @@ async fn look(conn: &mut PgConnection) -> Outcome<Standing> {
     .fetch_one(&mut *conn)
     .await?;
     let (migrated, sessions, lanes): (bool, bool, bool) = (found.try_get(0)?, found.try_get(1)?, found.try_get(2)?);
-    let found = if migrated { version(conn).await? } else { 0 };
+    let found = if migrated && lanes { read(conn).await? } else { Schema { version: 0, oldest_program: 0 } };
     Ok(Standing { found, known: known_version(), foreign: sessions && !lanes })
 }
 
-pub(crate) async fn version(conn: &mut PgConnection) -> Outcome<i64> {
-    let row =
-        sqlx::query("SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success").fetch_one(conn).await?;
-    Ok(row.try_get(0)?)
+/// Reads the number of the last migration, and whom the schema is for. Before migration 9 nobody asked.
+pub(crate) async fn read(conn: &mut PgConnection) -> Outcome<Schema> {
+    let row = sqlx::query(
+        "SELECT newest, coalesce((SELECT value FROM meta WHERE name = 'oldest_program'), newest)
+         FROM (SELECT coalesce(max(version), 0) AS newest FROM _sqlx_migrations WHERE success) AS done",
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Schema { version: row.try_get(0)?, oldest_program: row.try_get(1)? })
 }
 
 /// Brings the schema up to date, one process at a time: an advisory lock of the database is held meanwhile. Another

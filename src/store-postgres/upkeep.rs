@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dovvybuddy_core::store::{StoreError, Upkeep};
+use dovvybuddy_core::store::{Schema, StoreError, Upkeep};
 use sqlx::Row as _;
 use tokio::time::timeout;
 
@@ -46,8 +46,8 @@ impl Upkeep for PostgresStore {
         Ok(())
     }
 
-    async fn schema_version(&self) -> Result<i64, StoreError> {
-        Ok(self.version().await?)
+    async fn schema(&self) -> Result<Schema, StoreError> {
+        Ok(self.read_schema().await?)
     }
 
     async fn close(&self) -> Result<(), StoreError> {
@@ -77,9 +77,9 @@ impl PostgresStore {
         Ok(())
     }
 
-    async fn version(&self) -> Outcome<i64> {
+    async fn read_schema(&self) -> Outcome<Schema> {
         let mut conn = self.inner.pool.acquire().await?;
-        schema::version(&mut conn).await
+        schema::read(&mut conn).await
     }
 
     /// How safe an acknowledged message is here.

@@ -36,7 +36,7 @@ async fn copy(from: &Path, to: &Path) -> Outcome<()> {
     remove(&partial)?;
     let result = async {
         let mut conn = connect_options(from, true).create_if_missing(false).connect().await?;
-        if schema::standing(&mut conn).await?.found == 0 {
+        if schema::standing(&mut conn).await?.found.version == 0 {
             return Err(Fault::corrupt(NO_DATABASE));
         }
         sqlx::query("VACUUM INTO $1").bind(text(&partial)?).execute(&mut conn).await?;
@@ -56,7 +56,7 @@ async fn copy(from: &Path, to: &Path) -> Outcome<()> {
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] when `from` is damaged or not a database of this program,
-/// [`StoreError::NewerSchema`] when a newer program wrote it, [`StoreError::Unavailable`] when a process
+/// [`StoreError::NewerSchema`] when only newer programs can use it, [`StoreError::Unavailable`] when a process
 /// serves `to` or a file can't be written. Then `to` is as it was.
 pub async fn restore(from: &Path, to: &Path) -> Result<(), StoreError> {
     put_back(from, to).await.map_err(StoreError::from)
@@ -97,7 +97,7 @@ async fn verify(path: &Path) -> Outcome<Standing> {
 
 async fn check(conn: &mut SqliteConnection) -> Outcome<Standing> {
     let standing = schema::standing(conn).await?;
-    if standing.found == 0 {
+    if standing.found.version == 0 {
         return Err(Fault::corrupt(NO_DATABASE));
     }
     let row = sqlx::query("PRAGMA integrity_check(1)").fetch_one(&mut *conn).await?;

@@ -1,5 +1,6 @@
 //! Reads every row of the database, for a move to another store.
 
+use std::cmp::Ordering;
 use std::fs::File;
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use sqlx::{AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Row
 
 use crate::fault::{Fault, Outcome};
 use crate::open::connect_options;
-use crate::schema::{self, beside};
+use crate::schema::{self, Standing, beside};
 
 /// Every table that holds something of anybody, what others refer to first. What is left out says how this
 /// database itself stands.
@@ -102,9 +103,14 @@ async fn open(path: &Path) -> Outcome<HandOver> {
     let lock = File::options().create(true).truncate(false).write(true).open(beside(path, ".lock"))?;
     lock.try_lock().map_err(|_| Fault::unavailable("a process serves the database; stop it first"))?;
     let mut conn = connect_options(path, true).create_if_missing(false).connect().await?;
-    let standing = schema::standing(&mut conn).await?;
-    if standing.found < standing.known {
-        return Err(Fault(StoreError::OlderSchema { found: standing.found, known: standing.known }));
+    let Standing { found, known } = schema::standing(&mut conn).await?;
+    match found.version.cmp(&known) {
+        Ordering::Less => return Err(Fault(StoreError::OlderSchema { found: found.version, known })),
+        Ordering::Equal => {}
+        // What was added since, this program would leave behind.
+        Ordering::Greater => {
+            return Err(Fault(StoreError::NewerSchema { found: found.version, oldest: found.version, known }));
+        }
     }
     // One snapshot for all tables.
     sqlx::query("BEGIN").execute(&mut conn).await?;

@@ -23,7 +23,7 @@ use crate::pauses::Paused;
 use crate::privacy::erase::Scrubber;
 use crate::recall::Recall;
 use crate::rows;
-use crate::schema::{self, beside};
+use crate::schema::{self, Standing, beside};
 use crate::store::{Inner, SqliteStore};
 use crate::writer::{self, Writer};
 
@@ -57,8 +57,8 @@ impl SqliteStore {
     /// Opens or creates the database.
     ///
     /// # Errors
-    /// [`StoreError::NewerSchema`] for a file of a newer program, [`StoreError::OlderSchema`] for one of an
-    /// older when `migrate` is off, [`StoreError::Corrupt`] for one that is damaged or not ours,
+    /// [`StoreError::NewerSchema`] for a file that only newer programs can use, [`StoreError::OlderSchema`] for one
+    /// of an older when `migrate` is off, [`StoreError::Corrupt`] for one that is damaged or not ours,
     /// [`StoreError::Unavailable`] when it can't be written or another process dispatches.
     pub async fn open(options: OpenOptions) -> Result<Self, StoreError> {
         open(options).await.map_err(StoreError::from)
@@ -134,10 +134,17 @@ async fn open(options: OpenOptions) -> Outcome<SqliteStore> {
     // A dispatching process has a task for checkpoints; the bound, 64 MB, is only for when that fails.
     let writing = connect.clone().pragma("wal_autocheckpoint", if options.dispatch { "16384" } else { "1000" });
     let mut conn = connect_patiently(&writing).await?;
-    let standing = schema::standing(&mut conn).await?;
-    if standing.found < standing.known {
+    let Standing { found, known } = schema::standing(&mut conn).await?;
+    if found.version > known {
+        tracing::info!(
+            schema = found.version,
+            known,
+            "the database's schema is newer than this program's, which may use it"
+        );
+    }
+    if found.version < known {
         if !options.migrate {
-            return Err(Fault(StoreError::OlderSchema { found: standing.found, known: standing.known }));
+            return Err(Fault(StoreError::OlderSchema { found: found.version, known }));
         }
         schema::migrate(&mut conn, &path).await?;
     }

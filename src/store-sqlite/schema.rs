@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use dovvybuddy_core::store::StoreError;
+use dovvybuddy_core::store::{Schema, StoreError};
 use sqlx::Row;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnection;
@@ -18,8 +18,8 @@ const APPLICATION_ID: i64 = 0x4456_5942;
 /// How a database stands against this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// The schema found; 0 for an empty file.
-    pub found: i64,
+    /// The schema found.
+    pub found: Schema,
     /// The newest schema this program knows.
     pub known: i64,
 }
@@ -29,7 +29,7 @@ pub fn known_version() -> i64 {
     MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
-/// Reads whose file it is; refuses a stranger's and one from the future.
+/// Reads whose file it is; refuses a stranger's, and one that became newer than this program can use.
 pub(crate) async fn standing(conn: &mut SqliteConnection) -> Outcome<Standing> {
     // One snapshot: another process may be creating the schema right now.
     let found = sqlx::query(
@@ -47,20 +47,23 @@ pub(crate) async fn standing(conn: &mut SqliteConnection) -> Outcome<Standing> {
     if application != APPLICATION_ID && (application != 0 || tables > 0) {
         return Err(Fault::corrupt("the file is a database of another program"));
     }
-    let mut standing = Standing { found: 0, known: known_version() };
-    if migrated > 0 {
-        standing.found = version(conn).await?;
+    let mut standing = Standing { found: Schema { version: 0, oldest_program: 0 }, known: known_version() };
+    if migrated > 0 && application == APPLICATION_ID {
+        standing.found = read(conn).await?;
     }
-    if standing.found > standing.known {
-        return Err(Fault(StoreError::NewerSchema { found: standing.found, known: standing.known }));
-    }
+    standing.found.admits(standing.known)?;
     Ok(standing)
 }
 
-pub(crate) async fn version(conn: &mut SqliteConnection) -> Outcome<i64> {
-    let row =
-        sqlx::query("SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success").fetch_one(conn).await?;
-    Ok(row.try_get(0)?)
+/// Reads the number of the last migration, and whom the schema is for. Before migration 9 nobody asked.
+pub(crate) async fn read(conn: &mut SqliteConnection) -> Outcome<Schema> {
+    let row = sqlx::query(
+        "SELECT newest, coalesce((SELECT value FROM meta WHERE name = 'oldest_program'), newest)
+         FROM (SELECT coalesce(max(version), 0) AS newest FROM _sqlx_migrations WHERE success) AS done",
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Schema { version: row.try_get(0)?, oldest_program: row.try_get(1)? })
 }
 
 /// Brings the schema up to date, one process at a time.

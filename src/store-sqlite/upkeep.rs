@@ -4,7 +4,7 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dovvybuddy_core::store::{StoreError, Upkeep};
+use dovvybuddy_core::store::{Schema, StoreError, Upkeep};
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 use tokio::time::Instant;
@@ -29,8 +29,8 @@ impl Upkeep for SqliteStore {
         Ok(self.read_ping().await?)
     }
 
-    async fn schema_version(&self) -> Result<i64, StoreError> {
-        Ok(self.version().await?)
+    async fn schema(&self) -> Result<Schema, StoreError> {
+        Ok(self.read_schema().await?)
     }
 
     /// Any commit of another process counts: a key revoked, a lead put into the outbox again.
@@ -101,9 +101,9 @@ impl SqliteStore {
         Ok(())
     }
 
-    async fn version(&self) -> Outcome<i64> {
+    async fn read_schema(&self) -> Outcome<Schema> {
         let mut conn = self.readers().acquire().await?;
-        schema::version(&mut conn).await
+        schema::read(&mut conn).await
     }
 }
 

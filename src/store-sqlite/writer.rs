@@ -323,6 +323,8 @@ fn clone(error: &StoreError) -> StoreError {
         StoreError::Full => StoreError::Full,
         StoreError::Corrupt(cause) => StoreError::Corrupt(cause.to_string().into()),
         StoreError::OlderSchema { found, known } => StoreError::OlderSchema { found: *found, known: *known },
-        StoreError::NewerSchema { found, known } => StoreError::NewerSchema { found: *found, known: *known },
+        StoreError::NewerSchema { found, oldest, known } => {
+            StoreError::NewerSchema { found: *found, oldest: *oldest, known: *known }
+        }
     }
 }

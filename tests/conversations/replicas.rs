@@ -5,13 +5,14 @@ mod chats;
 mod upgrade;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use dovvybuddy_fakes::postgres::Database;
 use futures::future::join_all;
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
-use sqlx::Row as _;
+use sqlx::{Connection as _, PgConnection, Row as _};
 use tokio::sync::RwLock;
 
 use crate::crashes::{Dice, number_from};
@@ -28,8 +29,8 @@ fn seconds_from(variable: &str, default: u64) -> Duration {
     Duration::from_secs(number_from(variable, default))
 }
 
-async fn counted(database: &Database, sql: &'static str) -> i64 {
-    sqlx::query(sql).fetch_one(&mut database.connect().await.unwrap()).await.unwrap().get(0)
+async fn counted(url: &str, sql: &'static str) -> i64 {
+    sqlx::query(sql).fetch_one(&mut PgConnection::connect(url).await.unwrap()).await.unwrap().get(0)
 }
 
 /// Where each replica can be reached; nothing while it is down.
@@ -59,6 +60,23 @@ impl Fleet {
         let daemon = self.setups[n].start().await;
         self.bases.write().await[n] = Some(daemon.base.clone());
         self.daemons[n] = Some(daemon);
+    }
+
+    /// Clients who have said nothing yet.
+    async fn talks(&self, number: usize) -> Vec<Talk> {
+        let sessions = join_all((0..number).map(|_| self.any().session())).await;
+        sessions.into_iter().map(|session| Talk { session, ..Talk::default() }).collect()
+    }
+
+    /// Nothing was lost, answered twice or put out of order. Gives how many messages there were.
+    async fn check(&self, url: &str, all: &[Talk]) -> usize {
+        for talk in all {
+            talk.check(&self.any().history(&talk.session).await);
+        }
+        let messages: usize = all.iter().map(|talk| talk.told.len()).sum();
+        assert_eq!(counted(url, "SELECT count(*) FROM turns").await, i64::try_from(messages).unwrap());
+        assert_eq!(counted(url, "SELECT count(*) FROM inbox WHERE covered_by IS NULL").await, 0);
+        messages
     }
 
     async fn end(self) {
@@ -121,12 +139,12 @@ struct Talk {
 }
 
 impl Talk {
-    async fn go_on(&mut self, name: usize, bases: Bases, pace: Duration, until: Instant) {
+    async fn go_on(&mut self, name: usize, bases: Bases, pace: Duration, over: &AtomicBool) {
         let (client, mut dice) = (client(), Dice(name as u64 + 1));
         // Not all at the same moment.
         tokio::time::sleep(pace * u32::try_from(dice.below(1000)).unwrap() / 1000).await;
         for n in 0.. {
-            if Instant::now() >= until {
+            if over.load(Ordering::Relaxed) {
                 return;
             }
             let text = format!("Message {name}-{n}: how deep may I dive with Open Water?");
@@ -150,6 +168,11 @@ impl Talk {
     }
 }
 
+/// All of them write until it is over.
+async fn go_on(all: &mut [Talk], bases: &Bases, pace: Duration, over: &AtomicBool) {
+    join_all(all.iter_mut().enumerate().map(|(name, talk)| talk.go_on(name, Arc::clone(bases), pace, over))).await;
+}
+
 /// `REPLICA_TALKS` conversations, each with a message every `REPLICA_PACE` milliseconds, while a random replica is
 /// killed every `REPLICA_KILL_EVERY` seconds for `REPLICA_SECONDS`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -159,13 +182,10 @@ async fn killed_under_load_nothing_is_lost_doubled_or_out_of_order() {
     let pace = Duration::from_millis(number_from("REPLICA_PACE", 150));
     let database = Database::create().await.unwrap();
     let mut fleet = Fleet::start((0..3).map(|_| on(&database)).collect()).await;
-    let mut all: Vec<Talk> = Vec::new();
-    for _ in 0..talks {
-        all.push(Talk { session: fleet.any().session().await, ..Talk::default() });
-    }
+    let mut all = fleet.talks(talks).await;
+    let (over, bases) = (AtomicBool::new(false), Arc::clone(&fleet.bases));
     let until = Instant::now() + lasts;
-    let bases = Arc::clone(&fleet.bases);
-    let talking = all.iter_mut().enumerate().map(|(name, talk)| talk.go_on(name, Arc::clone(&bases), pace, until));
+    let talking = go_on(&mut all, &bases, pace, &over);
     let mut kills = 0;
     let killing = async {
         let mut dice = Dice(number_from("SOAK_SEED", 42));
@@ -176,15 +196,12 @@ async fn killed_under_load_nothing_is_lost_doubled_or_out_of_order() {
             kills += 1;
             next += every;
         }
+        tokio::time::sleep_until(until.into()).await;
+        over.store(true, Ordering::Relaxed);
     };
-    tokio::join!(join_all(talking), killing);
+    tokio::join!(talking, killing);
 
-    for talk in &all {
-        talk.check(&fleet.any().history(&talk.session).await);
-    }
-    let messages: usize = all.iter().map(|talk| talk.told.len()).sum();
-    assert_eq!(counted(&database, "SELECT count(*) FROM turns").await, i64::try_from(messages).unwrap());
-    assert_eq!(counted(&database, "SELECT count(*) FROM inbox WHERE covered_by IS NULL").await, 0);
+    let messages = fleet.check(&database.url(), &all).await;
     let mut interrupted: Vec<Duration> = all.iter().flat_map(|talk| talk.interrupted.clone()).collect();
     interrupted.sort();
     let p99 = interrupted.get((interrupted.len() * 99).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default();
@@ -227,7 +244,7 @@ async fn messages_that_come_again_anywhere_make_no_second_turn() {
             answers.unwrap().into_iter().map(|answer| answer["metadata"]["turnId"].clone()).collect();
         assert!(turns.iter().all(|turn| turn.is_string() && *turn == turns[0]), "{turns:?}");
     }
-    assert_eq!(counted(&database, "SELECT count(*) FROM turns").await, i64::try_from(ids).unwrap());
+    assert_eq!(counted(&database.url(), "SELECT count(*) FROM turns").await, i64::try_from(ids).unwrap());
     fleet.end().await;
 }
 

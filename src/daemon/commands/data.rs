@@ -93,8 +93,12 @@ fn servers_own(command: &str) -> CommandError {
 
 pub(crate) async fn migrate(config: &Config, json: bool) -> Outcome {
     let store = open_store(config).await?;
-    let version = store.schema_version().await?;
-    let document = serde_json::json!({ "schema_version": version });
-    output::told(json, &document, &format!("The schema is at version {version}."));
+    let schema = store.schema().await?;
+    let document = serde_json::json!({ "schema_version": schema.version, "oldest_program": schema.oldest_program });
+    let sentence = format!(
+        "The schema is at version {}, for programs that know {} or later.",
+        schema.version, schema.oldest_program
+    );
+    output::told(json, &document, &sentence);
     Ok(ExitCode::SUCCESS)
 }

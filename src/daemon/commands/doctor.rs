@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use dovvybuddy_core::model::{Delta, Prompt};
 use dovvybuddy_core::session::Role;
-use dovvybuddy_core::store::StoreError;
+use dovvybuddy_core::store::{Store, StoreError};
 use dovvybuddy_core::{Clock as _, SystemClock, Timestamp};
 use dovvybuddy_knowledge::embed;
+use dovvybuddy_store_sqlite::known_version;
 use dovvybuddy_whatsapp::Product;
 use futures::StreamExt as _;
 use serde::Serialize;
@@ -142,10 +143,7 @@ async fn database(config: &Config) -> Vec<Finding> {
         Ok(()) => Finding::ok("database", store.whereabouts()),
         Err(error) => Finding::fail("database", error.to_string(), "check space and permissions"),
     });
-    findings.push(match store.schema_version().await {
-        Ok(version) => Finding::ok("schema", format!("version {version}")),
-        Err(error) => Finding::fail("schema", error.to_string(), "run `dovvybuddy migrate`"),
-    });
+    findings.push(schema(&*store).await);
     if config.on_postgres() {
         findings.push(durability(config).await);
     }
@@ -157,6 +155,20 @@ async fn database(config: &Config) -> Vec<Finding> {
         Err(error) => Finding::fail("content", error.to_string(), "run `dovvybuddy content ingest --full`"),
     });
     findings
+}
+
+/// The same numbers count on every store.
+async fn schema(store: &dyn Store) -> Finding {
+    let (found, known) = match store.schema().await {
+        Ok(found) => (found, known_version()),
+        Err(error) => return Finding::fail("schema", error.to_string(), "run `dovvybuddy migrate`"),
+    };
+    let text = format!("version {}, for programs that know {} or later", found.version, found.oldest_program);
+    if found.version > known {
+        let text = format!("{text}; this one knows {known}");
+        return Finding::warn("schema", text, "go on to the version that brought it; until then all works as before");
+    }
+    Finding::ok("schema", text)
 }
 
 /// How safe an acknowledged message is on a Postgres server, and whether what waits for news can hear it.

@@ -17,7 +17,7 @@ use dovvybuddy_core::limit::{Charge, Quota};
 use dovvybuddy_core::reply::Reply;
 use dovvybuddy_core::store::{
     Accepted, Chronicle as _, Claim, Document, Edition, FinishedTurn, Inbox as _, KnowledgeBase as _, Leases as _,
-    NewPassage, Outbox as _, Outcome, Sessions as _, StoreError, Upkeep as _, Usage,
+    NewPassage, Outbox as _, Outcome, Schema, Sessions as _, StoreError, Upkeep as _, Usage,
 };
 use dovvybuddy_core::testkit::clock::{ManualClock, numbered};
 use dovvybuddy_core::{
@@ -357,20 +357,48 @@ async fn news_is_told_by_one_replica_and_none_is_left_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_schema_is_brought_up_once_and_a_newer_one_refused() {
+async fn a_schema_is_brought_up_once() {
     let database = Database::create().await.unwrap();
     let unready = OpenOptions { migrate: false, ..options(&database) };
     assert!(matches!(PostgresStore::open(unready.clone()).await, Err(StoreError::OlderSchema { found: 0, .. })));
     let opened = join_all((0..4).map(|_| PostgresStore::open(options(&database)))).await;
     for store in opened {
-        assert_eq!(store.unwrap().schema_version().await.unwrap(), known_version());
+        assert_eq!(store.unwrap().schema().await.unwrap().version, known_version());
     }
     PostgresStore::open(unready).await.unwrap();
-    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-                 VALUES (9999, 'future', true, '', 1)";
-    database.connect().await.unwrap().execute(newer).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newer_schema_is_used_until_a_migration_says_otherwise() {
+    let database = Database::create().await.unwrap();
+    let store = open(&database).await;
+    let before = store.schema().await.unwrap();
+    accept(&store, &event("c", 1, SystemClock.now())).await;
+    store.close().await.unwrap();
+
+    let later = "ALTER TABLE sessions ADD COLUMN mood text NOT NULL DEFAULT '';
+                 ALTER TABLE inbox ADD COLUMN weight bigint;
+                 ALTER TABLE outbox ADD COLUMN priority bigint NOT NULL DEFAULT 0;
+                 CREATE TABLE moods (name text PRIMARY KEY);
+                 INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                 VALUES (9001, 'only adds', true, '', 1)";
+    let mut conn = database.connect().await.unwrap();
+    conn.execute(later).await.unwrap();
+    let store = open(&database).await;
+    assert_eq!(store.schema().await.unwrap(), Schema { version: 9001, ..before });
+    let claimed = claim_within(&store, NOTICED).await;
+    assert_eq!(claimed.text(), "1");
+    let turn = answer(&store, &claimed, Vec::new()).await;
+    store.finish(&claimed, &turn).await.unwrap();
+    store.close().await.unwrap();
+
+    conn.execute("UPDATE meta SET value = 9001 WHERE name = 'oldest_program'").await.unwrap();
     let refused = PostgresStore::open(options(&database)).await;
-    assert!(matches!(refused, Err(StoreError::NewerSchema { found: 9999, .. })), "{refused:?}");
+    let known = known_version();
+    assert!(
+        matches!(refused, Err(StoreError::NewerSchema { found: 9001, oldest: 9001, known: k }) if k == known),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

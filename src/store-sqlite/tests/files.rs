@@ -10,11 +10,11 @@ use dovvybuddy_core::channel::{Content, Inbound, Sender};
 use dovvybuddy_core::lead::{Lead, LeadKind};
 use dovvybuddy_core::session::{DiverProfile, Session};
 use dovvybuddy_core::store::{
-    ApiKey, Inbox, Keys, KnowledgeBase, Leads, Notice, Outbox, Privacy, Sessions, StoreError, Subject, Upkeep,
+    ApiKey, Inbox, Keys, KnowledgeBase, Leads, Notice, Outbox, Privacy, Schema, Sessions, StoreError, Subject, Upkeep,
 };
 use dovvybuddy_core::testkit::clock::{ManualClock, START, numbered};
 use dovvybuddy_core::{BotId, ChannelId, ConversationKey, DiverKey, LeadId, SessionId, TurnId};
-use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore, backup, known_version, restore};
+use dovvybuddy_store_sqlite::{HandOver, OpenOptions, SqliteStore, backup, known_version, restore};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
@@ -96,21 +96,46 @@ async fn a_file_of_another_program_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_newer_schema_is_refused() {
+async fn a_newer_schema_is_used_until_a_migration_says_otherwise() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("x.db");
-    open(&path).await.close().await.expect("closed");
+    let (path, copy, back) = (dir.path().join("x.db"), dir.path().join("copy.db"), dir.path().join("back.db"));
+    let store = open(&path).await;
+    let before = store.schema().await.expect("readable");
+    assert_eq!(before.version, known_version());
+    remember(&store, "before", 1).await;
+    store.close().await.expect("closed");
+    drop(store);
+
     raw(
         &path,
-        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-         VALUES (9001, 'from the future', 1, x'00', 0)",
+        "ALTER TABLE sessions ADD COLUMN mood TEXT NOT NULL DEFAULT '';
+         ALTER TABLE inbox ADD COLUMN weight INTEGER;
+         ALTER TABLE outbox ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+         CREATE TABLE moods (name TEXT PRIMARY KEY) WITHOUT ROWID;
+         INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (9001, 'only adds', 1, x'00', 0)",
     )
     .await;
+    let store = open(&path).await;
+    assert_eq!(store.schema().await.expect("readable"), Schema { version: 9001, ..before });
+    assert!(knows(&store, "before").await);
+    remember(&store, "after", 2).await;
+    assert!(knows(&store, "after").await);
+    backup(&path, &copy).await.expect("copied");
+    restore(&copy, &back).await.expect("put back");
+    store.close().await.expect("closed");
+    drop(store);
+    // This program would leave behind what was added.
+    let moved = HandOver::open(&path).await.err();
+    assert!(matches!(moved, Some(StoreError::NewerSchema { found: 9001, oldest: 9001, .. })), "{moved:?}");
+
+    raw(&path, "UPDATE meta SET value = 9001 WHERE name = 'oldest_program'").await;
+    let refused = SqliteStore::open(options(&path, true)).await;
     let known = known_version();
-    match SqliteStore::open(options(&path, true)).await {
-        Err(StoreError::NewerSchema { found: 9001, known: k }) => assert_eq!(k, known),
-        other => panic!("{other:?}"),
-    }
+    assert!(
+        matches!(refused, Err(StoreError::NewerSchema { found: 9001, oldest: 9001, known: k }) if k == known),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
@@ -130,7 +155,7 @@ async fn two_processes_may_create_the_schema_at_once() {
     let path = dir.path().join("x.db");
     let opened = futures::future::join_all((0..4).map(|_| SqliteStore::open(options(&path, false)))).await;
     for store in opened {
-        assert_eq!(store.expect("open").schema_version().await.expect("readable"), known_version());
+        assert_eq!(store.expect("open").schema().await.expect("readable").version, known_version());
     }
 }
 
@@ -150,7 +175,9 @@ async fn rows_of_the_first_version_survive_migration() {
     conn.close().await.expect("closed");
 
     let store = open(&path).await;
-    assert_eq!(store.schema_version().await.expect("readable"), known_version());
+    // 9: the schema says for whom it is. What comes later only adds.
+    let schema = Schema { version: known_version(), oldest_program: 9 };
+    assert_eq!(store.schema().await.expect("readable"), schema);
     assert!(knows(&store, "abc").await);
     assert_eq!(store.keys().await.expect("readable").len(), 1);
     // 2: documents belong to a root, and what waits knows how often it was parked.

@@ -6,8 +6,9 @@ use dovvybuddy_fakes::postgres::Database;
 use dovvybuddy_fakes::telegram::{FakeTelegram, Person, Place};
 use serde_json::Value;
 
-use super::{Fleet, on, seconds_from};
+use super::{Fleet, seconds_from};
 use crate::models;
+use crate::postgres::on;
 use crate::support::{Daemon, Setup};
 use crate::telegram::{DEPTH, TOKEN, confirmed, platform};
 use crate::wire::{PATIENCE, eventually};
@@ -90,7 +91,7 @@ async fn one_that_stood_still_and_wakes_up_sends_nothing_twice() {
     tokio::time::sleep(AFTERWARDS).await;
     assert_eq!(texts(&platform, &places), shown, "nothing is written over a reply");
     assert!(answered(&platform, &places), "{shown:#?}");
-    let turns = super::counted(&database, "SELECT count(*) FROM turns").await;
+    let turns = super::counted(&database.url(), "SELECT count(*) FROM turns").await;
     assert_eq!(turns, BEFORE + MEANWHILE);
     fleet.end().await;
 }

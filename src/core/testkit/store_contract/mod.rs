@@ -260,7 +260,7 @@ macro_rules! store_contract {
             upkeep {
                 a_store_answers_its_ping,
                 a_closed_store_refuses,
-                the_schema_has_a_version,
+                the_schema_says_for_whom_it_is,
                 a_key_is_found_by_its_hash_until_revoked,
                 an_unknown_key_is_not_revoked,
             }

@@ -19,9 +19,10 @@ pub async fn a_closed_store_refuses(lab: &mut dyn Lab) {
     assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
 }
 
-/// Versions begin at 1.
-pub async fn the_schema_has_a_version(lab: &mut dyn Lab) {
-    assert!(lab.store().schema_version().await.unwrap() >= 1);
+/// Schemas are counted from 1, and a database just made is for the program that made it.
+pub async fn the_schema_says_for_whom_it_is(lab: &mut dyn Lab) {
+    let schema = lab.store().schema().await.unwrap();
+    assert!((1..=schema.version).contains(&schema.oldest_program), "{schema:?}");
 }
 
 /// A key is known by its hash only, and only while it is valid.
