@@ -2,6 +2,7 @@
 //! without variables these are samples.
 
 mod chats;
+mod failover;
 mod upgrade;
 
 use std::sync::Arc;
