@@ -107,9 +107,17 @@ fn metric(unit: &str) -> Option<(Unit, Unit, &'static str)> {
     })
 }
 
+/// Lower pressures are no gas in a cylinder but partial or ambient ones, which are told in bar or atmospheres
+/// everywhere and mean something else once rounded.
+const LEAST_IN_A_CYLINDER_BAR: f64 = 20.0;
+
 fn converted(found: &Captures<'_>, from: Unit, to: Unit) -> Option<String> {
     let one = |name: &str| -> Option<String> {
         let value: f64 = part(found, name).replace(',', "").parse().ok()?;
+        let bar = convert(value, from, Unit::Bar);
+        if bar.is_some_and(|bar| bar < LEAST_IN_A_CYLINDER_BAR) {
+            return None;
+        }
         Some(safe(convert(value, from, to)?, to))
     };
     let first = one("a")?;
@@ -145,6 +153,15 @@ mod tests {
             imperial_of("Water is 28 °C, ascend with 50 bar."),
             "Water is 82 °F (28 °C), ascend with 750 psi (50 bar)."
         );
+    }
+
+    /// Rounded up to 50 psi, 1.4 bar of oxygen would read as more than twice as much.
+    #[test]
+    fn partial_and_ambient_pressures_stay_in_bar() {
+        for text in ["Plan for 1.4 bar of oxygen.", "At 10 m the pressure is 2 bar.", "It holds 8 to 10 bar."] {
+            assert_eq!(imperial_of(text), text);
+        }
+        assert_eq!(in_units_of("Air weighs 14.7 psi.", Some(Units::Metric)), "Air weighs 14.7 psi.");
     }
 
     #[test]
