@@ -32,7 +32,7 @@ static IMPERIAL: LazyLock<Regex> = LazyLock::new(|| {
 pub(crate) fn in_units_of(sentence: &str, units: Option<Units>) -> String {
     match units {
         Some(Units::Imperial) => {
-            METRIC.replace_all(sentence, |found: &Captures<'_>| imperial_first(found)).into_owned()
+            METRIC.replace_all(sentence, |found: &Captures<'_>| imperial_first(sentence, found)).into_owned()
         }
         Some(Units::Metric) => {
             IMPERIAL.replace_all(sentence, |found: &Captures<'_>| metric_added(sentence, found)).into_owned()
@@ -45,7 +45,7 @@ fn part<'a>(found: &'a Captures<'_>, name: &str) -> &'a str {
     found.name(name).map_or("", |m| m.as_str())
 }
 
-fn imperial_first(found: &Captures<'_>) -> String {
+fn imperial_first(sentence: &str, found: &Captures<'_>) -> String {
     let whole = part_whole(found);
     let brackets = part(found, "brackets");
     let metric = whole.strip_suffix(brackets).unwrap_or(whole);
@@ -57,6 +57,9 @@ fn imperial_first(found: &Captures<'_>) -> String {
     let inner = brackets.trim().trim_start_matches('(').trim_end_matches(')');
     if !inner.is_empty() {
         return format!("{inner} ({metric})");
+    }
+    if tells_both(sentence, to) {
+        return whole.to_owned();
     }
     match converted(found, from, to) {
         Some(text) => format!("{text} {name} ({metric})"),
@@ -75,7 +78,21 @@ fn metric_added(sentence: &str, found: &Captures<'_>) -> String {
         return whole;
     }
     let Some((from, to, name)) = metric(part(found, "unit")) else { return whole };
+    if tells_both(sentence, to) {
+        return whole;
+    }
     converted(found, from, to).map_or(whole.clone(), |text| format!("{whole} ({text} {name})"))
+}
+
+/// Whether a pressure stands in the sentence in the other unit, too, outside brackets: "1 bar is 14.5 psi" would
+/// become two different numbers of psi.
+fn tells_both(sentence: &str, to: Unit) -> bool {
+    let name = match to {
+        Unit::Psi => "psi",
+        Unit::Bar => "bar",
+        _ => return false,
+    };
+    sentence.split(|c: char| !c.is_alphabetic()).any(|word| word == name)
 }
 
 fn part_whole<'a>(found: &'a Captures<'_>) -> &'a str {
@@ -158,9 +175,13 @@ mod tests {
     /// Rounded up to 50 psi, 1.4 bar of oxygen would read as more than twice as much.
     #[test]
     fn partial_and_ambient_pressures_stay_in_bar() {
-        for text in ["Plan for 1.4 bar of oxygen.", "At 10 m the pressure is 2 bar.", "It holds 8 to 10 bar."] {
+        for text in ["Plan for 1.4 bar of oxygen.", "There the pressure is 2 bar.", "It holds 8 to 10 bar."] {
             assert_eq!(imperial_of(text), text);
         }
+        assert_eq!(
+            imperial_of("A full cylinder has 200 bar, about 2,900 psi."),
+            "A full cylinder has 200 bar, about 2,900 psi."
+        );
         assert_eq!(in_units_of("Air weighs 14.7 psi.", Some(Units::Metric)), "Air weighs 14.7 psi.");
     }
 
