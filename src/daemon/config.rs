@@ -8,6 +8,7 @@ pub(crate) mod error;
 mod sections;
 pub(crate) mod show;
 pub(crate) mod sources;
+mod validation;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use crate::doc_type;
 use crate::error::KnowledgeError;
 use crate::front_matter::{self, text_of};
-use crate::ingest::{self, ContentFile, Root};
+use crate::listing::{ContentFile, Root, list};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -70,7 +70,7 @@ impl CheckReport {
 /// Checks every document under the directories. Blocking.
 pub fn check(roots: &[PathBuf], clock: &dyn Clock) -> Result<CheckReport, KnowledgeError> {
     let roots: Vec<Root> = roots.iter().map(|dir| Root::new("", dir.clone())).collect();
-    let listing = ingest::list(&roots)?;
+    let listing = list(&roots)?;
     let mut checker = Checker { today: clock.now().day(), ..Checker::default() };
     let mut findings: Vec<Finding> = Vec::new();
     for (path, reason) in listing.skipped {

@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use crate::digest::sha256_hex;
 use crate::front_matter;
-use crate::ingest::{Root, is_searched};
+use crate::ingest::is_searched;
 use crate::lexical::{Bm25, Fields, LexicalIndex};
+use crate::listing::Root;
 use crate::names::Names;
 use crate::sites::Sites;
 use crate::vector::VectorIndex;

@@ -3,10 +3,8 @@
 //! Documents are known by their hashes. What changed in a directory is published in one write, as its next
 //! version; an ingestion that was cut off before has changed nothing and is run again.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dovvybuddy_core::clock::Clock;
@@ -17,12 +15,9 @@ use tokio_util::sync::CancellationToken;
 use crate::document;
 use crate::error::KnowledgeError;
 use crate::index;
+use crate::listing::{ContentFile, Root, list};
 use crate::progress::Progress;
 
-/// A larger file is no document.
-const LARGEST_FILE: u64 = 2 * 1024 * 1024;
-/// Folders nested deeper are not entered.
-const DEEPEST: usize = 16;
 /// Documents read at a time, between looks at whether to stop.
 const BATCH: usize = 64;
 
@@ -63,25 +58,6 @@ impl IngestReport {
     }
 }
 
-/// A content directory under the name that its documents bear.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Root {
-    /// Tells its documents from those of other directories; stays the same when the directory moves.
-    pub name: String,
-    /// Where it lies.
-    pub dir: PathBuf,
-    /// Whether other replicas publish from directories of their own: then a document without a file here may
-    /// have one there, and stays until it is taken down.
-    pub many: bool,
-}
-
-impl Root {
-    /// A directory under a name, the only one of it.
-    pub fn new(name: impl Into<String>, dir: PathBuf) -> Self {
-        Self { name: name.into(), dir, many: false }
-    }
-}
-
 /// Whether a document is read from one of the roots, or belongs to no directory at all.
 fn belongs(state: &DocumentState, roots: &[Root]) -> bool {
     state.root.is_empty() || roots.iter().any(|root| root.name == state.root)
@@ -95,17 +71,6 @@ pub(crate) fn is_searched(state: &DocumentState, roots: &[Root]) -> bool {
 /// Whether a document without a file here may have one with another replica.
 fn may_lie_elsewhere(state: &DocumentState, roots: &[Root]) -> bool {
     roots.iter().any(|root| root.many && root.name == state.root)
-}
-
-/// A file of a content directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ContentFile {
-    /// The name of its directory.
-    pub(crate) root: String,
-    /// Path inside its directory, with forward slashes.
-    pub(crate) path: String,
-    /// Where it lies.
-    pub(crate) file: PathBuf,
 }
 
 /// What is known of the roots' documents, by path.
@@ -318,230 +283,5 @@ fn sort_out(read: Vec<(String, ReadFile)>, known: &Known, report: &mut IngestRep
     documents
 }
 
-/// The files of the directories.
-pub(crate) struct Listing {
-    /// Documents, sorted by path.
-    pub(crate) found: Vec<ContentFile>,
-    /// What was left out, with the reason.
-    pub(crate) skipped: Vec<(String, String)>,
-}
-
-/// Finds every document under the directories. Symbolic links that lead outside are not followed.
-pub(crate) fn list(roots: &[Root]) -> Result<Listing, KnowledgeError> {
-    let mut found = BTreeMap::new();
-    let mut skipped = Vec::new();
-    for Root { name, dir, .. } in roots {
-        let unreadable = |source| KnowledgeError::ContentDirectory { path: dir.clone(), source };
-        let real_root = fs::canonicalize(dir).map_err(unreadable)?;
-        let mut files = Vec::new();
-        walk(&real_root, &real_root, 0, &mut files, &mut skipped).map_err(unreadable)?;
-        for file in files {
-            let Some(path) = relative(&real_root, &file) else { continue };
-            if found.contains_key(&path) {
-                let reason = format!("another directory than {} has a document of this path already", dir.display());
-                skipped.push((path, reason));
-            } else {
-                found.insert(path.clone(), ContentFile { root: name.clone(), path, file });
-            }
-        }
-    }
-    Ok(Listing { found: found.into_values().collect(), skipped })
-}
-
-fn walk(
-    root: &Path,
-    folder: &Path,
-    depth: usize,
-    files: &mut Vec<PathBuf>,
-    skipped: &mut Vec<(String, String)>,
-) -> io::Result<()> {
-    let mut entries = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with('.') {
-            continue;
-        }
-        let mut leave_out = |reason: &str| {
-            skipped.push((relative(root, &path).unwrap_or_else(|| name.clone().into_owned()), reason.to_owned()));
-        };
-        if entry.file_type()?.is_symlink() && !fs::canonicalize(&path).is_ok_and(|real| real.starts_with(root)) {
-            if is_document(&name) {
-                leave_out("is a symbolic link that leads outside");
-            }
-            continue;
-        }
-        let metadata = fs::metadata(&path)?;
-        if metadata.is_dir() {
-            if depth < DEEPEST {
-                walk(root, &path, depth + 1, files, skipped)?;
-            } else {
-                leave_out("is nested too deep");
-            }
-        } else if metadata.is_file() && is_document(&name) {
-            if metadata.len() > LARGEST_FILE {
-                leave_out("is larger than 2 MiB");
-            } else {
-                files.push(path);
-            }
-        }
-    }
-    Ok(())
-}
-
-fn is_document(name: &str) -> bool {
-    let name = name.to_lowercase();
-    Path::new(&name).extension().is_some_and(|extension| extension == "md") && name != "readme.md"
-}
-
-fn relative(root: &Path, file: &Path) -> Option<String> {
-    let inside = file.strip_prefix(root).ok()?;
-    let parts: Vec<_> = inside.components().map(|part| part.as_os_str().to_string_lossy()).collect();
-    Some(parts.join("/"))
-}
-
 #[cfg(test)]
-mod tests {
-    use dovvybuddy_core::clock::SystemClock;
-
-    use super::*;
-    use crate::memory::MemoryKnowledgeBase;
-    use crate::progress::Silent;
-
-    async fn run(store: &MemoryKnowledgeBase, root: &Path) -> IngestReport {
-        run_roots(store, &[content(root)]).await
-    }
-
-    async fn run_roots(store: &MemoryKnowledgeBase, roots: &[Root]) -> IngestReport {
-        ingest(store, roots, Mode::Changed, &SystemClock, &Silent, &CancellationToken::new()).await.unwrap()
-    }
-
-    fn content(dir: &Path) -> Root {
-        Root::new("content", dir.to_owned())
-    }
-
-    async fn held(store: &MemoryKnowledgeBase) -> Vec<(String, String)> {
-        store.documents().await.unwrap().into_iter().map(|state| (state.root, state.path)).collect()
-    }
-
-    fn write(root: &Path, path: &str, text: &str) {
-        let file = root.join(path);
-        fs::create_dir_all(file.parent().unwrap()).unwrap();
-        fs::write(file, text).unwrap();
-    }
-
-    #[tokio::test]
-    async fn only_what_changed_is_read_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = MemoryKnowledgeBase::new();
-        write(folder.path(), "safety/no-fly.md", "# No-fly times\n\nWait 18 hours.\n");
-        write(folder.path(), "safety/ears.md", "# Ears\n\nEqualise early.\n");
-        write(folder.path(), "README.md", "# About this folder\n\nNot content.\n");
-        let first = run(&store, folder.path()).await;
-        assert_eq!(first.added, ["safety/ears.md", "safety/no-fly.md"]);
-
-        write(folder.path(), "safety/ears.md", "# Ears\n\nEqualise early and often.\n");
-        let second = run(&store, folder.path()).await;
-        assert_eq!((second.changed.as_slice(), second.unchanged), (["safety/ears.md".to_owned()].as_slice(), 1));
-
-        fs::remove_file(folder.path().join("safety/no-fly.md")).unwrap();
-        let third = run(&store, folder.path()).await;
-        assert_eq!(third.removed, ["safety/no-fly.md"]);
-        assert_eq!(store.documents().await.unwrap().len(), 1);
-        assert!(!run(&store, folder.path()).await.changed_anything());
-    }
-
-    #[tokio::test]
-    async fn a_broken_file_is_named_and_its_earlier_version_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = MemoryKnowledgeBase::new();
-        write(folder.path(), "a.md", "---\ntitle: A\n---\nWords.\n");
-        run(&store, folder.path()).await;
-        write(folder.path(), "a.md", "---\ntitle: [A\n---\nWords.\n");
-        write(folder.path(), "b.md", "---\ntitle: B\n---\nWords.\n");
-        let report = run(&store, folder.path()).await;
-        assert_eq!(report.added, ["b.md"]);
-        assert_eq!(report.skipped.len(), 1);
-        assert_eq!(report.skipped[0].0, "a.md");
-        assert_eq!(store.documents().await.unwrap().len(), 2);
-    }
-
-    #[tokio::test]
-    async fn a_missing_directory_removes_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = MemoryKnowledgeBase::new();
-        write(folder.path(), "a.md", "# A\n\nWords.\n");
-        run(&store, folder.path()).await;
-        let gone = [content(&folder.path().join("nowhere"))];
-        let result = ingest(&store, &gone, Mode::Changed, &SystemClock, &Silent, &CancellationToken::new()).await;
-        assert!(matches!(result, Err(KnowledgeError::ContentDirectory { .. })));
-        assert_eq!(store.documents().await.unwrap().len(), 1);
-    }
-
-    /// A command that reads the content alone, beside a daemon that serves the demo too, and back.
-    #[tokio::test]
-    async fn what_is_gone_is_gone_from_its_own_directory_only() {
-        let (folder, demo) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let store = MemoryKnowledgeBase::new();
-        write(folder.path(), "a.md", "# A\n\nWords.\n");
-        write(demo.path(), "prices.md", "# Prices\n\nWords.\n");
-        let both = [content(folder.path()), Root::new("demo", demo.path().to_owned())];
-        run_roots(&store, &both).await;
-        assert!(!run(&store, folder.path()).await.changed_anything());
-        assert!(!run_roots(&store, &both).await.changed_anything());
-
-        fs::remove_file(folder.path().join("a.md")).unwrap();
-        assert_eq!(run(&store, folder.path()).await.removed, ["a.md"]);
-        assert_eq!(held(&store).await, [("demo".into(), "prices.md".into())]);
-
-        // The content brings a document of that path itself: the same words, but its own now.
-        write(folder.path(), "prices.md", "# Prices\n\nWords.\n");
-        run(&store, folder.path()).await;
-        assert_eq!(held(&store).await, [("content".into(), "prices.md".into())]);
-        assert_eq!(stale(&store, &[content(folder.path())]).await.unwrap(), Vec::<String>::new());
-    }
-
-    /// Two replicas that publish the operator's answers, each with a directory of its own.
-    #[tokio::test]
-    async fn what_another_replica_published_stays_until_it_is_taken_down() {
-        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let store = MemoryKnowledgeBase::new();
-        let shared = |dir: &Path| Root { many: true, ..Root::new("operator", dir.to_owned()) };
-        write(one.path(), "operator/scooters.md", "# Scooters\n\nWords.\n");
-        run_roots(&store, &[shared(one.path())]).await;
-        write(other.path(), "operator/hours.md", "# Hours\n\nWords.\n");
-        let report = run_roots(&store, &[shared(other.path())]).await;
-        assert_eq!((report.added.len(), report.removed.len()), (1, 0));
-        take_down(&store, &shared(other.path()), "operator/scooters.md", &SystemClock).await.unwrap();
-        assert_eq!(held(&store).await, [("operator".into(), "operator/hours.md".into())]);
-    }
-
-    #[cfg(unix)]
-    #[tokio::test]
-    async fn a_link_that_leads_outside_is_not_followed() {
-        let outside = tempfile::tempdir().unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        write(outside.path(), "secret.md", "# Secret\n\nWords.\n");
-        write(folder.path(), "a.md", "# A\n\nWords.\n");
-        std::os::unix::fs::symlink(outside.path(), folder.path().join("linked")).unwrap();
-        std::os::unix::fs::symlink(outside.path().join("secret.md"), folder.path().join("b.md")).unwrap();
-        let store = MemoryKnowledgeBase::new();
-        let report = run(&store, folder.path()).await;
-        assert_eq!(report.added, ["a.md"]);
-        assert_eq!(report.skipped[0].0, "b.md");
-    }
-
-    #[tokio::test]
-    async fn a_stopped_ingestion_goes_on_when_run_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = MemoryKnowledgeBase::new();
-        write(folder.path(), "a.md", "# A\n\nWords.\n");
-        let stop = CancellationToken::new();
-        stop.cancel();
-        let stopped = ingest(&store, &[content(folder.path())], Mode::Changed, &SystemClock, &Silent, &stop).await;
-        assert!(matches!(stopped, Err(KnowledgeError::Stopped)));
-        assert_eq!(run(&store, folder.path()).await.added, ["a.md"]);
-    }
-}
+mod tests;

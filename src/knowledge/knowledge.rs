@@ -21,8 +21,9 @@ use crate::embed::{
 };
 use crate::error::KnowledgeError;
 use crate::index::{self, Content, Snapshot, Vectors};
-use crate::ingest::{self, IngestReport, Mode, Root};
+use crate::ingest::{self, IngestReport, Mode};
 use crate::lexical::Bm25;
+use crate::listing::Root;
 use crate::progress::Progress;
 use crate::rank::Fusion;
 use crate::search;

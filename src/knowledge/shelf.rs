@@ -278,8 +278,8 @@ mod tests {
     use dovvybuddy_core::knowledge::{Query, Retriever as _};
 
     use super::*;
-    use crate::ingest::Root;
     use crate::knowledge::{Embeddings, KnowledgeConfig};
+    use crate::listing::Root;
     use crate::memory::MemoryKnowledgeBase;
 
     struct House {

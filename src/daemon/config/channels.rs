@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::ConfigError;
-use super::sections::{http_url, site_key};
+use super::validation::{http_url, site_key};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -32,7 +32,7 @@ static IMPERIAL: LazyLock<Regex> = LazyLock::new(|| {
 pub(crate) fn in_units_of(sentence: &str, units: Option<Units>) -> String {
     match units {
         Some(Units::Imperial) => {
-            METRIC.replace_all(sentence, |found: &Captures<'_>| imperial_first(found)).into_owned()
+            METRIC.replace_all(sentence, |found: &Captures<'_>| imperial_first(sentence, found)).into_owned()
         }
         Some(Units::Metric) => {
             IMPERIAL.replace_all(sentence, |found: &Captures<'_>| metric_added(sentence, found)).into_owned()
@@ -45,7 +45,7 @@ fn part<'a>(found: &'a Captures<'_>, name: &str) -> &'a str {
     found.name(name).map_or("", |m| m.as_str())
 }
 
-fn imperial_first(found: &Captures<'_>) -> String {
+fn imperial_first(sentence: &str, found: &Captures<'_>) -> String {
     let whole = part_whole(found);
     let brackets = part(found, "brackets");
     let metric = whole.strip_suffix(brackets).unwrap_or(whole);
@@ -57,6 +57,9 @@ fn imperial_first(found: &Captures<'_>) -> String {
     let inner = brackets.trim().trim_start_matches('(').trim_end_matches(')');
     if !inner.is_empty() {
         return format!("{inner} ({metric})");
+    }
+    if tells_both(sentence, to) {
+        return whole.to_owned();
     }
     match converted(found, from, to) {
         Some(text) => format!("{text} {name} ({metric})"),
@@ -75,7 +78,21 @@ fn metric_added(sentence: &str, found: &Captures<'_>) -> String {
         return whole;
     }
     let Some((from, to, name)) = metric(part(found, "unit")) else { return whole };
+    if tells_both(sentence, to) {
+        return whole;
+    }
     converted(found, from, to).map_or(whole.clone(), |text| format!("{whole} ({text} {name})"))
+}
+
+/// Whether a pressure stands in the sentence in the other unit, too, outside brackets: "1 bar is 14.5 psi" would
+/// become two different numbers of psi.
+fn tells_both(sentence: &str, to: Unit) -> bool {
+    let name = match to {
+        Unit::Psi => "psi",
+        Unit::Bar => "bar",
+        _ => return false,
+    };
+    sentence.split(|c: char| !c.is_alphabetic()).any(|word| word == name)
 }
 
 fn part_whole<'a>(found: &'a Captures<'_>) -> &'a str {
@@ -107,9 +124,17 @@ fn metric(unit: &str) -> Option<(Unit, Unit, &'static str)> {
     })
 }
 
+/// Lower pressures are no gas in a cylinder but partial or ambient ones, which are told in bar or atmospheres
+/// everywhere and mean something else once rounded.
+const LEAST_IN_A_CYLINDER_BAR: f64 = 20.0;
+
 fn converted(found: &Captures<'_>, from: Unit, to: Unit) -> Option<String> {
     let one = |name: &str| -> Option<String> {
         let value: f64 = part(found, name).replace(',', "").parse().ok()?;
+        let bar = convert(value, from, Unit::Bar);
+        if bar.is_some_and(|bar| bar < LEAST_IN_A_CYLINDER_BAR) {
+            return None;
+        }
         Some(safe(convert(value, from, to)?, to))
     };
     let first = one("a")?;
@@ -145,6 +170,19 @@ mod tests {
             imperial_of("Water is 28 °C, ascend with 50 bar."),
             "Water is 82 °F (28 °C), ascend with 750 psi (50 bar)."
         );
+    }
+
+    /// Rounded up to 50 psi, 1.4 bar of oxygen would read as more than twice as much.
+    #[test]
+    fn partial_and_ambient_pressures_stay_in_bar() {
+        for text in ["Plan for 1.4 bar of oxygen.", "There the pressure is 2 bar.", "It holds 8 to 10 bar."] {
+            assert_eq!(imperial_of(text), text);
+        }
+        assert_eq!(
+            imperial_of("A full cylinder has 200 bar, about 2,900 psi."),
+            "A full cylinder has 200 bar, about 2,900 psi."
+        );
+        assert_eq!(in_units_of("Air weighs 14.7 psi.", Some(Units::Metric)), "Air weighs 14.7 psi.");
     }
 
     #[test]
