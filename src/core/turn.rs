@@ -255,6 +255,10 @@ impl Turns {
 
     /// Whether the content surely speaks of a message that was taken to lie outside diving.
     async fn tells_of(&self, asked: &Asked, route: &Route) -> bool {
+        if route.lang != Lang::En {
+            // The few English words that stand for it would be found, whatever else it says.
+            return false;
+        }
         let query = self.query(&self.ports.agents.agent(&AgentId::new(GENERAL)), asked, route);
         let found = self.ports.retriever.search(&query).instrument(info_span!("search")).await;
         found.passages.first().is_some_and(|best| best.score >= SURELY)

@@ -87,7 +87,7 @@ fn counts(question: &Question, text: &str) -> bool {
 fn tells_a_year(text: &str) -> bool {
     let words: Vec<&str> = words(text).collect();
     words.iter().enumerate().any(|(at, word)| {
-        let year = word.len() == 4 && word.chars().all(|c| c.is_ascii_digit()) && (*word >= "1500" && *word < "2100");
+        let year = word.len() == 4 && word.parse::<u16>().is_ok_and(|year| (1500..2100).contains(&year));
         let measure = words.get(at + 1).is_some_and(|next| matches!(*next, "m" | "ft" | "bar" | "psi" | "litres"));
         year && !measure
     })

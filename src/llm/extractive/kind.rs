@@ -387,8 +387,7 @@ pub(crate) fn kind(asked: &str, query: &str) -> Kind {
 }
 
 /// What happens once.
-const EVENTS: &[&str] =
-    &[" sank", " sunk", " sink", "founded", "invented", "discovered", "was built", " die ", " born "];
+const EVENTS: &[&str] = &[" sank", " sunk", " sink", "founded", "invented", "discovered", "was built", " born "];
 
 /// What parts the questions of a message.
 const PARTS: &[&str] =
