@@ -20,8 +20,14 @@ pub(super) fn named(reading: &Reading, text: &str, label: &str) -> Vec<String> {
         let within = |other: &&&Hit<Concept>| other.start <= hit.start && hit.end <= other.end;
         hits.iter().filter(within).any(|other| other.end - other.start > hit.end - hit.start)
     };
+    // Where a word is known in two ways, the one that gives its plain name stands.
+    let plain = |hit: &Hit<Concept>| Lexicon::of(reading.lang()).gloss(hit).is_some();
+    let named_otherwise = |hit: &Hit<Concept>| {
+        let same = |other: &&&Hit<Concept>| (other.start, other.end) == (hit.start, hit.end);
+        !plain(hit) && hits.iter().filter(same).any(|other| plain(other))
+    };
     let mut names: Vec<String> = Vec::new();
-    for hit in hits.iter().filter(|hit| !inside(hit)) {
+    for hit in hits.iter().filter(|hit| !inside(hit) && !named_otherwise(hit)) {
         let said = || message.text.units.get(hit.start..hit.end).map(|units| units.join(" "));
         // What is written in another script says nothing to a search in English.
         let name =

@@ -221,11 +221,6 @@ const PATTERNS: &[(Kind, &str)] = &[
          quante volte|combien de fois|rispetto alla|par rapport|en comparación|berapa kali lipat|何倍|几倍|多少倍|กี่เท่า|كم مرة اسرع|كم ضعف",
     ),
     (
-        Kind::Visibility,
-        "visibility| viz |how clear|sichtweite|visibilité|visibilidad|visibilidade|visibilità|jarak pandang|透明度|\
-         能见度|ทัศนวิสัย|مدى الرؤية",
-    ),
-    (
         Kind::Speed,
         "how fast|how quickly|how slow|what speed|ascent rate|wie schnell|quelle vitesse|qué velocidad|\
          que velocidad|que velocidade|che velocità|seberapa cepat|速度|多快|เร็วแค่ไหน|السرعة|سرعة",
@@ -298,6 +293,11 @@ const PATTERNS: &[(Kind, &str)] = &[
         Kind::Frequency,
         "how often|how frequently|wie oft|tous les combien|cada cuánto|com que frequência|\
          ogni quanto|seberapa sering|บ่อยแค่ไหน|どのくらいの頻度|多久一次|บ่อยแค่ไหน|كم مرة",
+    ),
+    (
+        Kind::Visibility,
+        "visibility| viz |how clear|sichtweite|visibilité|visibilidad|visibilidade|visibilità|jarak pandang|透明度|\
+         能见度|ทัศนวิสัย|مدى الرؤية",
     ),
     (
         Kind::Comparison,
