@@ -68,7 +68,7 @@ impl Kind {
     /// Units that a fitting sentence holds.
     pub(crate) const fn units(self) -> &'static [Unit] {
         match self {
-            Self::Depth => &[Unit::Metre, Unit::Foot],
+            Self::Depth | Self::Visibility => &[Unit::Metre, Unit::Foot],
             Self::Age => &[Unit::Year],
             Self::Frequency => &[Unit::Day, Unit::Week, Unit::Month, Unit::Year],
             Self::Duration => &[Unit::Minute, Unit::Hour, Unit::Day, Unit::Week, Unit::Month, Unit::Year],
@@ -85,7 +85,6 @@ impl Kind {
                 Unit::Month,
                 Unit::Year,
             ],
-            Self::Visibility => &[Unit::Metre, Unit::Foot],
             Self::Share => &[Unit::Percent],
             Self::Pressure => &[Unit::Bar, Unit::Psi],
             _ => &[],
