@@ -218,6 +218,16 @@ async fn a_message_gets_one_reply_and_both_are_remembered() {
 }
 
 #[tokio::test]
+async fn what_the_content_surely_tells_is_answered_though_the_router_refuses_it() {
+    let spine = Setup::new().start().await;
+    let refused = spine.reply(Spine::fetched("a", "1", "a pizza")).await;
+    assert!(refused.out_of_scope);
+    let told = spine.reply(Spine::fetched("a", "2", "known pizza")).await;
+    assert!(!told.out_of_scope && told.text.starts_with("known pizza"), "{told:?}");
+    spine.stop().await;
+}
+
+#[tokio::test]
 async fn a_burst_on_a_chat_platform_is_answered_once_together() {
     let spine = Setup::new().start().await;
     for (id, text) in [("1", "hi"), ("2", "my buddy"), ("3", "has a question")] {

@@ -82,6 +82,7 @@ impl Router for Echo {
             query: asked.text.clone(),
             worry: None,
             caution: false,
+            names: Vec::new(),
             beyond_certificate: false,
             forgets: Vec::new(),
             learned: DiverProfile::default(),

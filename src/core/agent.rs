@@ -64,6 +64,8 @@ pub struct Route {
     pub lang: Lang,
     /// The question as it would be asked without its history, for the search.
     pub query: String,
+    /// The places, dive sites and animals that the message names and asks about, in English as far as known.
+    pub names: Vec<String>,
     /// The message carries a worry that wants to be acknowledged first.
     pub worry: Option<String>,
     /// A safety matter that is no emergency.

@@ -28,6 +28,10 @@ pub struct Query {
     pub text: String,
     /// Document types by prefix (`certification` finds `certification_limits`); empty for all.
     pub doc_types: Vec<String>,
+    /// Passages of other types count, too, where they answer clearly better.
+    pub also_elsewhere: bool,
+    /// Places, dive sites and animals that the question is about: what knows nothing of them does not answer.
+    pub names: Vec<String>,
     /// The most passages wanted.
     pub limit: usize,
     /// What is known of the diver; constrains destinations and sites.

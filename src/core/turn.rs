@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tracing::{Instrument as _, info_span};
 
 use crate::accompany::{self, following};
-use crate::agent::{Asked, Brief, Destination, Phrase, Route};
+use crate::agent::{AgentSpec, Asked, Brief, Destination, Phrase, Route};
 use crate::channel::{Action, Content, Rendering};
 use crate::commands::{LAST_SOURCES, source_list};
 use crate::compose::{Composer, Draft};
@@ -36,6 +36,8 @@ use crate::summary::{self, Summary};
 
 /// The agent under whose name emergencies and warnings are given.
 const SAFETY: &str = "safety";
+/// From this score on a passage is believed to answer even what seems to be no diver's question.
+const SURELY: f32 = 0.68;
 /// Documents that answer a worry; where there is none, all are searched.
 const WORRIES: &str = "safety_worry";
 /// The agent under whose name everything fixed is said.
@@ -220,6 +222,10 @@ impl Turns {
                 spoken.reply.intent.clone_from(&route.intent);
                 spoken
             }
+            // The router may be wrong about what belongs to diving; the content is not.
+            Destination::OutOfScope if self.tells_of(&asked, &route).await => {
+                self.answer_as(&AgentId::new(GENERAL), asked, route, composer).await
+            }
             Destination::OutOfScope => {
                 let mut spoken = self.say(composer, Phrase::OutOfScope, route.lang);
                 spoken.reply.out_of_scope = true;
@@ -247,11 +253,19 @@ impl Turns {
         }
     }
 
-    async fn answer_as(&self, agent: &AgentId, asked: Asked, route: Route, composer: &Composer<'_>) -> Spoken {
-        let agent = self.ports.agents.agent(agent);
-        let safety = if route.caution { Safety::Caution } else { Safety::None };
-        composer.routed(&agent.id, route.confidence, safety);
+    /// Whether the content surely speaks of a message that was taken to lie outside diving.
+    async fn tells_of(&self, asked: &Asked, route: &Route) -> bool {
+        if route.lang != Lang::En {
+            // The few English words that stand for it would be found, whatever else it says.
+            return false;
+        }
+        let query = self.query(&self.ports.agents.agent(&AgentId::new(GENERAL)), asked, route);
+        let found = self.ports.retriever.search(&query).instrument(info_span!("search")).await;
+        found.passages.first().is_some_and(|best| best.score >= SURELY)
+    }
 
+    /// What is searched for an agent's answer.
+    fn query(&self, agent: &AgentSpec, asked: &Asked, route: &Route) -> Query {
         let mut doc_types = agent.doc_types.clone();
         if !doc_types.is_empty() {
             for also in &route.also {
@@ -261,12 +275,22 @@ impl Turns {
         if route.worry.is_some() && agent.id.as_str() == SAFETY {
             doc_types = vec![WORRIES.to_owned()];
         }
-        let query = Query {
+        Query {
             text: route.query.clone(),
+            also_elsewhere: route.worry.is_none(),
+            names: route.names.clone(),
             doc_types,
             limit: self.settings.passages,
             profile: asked.session.profile.clone(),
-        };
+        }
+    }
+
+    async fn answer_as(&self, agent: &AgentId, asked: Asked, route: Route, composer: &Composer<'_>) -> Spoken {
+        let agent = self.ports.agents.agent(agent);
+        let safety = if route.caution { Safety::Caution } else { Safety::None };
+        composer.routed(&agent.id, route.confidence, safety);
+
+        let query = self.query(&agent, &asked, &route);
         let began = Instant::now();
         let found = self.ports.retriever.search(&query).instrument(info_span!("search")).await;
         let search_ms = millis(began.elapsed());

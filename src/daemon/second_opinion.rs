@@ -156,6 +156,7 @@ mod tests {
             lang: Lang::En,
             query: "q".into(),
             worry: None,
+            names: Vec::new(),
             beyond_certificate: false,
             forgets: Vec::new(),
             caution: false,

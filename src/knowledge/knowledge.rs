@@ -26,7 +26,7 @@ use crate::lexical::Bm25;
 use crate::listing::Root;
 use crate::progress::Progress;
 use crate::rank::Fusion;
-use crate::search;
+use crate::search::{self, ResultKey};
 
 /// A query whose vector takes longer is answered by words alone.
 const QUERY_DEADLINE: Duration = Duration::from_millis(2_500);
@@ -128,16 +128,6 @@ pub struct Knowledge {
     embeds_now: AtomicBool,
     /// New passages may want vectors.
     wants_vectors: Notify,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct ResultKey {
-    version: String,
-    by_meaning: bool,
-    text: String,
-    doc_types: Vec<String>,
-    limit: usize,
-    cert_level: Option<String>,
 }
 
 impl Knowledge {
@@ -454,14 +444,7 @@ impl Retriever for Knowledge {
             return Found { passages: Vec::new(), lexical_only: !snapshot.vectors.suffice() };
         }
         let vector = self.query_vector(&snapshot, text).await;
-        let key = ResultKey {
-            version: snapshot.content.version.clone(),
-            by_meaning: vector.is_some(),
-            text: text.to_owned(),
-            doc_types: query.doc_types.clone(),
-            limit: query.limit,
-            cert_level: query.profile.cert_level.clone(),
-        };
+        let key = ResultKey::of(&snapshot, query, text, vector.is_some());
         if let Some(found) = self.results.get(&key) {
             return (*found).clone();
         }

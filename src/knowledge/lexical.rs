@@ -146,6 +146,22 @@ impl LexicalIndex {
         passages.iter().map(likeness).collect()
     }
 
+    /// The passages, sorted, that have each of the terms or what they are slips of; none where one is unknown.
+    pub(crate) fn passages_with(&self, terms: &[String]) -> Vec<u32> {
+        let mut having: Option<Vec<u32>> = None;
+        for term in terms {
+            let frequency = |term| self.postings_of(term).len();
+            let known = self.vocabulary.find(term).or_else(|| self.vocabulary.nearest(term, frequency));
+            let postings = known.map_or(&[][..], |term| self.postings_of(term));
+            let has = |passage: u32| postings.binary_search_by_key(&passage, |posting| posting.passage()).is_ok();
+            having = Some(match having {
+                None => postings.iter().map(|posting| posting.passage()).collect(),
+                Some(before) => before.into_iter().filter(|passage| has(*passage)).collect(),
+            });
+        }
+        having.unwrap_or_default()
+    }
+
     /// The share of a term's passages that have it in their title, heading or keywords.
     fn named_share(&self, term: u32) -> f32 {
         self.named_shares.get(term as usize).copied().unwrap_or(0.0)

@@ -22,6 +22,8 @@ pub struct Fusion {
     pub least: f32,
     /// The same while words alone are searched; shared words say less than shared meaning.
     pub least_by_words: f32,
+    /// By how much another type's passage must be ahead in the order for the types asked for to be left.
+    pub elsewhere: f32,
     /// A passage less confident than this share of the best one is left out.
     pub relative: f32,
 }
@@ -36,6 +38,7 @@ impl Default for Fusion {
             depth: 200,
             least: 0.47,
             least_by_words: 0.47,
+            elsewhere: 0.2,
             relative: 0.5,
         }
     }

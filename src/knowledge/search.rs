@@ -1,6 +1,6 @@
 //! The retriever: ranks, joins neighbours, drops repetitions, and abstains.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use dovvybuddy_core::knowledge::{Found, Passage, Query};
@@ -16,6 +16,35 @@ const MOST_PASSAGES: usize = 50;
 const SAME_DOCUMENT: f32 = 0.93;
 /// Passages that share this much of their words say the same.
 const NEAR_DUPLICATE: f32 = 0.8;
+
+/// All that a search's result depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct ResultKey {
+    version: String,
+    by_meaning: bool,
+    text: String,
+    doc_types: Vec<String>,
+    also_elsewhere: bool,
+    names: Vec<String>,
+    limit: usize,
+    cert_level: Option<String>,
+}
+
+impl ResultKey {
+    /// The key of a query for `text`, searched in a snapshot with or without vectors.
+    pub(crate) fn of(snapshot: &Snapshot, query: &Query, text: &str, by_meaning: bool) -> Self {
+        Self {
+            version: snapshot.content.version.clone(),
+            by_meaning,
+            text: text.to_owned(),
+            doc_types: query.doc_types.clone(),
+            also_elsewhere: query.also_elsewhere,
+            names: query.names.clone(),
+            limit: query.limit,
+            cert_level: query.profile.cert_level.clone(),
+        }
+    }
+}
 
 /// Searches a snapshot: among the document types asked for, and where they hold nothing, among all. The router
 /// may be wrong about whose subject a question is; the content is not.
@@ -37,10 +66,15 @@ fn search_types(
     let content = &snapshot.content;
     let vectors = vector.filter(|_| snapshot.vectors.suffice()).map(|vector| (&*snapshot.vectors, vector));
     let lexical_only = vectors.is_none();
-    let allowed = content.allowed(doc_types);
+    let inside = content.allowed(doc_types);
+    let allowed = if query.also_elsewhere { content.allowed(&[]) } else { inside.clone() };
     let selection = content.sites.select(&query.text, &query.profile);
     let analyzer = Analyzer::default();
     let mut candidates = rank::rank(content, vectors, &analyzer, &query.text, &allowed, &selection.passages, fusion);
+    if query.also_elsewhere && !doc_types.is_empty() {
+        keep_types(&mut candidates, &inside, fusion.elsewhere);
+    }
+    keep_named(content, &analyzer, &query.names, &mut candidates);
     if !selection.boosts.is_empty() {
         for candidate in &mut candidates {
             let path = content.passages.get(candidate.passage as usize).map(|passage| &*passage.document.path);
@@ -48,6 +82,10 @@ fn search_types(
                 candidate.fused += boost;
                 // A place that was asked for by name or by its data is what is asked.
                 candidate.confidence = (candidate.confidence + boost * 0.9).clamp(0.0, 1.0);
+            }
+            if selection.leads.contains(&candidate.passage) {
+                candidate.fused += LEAD;
+                candidate.confidence = (candidate.confidence + LEAD).clamp(0.0, 1.0);
             }
         }
         candidates.sort_by(|left, right| right.fused.total_cmp(&left.fused));
@@ -57,6 +95,41 @@ fn search_types(
     let passages = choose(content, candidates, limit, least, fusion.relative);
     Found { passages, lexical_only }
 }
+
+/// What a passage gains that names or introduces the dive sites which are asked for.
+const LEAD: f32 = 0.4;
+
+/// Leaves out other types than those wanted, unless one of them is clearly ahead of all that are. The router may be
+/// wrong about whose subject a question is; the content is not.
+fn keep_types(candidates: &mut Vec<Candidate>, inside: &[bool], ahead: f32) {
+    let is_inside = |candidate: &Candidate| inside.get(candidate.passage as usize).copied().unwrap_or(false);
+    let best = |wanted: bool| {
+        let fused = candidates.iter().filter(|candidate| is_inside(candidate) == wanted).map(|found| found.fused);
+        fused.fold(0.0, f32::max)
+    };
+    if best(false) <= best(true) + ahead {
+        candidates.retain(is_inside);
+    }
+}
+
+/// Leaves out what knows nothing of the names that are asked for. Destinations and sites that have documents of their
+/// own are weighed by [`Sites`](crate::sites::Sites) instead: much on them does not repeat their name.
+fn keep_named(content: &Content, analyzer: &Analyzer, names: &[String], candidates: &mut Vec<Candidate>) {
+    for name in names.iter().filter(|name| !content.sites.knows(name)) {
+        let terms = analyzer.terms(name);
+        let special: Vec<String> = terms.iter().filter(|term| !COMMON.contains(&term.as_str())).cloned().collect();
+        let having = content.lexical.passages_with(if special.is_empty() { &terms } else { &special });
+        let document = |passage: u32| content.passages.get(passage as usize).map(|passage| passage.document.number);
+        let documents: HashSet<usize> = having.into_iter().filter_map(document).collect();
+        candidates.retain(|found| document(found.passage).is_some_and(|number| documents.contains(&number)));
+    }
+}
+
+/// Terms in the names of many animals and places.
+const COMMON: &[&str] = &[
+    "shark", "ray", "whale", "fish", "turtl", "sea", "reef", "island", "rock", "bay", "point", "wreck", "blue", "hole",
+    "white", "black", "great", "north", "south", "ss", "coral", "pygmi", "giant", "mola", "manta",
+];
 
 fn choose(content: &Content, candidates: Vec<Candidate>, limit: usize, least: f32, relative: f32) -> Vec<Passage> {
     let best = candidates.iter().take(limit).map(|candidate| candidate.confidence).fold(0.0, f32::max);

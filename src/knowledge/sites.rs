@@ -47,6 +47,11 @@ const SEEKING: [&str; 16] = [
     "liveaboard",
     "which",
 ];
+/// Words for dive sites in a question that asks for several.
+const SITES: [&str; 9] = ["sites", "spots", "dives", "wrecks", "reefs", "pinnacles", "walls", "caves", "wreck"];
+/// Words by which a question asks for some of them.
+const CHOOSING: [&str; 10] =
+    ["best", "top", "good", "which", "what", "famous", "favourite", "recommend", "where", "list"];
 /// Places and sites whose passages are added to the candidates.
 const MOST_ADDED: usize = 48;
 
@@ -68,6 +73,8 @@ struct Row {
     level: Option<u8>,
     kinds: Vec<String>,
     passages: Vec<u32>,
+    /// Of a site the passage that introduces it, of a destination the one that names most of its sites.
+    lead: Option<u32>,
 }
 
 /// The conditions in a question.
@@ -78,6 +85,10 @@ pub(crate) struct Conditions {
     level: Option<u8>,
     kinds: Vec<&'static str>,
     seeking: bool,
+    /// Dive sites are spoken of.
+    sites: bool,
+    /// Some of many are sought.
+    chooses: bool,
 }
 
 /// How the documents of the fitting and the unfitting places are to be weighed.
@@ -87,6 +98,8 @@ pub(crate) struct Selection {
     pub(crate) boosts: HashMap<String, f32>,
     /// Passages to be weighed even if no search finds them.
     pub(crate) passages: Vec<u32>,
+    /// Those of them that name or introduce the dive sites of a place, where its sites are asked for.
+    pub(crate) leads: Vec<u32>,
 }
 
 impl Sites {
@@ -106,8 +119,19 @@ impl Sites {
         let mut rows = self.rows.clone();
         for row in &mut rows {
             row.passages = by_path.get(row.path.as_str()).cloned().unwrap_or_default();
+            row.lead = row.passages.first().copied().filter(|_| row.is_site);
+        }
+        let leads: Vec<Option<u32>> = rows.iter().map(|row| listing(row, &rows, passages)).collect();
+        for (row, lead) in rows.iter_mut().zip(leads) {
+            row.lead = row.lead.or(lead);
         }
         Self { rows }
+    }
+
+    /// Whether a destination or site goes by this name.
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        let words = words_of(name);
+        self.rows.iter().any(|row| row.is_named(&words))
     }
 
     /// Weighs the places for a question; nothing when it asks for no place.
@@ -142,6 +166,16 @@ impl Sites {
             };
             if boost != 0.0 {
                 selection.boosts.insert(row.path.clone(), boost);
+            }
+            if conditions.sites
+                && conditions.chooses
+                && !places.is_empty()
+                && is_there
+                && named_sites.is_empty()
+                && boost > 0.0
+            {
+                selection.leads.extend(row.lead);
+                selection.passages.extend(row.lead);
             }
             if boost > 0.2 && selection.passages.len() < MOST_ADDED {
                 selection.passages.extend(row.passages.iter().take(MOST_ADDED - selection.passages.len()));
@@ -210,6 +244,8 @@ impl Conditions {
             let singular = word.strip_suffix('s').unwrap_or(word);
             found.kinds.extend(SITE_TYPES.into_iter().filter(|kind| *kind == word || *kind == singular));
             found.seeking |= SEEKING.contains(&word.as_str());
+            found.sites |= SITES.contains(&word.as_str());
+            found.chooses |= CHOOSING.contains(&word.as_str());
             let level = match (before, word.as_str()) {
                 (_, "beginner" | "beginners" | "novice" | "newbie" | "easy") | ("open", "water") => Some(1),
                 ("advanced", "open") | (_, "advanced" | "aow") => Some(2),
@@ -260,6 +296,17 @@ impl Conditions {
         }
         if asked > 0.0 { sum / asked } else { 0.0 }
     }
+}
+
+/// The passage of a destination that names most of its sites, if any names several.
+fn listing(row: &Row, rows: &[Row], passages: &[Indexed]) -> Option<u32> {
+    let sites: Vec<&Row> = rows.iter().filter(|site| site.is_site && site.destination == row.destination).collect();
+    let named = |number: u32| {
+        let words = passages.get(number as usize).map(|passage| words_of(&passage.text)).unwrap_or_default();
+        sites.iter().filter(|site| site.is_named(&words)).count()
+    };
+    let counted = row.passages.iter().filter(|_| !row.is_site).map(|number| (named(*number), *number));
+    counted.filter(|(count, _)| *count > 1).max_by_key(|(count, number)| (*count, u32::MAX - number)).map(|(_, n)| n)
 }
 
 fn months(row: &Map<String, Value>) -> Vec<u8> {

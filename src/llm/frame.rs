@@ -68,7 +68,6 @@ fn speaks_of_business(brief: &Brief) -> bool {
         "charge",
         "charges",
         "paid",
-        "rate",
         "rates",
         "expensive",
         "cheap",
@@ -81,7 +80,6 @@ fn speaks_of_business(brief: &Brief) -> bool {
         "cancellation",
         "book",
         "booking",
-        "reserve",
         "reservation",
         "available",
         "availability",
@@ -95,13 +93,10 @@ fn speaks_of_business(brief: &Brief) -> bool {
         "timetable",
         "address",
         "phone",
-        "number",
         "email",
         "contact",
         "pickup",
         "pick",
-        "your",
-        "ur",
         "shop",
         "centre",
         "center",
@@ -126,9 +121,21 @@ fn speaks_of_business(brief: &Brief) -> bool {
     if brief.route.lang != Lang::En || brief.asked.text.contains(['$', '€', '£']) {
         return true;
     }
-    let text = brief.asked.text.to_lowercase().replace("open water", "");
+    let mut text = brief.asked.text.to_lowercase();
+    for other in OTHER_SENSES {
+        text = text.replace(other, "");
+    }
+    let text = text;
     text.split(|c: char| !c.is_alphanumeric()).any(|word| WORDS.contains(&word))
         || [
+            "phone number",
+            "your boat",
+            "your course",
+            "your team",
+            "your instructor",
+            "your pool",
+            "your school",
+            "your guide",
             "how much is",
             "how much are",
             "how much for",
@@ -145,6 +152,18 @@ fn speaks_of_business(brief: &Brief) -> bool {
         .iter()
         .any(|words| text.contains(words))
 }
+
+/// Names and set phrases that have a word of business in them and are none.
+const OTHER_SENSES: &[&str] = &[
+    "open water",
+    "open circuit",
+    "open-circuit",
+    "closed circuit",
+    "closed-circuit",
+    "close to",
+    "open ocean",
+    "open sea",
+];
 
 /// Whether the safety agent's words belong to an answer that another agent leads.
 pub(crate) fn wants_safety_note(brief: &Brief) -> bool {

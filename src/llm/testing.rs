@@ -107,6 +107,7 @@ pub(crate) fn brief(text: &str, passages: Vec<Passage>) -> Brief {
             query: text.into(),
             worry: None,
             caution: false,
+            names: Vec::new(),
             beyond_certificate: false,
             forgets: Vec::new(),
             learned: DiverProfile::default(),

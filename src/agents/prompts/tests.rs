@@ -46,6 +46,7 @@ fn brief(library: &PromptLibrary, text: &str, passage: &str) -> Brief {
         query: text.into(),
         worry: None,
         caution: false,
+        names: Vec::new(),
         beyond_certificate: false,
         forgets: Vec::new(),
         learned: DiverProfile::default(),

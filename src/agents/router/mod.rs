@@ -4,8 +4,10 @@
 mod features;
 mod memory;
 mod model;
+mod names;
 mod profile;
 mod query;
+mod search_words;
 mod small_talk;
 mod train;
 
@@ -237,6 +239,7 @@ impl HeuristicRouter {
             also: also(reading, decision.label),
             lang: decision.lang,
             query,
+            names: names::named(reading, &asked.text, decision.label),
             worry,
             beyond_certificate: memory::beyond_certificate(reading, &asked.text, &known),
             forgets,

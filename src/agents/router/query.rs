@@ -2,6 +2,7 @@
 
 use dovvybuddy_core::Lang;
 
+use super::search_words::{self, Found};
 use crate::concept::Concept;
 use crate::emergency::Reading;
 use crate::lexicon::Lexicon;
@@ -25,7 +26,13 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
         query.push(' ');
     }
     query.push_str(&without_times_of_day(&without_courtesies(text, reading)));
+    let found = search_words::find(&Message::read(text).text, reading.lang());
     if reading.lang() == Lang::En {
+        query = without_what_is_excluded(&query);
+        for found in &found {
+            query.push(' ');
+            query.push_str(found.words);
+        }
         for (concept, words) in PLAINLY {
             let said = text.to_lowercase();
             let stem = |word: &'static str| word.get(..6).unwrap_or(word);
@@ -48,6 +55,7 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
         }
     } else {
         let mut english = terms(reading);
+        english.extend(found.iter().map(|found| found.words.to_owned()));
         if let Some(earlier) = earlier {
             let before = Message::read(earlier);
             english.extend(terms(&before.reading(before.signs.detect(Some(reading.lang())).lang)));
@@ -58,7 +66,7 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
                 seen.push(term);
             }
         }
-        if understood(text, reading, seen.len()) {
+        if understood(text, reading, &found, seen.len()) {
             query = in_latin(&query);
         }
         for term in seen {
@@ -71,11 +79,14 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
 
 /// Whether the lexicon knows most of what a text in another script says: then the English words stand for it.
 /// Letters that the passages and the model of meanings do not know would only blur the search.
-fn understood(text: &str, reading: &Reading, terms: usize) -> bool {
+fn understood(text: &str, reading: &Reading, found: &[Found], terms: usize) -> bool {
     let message = Message::read(text);
     let units = &message.text.units;
     let tells = |unit: &&String| !unit.is_ascii() && !unit.chars().all(|c| matches!(c, '\u{3041}'..='\u{309f}' | 'ー'));
-    let known = |at: usize| reading.hits().iter().any(|hit| (hit.start..hit.end).contains(&at));
+    let known = |at: usize| {
+        reading.hits().iter().any(|hit| (hit.start..hit.end).contains(&at))
+            || found.iter().any(|found| (found.units.0..found.units.1).contains(&at))
+    };
     let telling = units.iter().enumerate().filter(|(_, unit)| tells(unit));
     let (all, found) = telling.fold((0, 0), |(all, found), (at, _)| (all + 1, found + usize::from(known(at))));
     match terms {
@@ -108,6 +119,19 @@ const PLAINLY: &[(Concept, &str)] = &[
     (Concept::Ears, "barotrauma"),
     (Concept::Month, "best season"),
 ];
+
+/// The text without what it sets aside: "the scuba diver card, not open water" does not ask about Open Water.
+fn without_what_is_excluded(text: &str) -> String {
+    let Some((kept, excluded)) = text.split_once(", not ") else { return text.to_owned() };
+    let ends = excluded.find([',', '.', '?', '!', ';']);
+    let rest = ends.and_then(|at| excluded.get(at..)).unwrap_or_default();
+    // "Not sure if…" and longer clauses say something of their own.
+    let named = excluded.get(..ends.unwrap_or(excluded.len())).unwrap_or_default();
+    if named.split_whitespace().count() > MOST_EXCLUDED { text.to_owned() } else { format!("{kept}{rest}") }
+}
+
+/// The words of a name that is set aside.
+const MOST_EXCLUDED: usize = 4;
 
 /// The text without times of day: who flies at 18:00 does not ask about 18 m.
 fn without_times_of_day(text: &str) -> String {
@@ -257,6 +281,14 @@ mod tests {
     fn what_is_asked_for_is_said_plainly() {
         assert!(query("what do i need for divemaster", Lang::En).contains("prerequisites"));
         assert!(!query("which requirements does divemaster have", Lang::En).contains("prerequisites"));
+    }
+
+    #[test]
+    fn what_is_set_aside_is_not_searched_for() {
+        assert_eq!(without_what_is_excluded("my scuba diver card, not open water"), "my scuba diver card");
+        assert_eq!(without_what_is_excluded("nitrox, not air, at 30 m?"), "nitrox, at 30 m?");
+        let clause = "I like it, not that I would know much about that";
+        assert_eq!(without_what_is_excluded(clause), clause);
     }
 
     #[test]

@@ -163,6 +163,55 @@ async fn where_the_wanted_types_hold_nothing_the_others_are_searched() {
 }
 
 #[tokio::test]
+async fn where_others_answer_clearly_better_the_wanted_types_are_left() {
+    let world = World::new().await;
+    let ask = |text: &str| Query {
+        text: text.into(),
+        doc_types: vec!["safety".into()],
+        also_elsewhere: true,
+        ..Query::default()
+    };
+    let deep = "minimum age of padi open water diver students before flying";
+    let open = world.knowledge.search(&ask(deep)).await;
+    assert_eq!(sources(&open)[0], "certifications/padi/open-water.md");
+    let flying = world.knowledge.search(&ask("how long to wait before flying after several dives")).await;
+    assert!(sources(&flying).iter().all(|source| source.starts_with("safety")), "{flying:?}");
+}
+
+#[tokio::test]
+async fn an_unknown_place_is_not_answered_by_its_kin() {
+    let world = World::new().await;
+    let ask = |names: &[&str]| Query {
+        text: "how is the season in komodo".into(),
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        ..Query::default()
+    };
+    assert!(!world.knowledge.search(&ask(&[])).await.passages.is_empty());
+    assert!(!world.knowledge.search(&ask(&["komodo"])).await.passages.is_empty());
+    assert!(world.knowledge.search(&ask(&["komodo", "pelican point"])).await.passages.is_empty());
+    // A slip in a name that is known is forgiven.
+    assert!(!world.knowledge.search(&ask(&["kommodo"])).await.passages.is_empty());
+    let reefs = Query { text: "reef in komodo".into(), names: vec!["turtle".into()], ..Query::default() };
+    assert_eq!(sources(&world.knowledge.search(&reefs).await), ["destinations/komodo/siaba-besar.md"]);
+}
+
+#[tokio::test]
+async fn a_place_whose_sites_are_asked_for_leads_with_them() {
+    let world = World::new().await;
+    world.write(
+        "destinations/komodo/overview.md",
+        &format!("{KOMODO}\n## Sites\nCastle Rock and Siaba Besar differ.\n"),
+    );
+    world.ingest().await;
+    for question in ["best dive sites in komodo", "which reefs are there in komodo"] {
+        let found = world.ask(question).await;
+        let leads: Vec<&str> = found.passages.iter().take(3).map(|passage| passage.section.as_str()).collect();
+        assert!(!leads.contains(&"When to go"), "{question}: {leads:?}");
+        assert!(leads.contains(&"Sites"), "{question}: {leads:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_same_words_are_given_once() {
     let world = World::new().await;
     world.embed().await;

@@ -6,6 +6,7 @@ use dovvybuddy_core::agent::Brief;
 use dovvybuddy_core::knowledge::Passage;
 use dovvybuddy_core::lang::Lang;
 
+use super::fit;
 use super::months::Months;
 use super::question::Question;
 use super::score::Scores;
@@ -22,6 +23,9 @@ const SURE: f32 = 0.75;
 
 /// Below this score one unknown word is enough to doubt that the passages are about the question.
 const DOUBTFUL: f32 = 0.5;
+
+/// Who asks so wants the words of a short form and nothing else.
+const STANDS_FOR: &[&str] = &["stand for", "stands for", "short for"];
 
 /// Words that may be missing from every passage without telling anything.
 const PLAIN: &[&str] = &[
@@ -80,6 +84,12 @@ pub(crate) fn covered(question: &Question, brief: &Brief, passages: &[Passage], 
     if brief.route.lang != Lang::En {
         // Words of another language hardly occur in English passages; there the search's own view counts.
         return true;
+    }
+    let asked = brief.asked.text.to_lowercase();
+    if STANDS_FOR.iter().any(|words| asked.contains(words))
+        && !passages.iter().any(|passage| fit::spells_out(question, &passage.text))
+    {
+        return false;
     }
     if asks_for_the_unknown(question, &brief.asked.text, passages) {
         return false;
@@ -158,15 +168,19 @@ fn names_the_unknown(question: &Question, brief: &Brief, passages: &[Passage], b
         if is_trip { words(&|p| matches!(p.doc_type.as_str(), "destination" | "dive_site")) } else { known.clone() };
     let names = names(&brief.asked.text);
     // A month is told by the span it lies in.
+    let places_asked = before_a_feature(&brief.asked.text);
     let mut subjects = question.terms.iter().filter(|(term, weight)| *weight >= 1.0 && !Months::names(term));
     subjects.any(|(term, _)| {
         let unknown = question.holds(term, &known) <= 0.0 && known_apart(term, &known);
         let tells =
             term.chars().count() > 3 && !term.chars().any(|c| c.is_ascii_digit()) && !PLAIN.contains(&term.as_str());
-        if names.contains(term) {
+        if places_asked.contains(term) && unknown {
+            true
+        } else if names.contains(term) {
             unknown || question.holds(term, &places) <= 0.0
         } else {
-            unknown && tells && best <= DOUBTFUL
+            // The router's words for what was asked need not stand anywhere.
+            unknown && tells && best <= DOUBTFUL && question.own.contains(term)
         }
     })
 }
@@ -174,6 +188,18 @@ fn names_the_unknown(question: &Question, brief: &Brief, passages: &[Passage], b
 /// A compound that the passages write apart ("freediving", "free diving") is not unknown.
 fn known_apart(term: &str, known: &HashSet<String>) -> bool {
     !known.iter().any(|word| word.len() > 3 && (term.starts_with(word.as_str()) || word.starts_with(term)))
+}
+
+/// The stems of words before a feature of the sea: "pelican point" is a place, however it is written.
+fn before_a_feature(asked: &str) -> HashSet<String> {
+    const FEATURES: &[&str] = &[
+        "point", "bay", "reef", "rock", "rocks", "island", "islands", "wreck", "wall", "atoll", "lagoon", "pass",
+        "shoal",
+    ];
+    let asked = asked.to_lowercase();
+    let words: Vec<&str> = asked.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let pairs = words.iter().zip(words.iter().skip(1));
+    pairs.filter(|(_, feature)| FEATURES.contains(feature)).flat_map(|(word, _)| terms::terms(word)).collect()
 }
 
 /// The stems of words that are written with a capital inside a sentence.
@@ -221,6 +247,20 @@ mod tests {
         assert!(!answers("how much does an Open Water Diver earn", 0.9));
         assert!(answers("what is the depth of an Open Water dive", 0.9));
         assert!(answers("what's the purpose of the PADI Open Water Diver course", 0.9));
+    }
+
+    #[test]
+    fn an_unknown_point_is_no_other_point() {
+        let kin = || vec![passage("Shark Point, Gili", "What it is", "Shark Point is a reef with sharks.", 0.6)];
+        assert!(!choose(&brief("shark point diving", kin()), "").runs.is_empty());
+        assert!(choose(&brief("pelican point diving", kin()), "").runs.is_empty());
+    }
+
+    #[test]
+    fn a_short_form_that_is_not_spelt_out_is_not_covered() {
+        let about = "PADI lists a minimum age of 10 for the Open Water Diver.";
+        let asked = brief("what does padi stand for", vec![passage("PADI Open Water Diver", "Age", about, 0.9)]);
+        assert!(choose(&asked, "").runs.is_empty());
     }
 
     #[test]

@@ -38,12 +38,8 @@ const BRANCHES: &[&str] = &[
 ];
 
 /// The title without what explains it in brackets or after a colon.
-fn name_of(passage: &Passage) -> &str {
+pub(super) fn name_of(passage: &Passage) -> &str {
     passage.title.split(['(', ':']).next().unwrap_or("")
-}
-
-fn asks_for(question: &Question, name: &str) -> bool {
-    question.terms.iter().any(|(term, _)| term == name)
 }
 
 impl About {
@@ -69,8 +65,8 @@ impl About {
                 },
             branch: BRANCHES
                 .iter()
-                .any(|name| terms::term_set(name_of(passage)).contains(*name) && !asks_for(question, name)),
-            to_ask: lower.starts_with("questions to ask") && !question.terms.iter().any(|(term, _)| term == "ask"),
+                .any(|name| terms::term_set(name_of(passage)).contains(*name) && !question.asks_for(name)),
+            to_ask: lower.starts_with("questions to ask") && !question.asks_for("ask"),
         }
     }
 

@@ -18,6 +18,22 @@ pub(crate) enum Kind {
     Temperature,
     /// A pressure.
     Pressure,
+    /// A size or length.
+    Extent,
+    /// A length or a duration: "how long is it" asks for either.
+    Long,
+    /// How fast.
+    Speed,
+    /// How far one sees.
+    Visibility,
+    /// A share of a whole.
+    Share,
+    /// How many times as much.
+    Ratio,
+    /// A year of the calendar.
+    Year,
+    /// Somebody.
+    Who,
     /// A count ("how many dives").
     Count,
     /// A season or date.
@@ -52,11 +68,24 @@ impl Kind {
     /// Units that a fitting sentence holds.
     pub(crate) const fn units(self) -> &'static [Unit] {
         match self {
-            Self::Depth => &[Unit::Metre, Unit::Foot],
+            Self::Depth | Self::Visibility => &[Unit::Metre, Unit::Foot],
             Self::Age => &[Unit::Year],
             Self::Frequency => &[Unit::Day, Unit::Week, Unit::Month, Unit::Year],
             Self::Duration => &[Unit::Minute, Unit::Hour, Unit::Day, Unit::Week, Unit::Month, Unit::Year],
-            Self::Temperature => &[Unit::Celsius, Unit::Fahrenheit],
+            Self::Temperature => &[Unit::Celsius, Unit::Fahrenheit, Unit::Millimetre],
+            Self::Extent => &[Unit::Metre, Unit::Foot, Unit::Centimetre, Unit::Inch, Unit::Kilogram, Unit::Pound],
+            Self::Long => &[
+                Unit::Metre,
+                Unit::Foot,
+                Unit::Centimetre,
+                Unit::Minute,
+                Unit::Hour,
+                Unit::Day,
+                Unit::Week,
+                Unit::Month,
+                Unit::Year,
+            ],
+            Self::Share => &[Unit::Percent],
             Self::Pressure => &[Unit::Bar, Unit::Psi],
             _ => &[],
         }
@@ -71,6 +100,11 @@ impl Kind {
             Self::Frequency => &["everi", "annual", "year", "yearli", "once", "twice", "interv"],
             Self::Temperature => &["temperatur", "water", "degre", "warm", "cold"],
             Self::Pressure => &["pressur", "limit", "bar", "maximum"],
+            Self::Extent => &["length", "grow", "adult", "exceed", "measur", "larg", "largest", "size"],
+            Self::Long => &["take", "last", "length", "long", "durat"],
+            Self::Speed => &["speed", "rate", "fast", "faster", "slowli"],
+            Self::Visibility => &["visibl"],
+            Self::Share => &["percent", "contain", "consist", "share"],
             Self::Count => &["least", "number", "dive", "log"],
             Self::When => &[
                 "januari",
@@ -114,7 +148,7 @@ impl Kind {
             Self::Level => &["level", "suit", "beginn", "advanc", "experi", "reserv", "easi"],
             Self::Access => &["airport", "flight", "reach", "ferri", "boat", "transfer", "fli", "minut", "hour"],
             Self::Sight => &["home", "see", "seen", "shark", "turtl", "show", "known", "common", "live", "meet"],
-            Self::Definition | Self::Open => &[],
+            Self::Ratio | Self::Year | Self::Who | Self::Definition | Self::Open => &[],
         }
     }
 
@@ -123,7 +157,10 @@ impl Kind {
         match self {
             Self::Depth => &["deep", "depth", "limit"],
             Self::Age => &["age", "old", "junior"],
-            Self::Duration => &["long", "time", "soon", "take"],
+            Self::Duration | Self::Long => &["long", "time", "soon", "take"],
+            Self::Extent => &["big", "size", "grow"],
+            Self::Speed => &["fast", "speed", "rate"],
+            Self::Visibility => &["visibl"],
             Self::Frequency => &["servic", "interv", "long", "year", "renew"],
             Self::Temperature => &["temperatur", "cold", "warm"],
             Self::Pressure => &["pressur", "limit"],
@@ -135,7 +172,15 @@ impl Kind {
             Self::Access => &["get", "reach"],
             Self::Sight => &["see"],
             Self::Comparison => &["differ", "compar"],
-            Self::Allowed | Self::HowTo | Self::Why | Self::Definition | Self::Open => &[],
+            Self::Share
+            | Self::Ratio
+            | Self::Year
+            | Self::Who
+            | Self::Allowed
+            | Self::HowTo
+            | Self::Why
+            | Self::Definition
+            | Self::Open => &[],
         }
     }
 
@@ -149,6 +194,14 @@ impl Kind {
                 | Self::Frequency
                 | Self::Temperature
                 | Self::Pressure
+                | Self::Extent
+                | Self::Long
+                | Self::Speed
+                | Self::Visibility
+                | Self::Share
+                | Self::Ratio
+                | Self::Year
+                | Self::Who
                 | Self::Count
                 | Self::When
                 | Self::Where
@@ -161,8 +214,42 @@ impl Kind {
 /// languages.
 const PATTERNS: &[(Kind, &str)] = &[
     (
+        Kind::Ratio,
+        "how many times|how much faster|how much slower|how much bigger|how much larger|how much closer|how much more|\
+         how much denser|times quicker|times faster|wie viel mehr|wie viel schneller|cuántas veces|quantas vezes|\
+         quante volte|combien de fois|rispetto alla|par rapport|en comparación|berapa kali lipat|何倍|几倍|多少倍|กี่เท่า|كم مرة اسرع|كم ضعف",
+    ),
+    (
+        Kind::Speed,
+        "how fast|how quickly|how slow|what speed|ascent rate|wie schnell|quelle vitesse|qué velocidad|\
+         que velocidad|que velocidade|che velocità|seberapa cepat|速度|多快|เร็วแค่ไหน|السرعة|سرعة",
+    ),
+    (
+        Kind::Share,
+        "percent|what fraction|what share|how much oxygen|how much nitrogen|prozent|pourcentage|porcentaje|por ciento|\
+         porcentagem|percentuale|persen|パーセント|割合|百分|比例|含量|เปอร์เซ็นต์|نسبة",
+    ),
+    (
+        Kind::Extent,
+        "how big|how large|how tall|how wide|how high|how heavy|long does it get|long do they get|what size|how huge|\
+         what length|wie groß|wie gross|quelle taille|quelle longueur|qué tamaño|cuánto mide|cuánto miden|\
+         que tamanho|quanto mede|quanto è grand|quanto è lung|seberapa besar|berapa panjang|seberapa panjang|大きさ|\
+         体長|長多大|长多大|有多大|多长|多重|ตัวใหญ่|ยาวแค่ไหน|ใหญ่แค่ไหน|كم طول|كم حجم|ما حجم|ما طول",
+    ),
+    (
+        Kind::Year,
+        "what year|which year|when did|when was|when were|wann wurde|welchem jahr|welches jahr|quelle année|qué año|\
+         que ano|em que ano|che anno|in quale anno|tahun berapa|何年|哪一年|哪年|ปีไหน|ปีอะไร|اي سنة|أي سنة|اي عام|أي عام",
+    ),
+    (
+        Kind::Who,
+        "who invented|who found|who was|who were|who discover|who develop|who made|who built|who creat|who first|who set|\
+         who holds|who wrote|who designed|wer hat|wer war|qui a |quién|quien|quem|chi ha|siapa|誰|谁|ใคร|من اخترع|من اسس|من أسس",
+    ),
+    (
         Kind::Pressure,
-        "partial pressure|po2|what pressure|which pressure|the pressure at|pressure at |how many bar|welcher druck|\
+        "partial pressure|po2|what pressure|absolute pressure|qué presión|que pressão|che pressione|quelle pression|\
+         wasserdruck|berapa tekanan|tekanan di|水圧|気圧|压力|压强|ความดันที่|which pressure|the pressure at|pressure at |how many bar|welcher druck|\
          partialdruck|pression partielle|presión parcial|pressão parcial|pressione parziale|tekanan parsial|分圧|\
          分压|ความดันย่อย|الضغط الجزئي",
     ),
@@ -177,7 +264,7 @@ const PATTERNS: &[(Kind, &str)] = &[
         Kind::Age,
         "how old|what age|minimum age|youngest|year old|which age|maximum age|how young|\
          age limit|too old|too young|wie alt|mindestalter|quel âge|edad|idade|età|umur|usia|何歳|\
-         年齢|多大|几岁|年龄|อายุ|عمر",
+         年齢|多大年|多大可|多大才|孩子多大|几岁|年龄|กี่ขวบ|อายุ|عمر",
     ),
     (
         Kind::Access,
@@ -198,13 +285,18 @@ const PATTERNS: &[(Kind, &str)] = &[
     ),
     (
         Kind::Temperature,
-        "temperature|how warm| degree|°c|how thick|how cold|wie warm|wie kalt|temperatur|\
+        "temperature|how warm| degree|°c|how thick|how cold|wetsuit for|what wetsuit|which wetsuit|what suit|wie warm|wie kalt|temperatur|\
          température|suhu|水温|อุณหภูมิ|حرارة",
     ),
     (
         Kind::Frequency,
         "how often|how frequently|wie oft|tous les combien|cada cuánto|com que frequência|\
-         ogni quanto|seberapa sering|どのくらいの頻度|多久一次|บ่อยแค่ไหน|كم مرة",
+         ogni quanto|seberapa sering|บ่อยแค่ไหน|どのくらいの頻度|多久一次|บ่อยแค่ไหน|كم مرة",
+    ),
+    (
+        Kind::Visibility,
+        "visibility| viz |how clear|sichtweite|visibilité|visibilidad|visibilidade|visibilità|jarak pandang|透明度|\
+         能见度|ทัศนวิสัย|مدى الرؤية",
     ),
     (
         Kind::Comparison,
@@ -219,7 +311,7 @@ const PATTERNS: &[(Kind, &str)] = &[
     ),
     (
         Kind::Count,
-        "how many|how much|how common|how likely|how rare|how big|how large|how heavy|how far|\
+        "how many|how much|how common|how likely|how rare|how far|\
          wie viele|combien|cuántos|cuántas|quantos|quantas|quanti|berapa banyak|いくつ|何本|多少|กี่|\
          كم عدد",
     ),
@@ -230,13 +322,14 @@ const PATTERNS: &[(Kind, &str)] = &[
     ),
     (
         Kind::Sites,
-        "best dive sites|which dive sites|what dive sites|good dive sites|dive spots|best dives|good dives|best sites|\
+        "best dive sites|good wreck|best reefs|top dive|which dive sites|what dive sites|good dive sites|dive spots|best dives|good dives|best sites|\
          best wrecks|top dives|beste tauchplätze|meilleurs sites|mejores inmersiones|mejores puntos|melhores pontos|\
          migliori siti|migliori immersioni",
     ),
     (
         Kind::Where,
-        "where|best place|best spot|dive sites|wreck dives|wo |où |dónde|onde|dove|di mana|どこ|\
+        "where|which country|what country|best place|best spot|dive sites|wreck dives|in welchem land|quel pays|qué país|\
+         que país|quale paese|che paese|negara mana|哪个国家|どこの国|ประเทศไหน|ประเทศอะไร|اي بلد|أي بلد|اي دولة|أي دولة|وين |wo |où |dónde|onde|dove|di mana|どこ|\
          哪里|ที่ไหน|أين",
     ),
     (
@@ -261,7 +354,7 @@ const PATTERNS: &[(Kind, &str)] = &[
     ),
     (
         Kind::Definition,
-        "what is|what's|what are|what does|explain|meaning of|tell me about|was ist|qu'est-ce|\
+        "what is|what's|what are|what does|explain|meaning|stand for|short for| mean|tell me about|was ist|qu'est-ce|\
          qué es|o que é|cos'è|apa itu|とは|什么是|คืออะไร|ما هو|ما هي",
     ),
 ];
@@ -275,9 +368,44 @@ pub(crate) fn kind(asked: &str, query: &str) -> Kind {
     }
     let found = PATTERNS.iter().find(|(_, words)| words.split('|').any(|word| both.contains(word)));
     let kind = found.map_or(Kind::Open, |(kind, _)| *kind);
+    let kind = match kind {
+        // A ship sinks and an agency is founded in a year; seasons have months.
+        Kind::When if EVENTS.iter().any(|event| both.contains(event)) => Kind::Year,
+        Kind::Duration if ["how long is", "how long are", "how long was"].iter().any(|w| both.contains(w)) => {
+            Kind::Long
+        }
+        // A depth may be asked for at a pressure.
+        Kind::Pressure if ["how deep", "max depth", "maximum depth", " mod "].iter().any(|w| both.contains(w)) => {
+            Kind::Depth
+        }
+        kind => kind,
+    };
     // "What is Thailand like in July" asks for the season, whatever its verb.
     let general = matches!(kind, Kind::Open | Kind::Definition | Kind::HowTo | Kind::Allowed);
     if general && !(Months::asked(asked).is_empty() && Months::asked(query).is_empty()) { Kind::When } else { kind }
+}
+
+/// What happens once.
+const EVENTS: &[&str] = &[" sank", " sunk", " sink", "founded", "invented", "discovered", "was built", " born "];
+
+/// What parts the questions of a message.
+const PARTS: &[&str] =
+    &[" and ", " und ", " et ", " y ", " e ", " dan ", "、", "，", ",", ";", "?", "？", "؟", " و", "和", "และ", " ดำ"];
+
+/// The kinds of fact that the parts of a question want besides `first`.
+pub(crate) fn further(asked: &str, first: Kind) -> Vec<Kind> {
+    let mut parts = vec![asked.to_lowercase()];
+    for part in PARTS {
+        parts = parts.iter().flat_map(|text| text.split(part)).map(str::to_owned).collect();
+    }
+    let mut kinds = Vec::new();
+    for part in parts.iter().filter(|_| parts.len() > 1) {
+        let kind = kind(part, "");
+        if kind.wants_a_fact() && kind != first && !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    kinds
 }
 
 #[cfg(test)]

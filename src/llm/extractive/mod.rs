@@ -1,7 +1,9 @@
 //! The answer without a model: the passages' own sentences, chosen for the question and put in order.
 
+mod ages;
 mod candidates;
 mod coverage;
+mod fit;
 mod follow_up;
 mod heading;
 mod kind;
@@ -19,6 +21,7 @@ use dovvybuddy_core::knowledge::Passage;
 use dovvybuddy_core::lang::Lang;
 
 use self::candidates::Candidate;
+use self::kind::Kind;
 use self::question::Question;
 use crate::frame::{self, Frame};
 use crate::text::sentences::Gap;
@@ -127,6 +130,8 @@ impl Answerer for Extractive {
 struct Chosen {
     candidates: Vec<Candidate>,
     runs: Vec<select::Run>,
+    /// It is asked where something is: a site's title says it.
+    where_is: bool,
 }
 
 fn choose(brief: &Brief, said: &str) -> Chosen {
@@ -154,7 +159,7 @@ fn comfort(brief: &Brief) -> Option<Chosen> {
     let candidates = candidates::candidates(&brief.passages);
     let own = candidates.iter().enumerate().filter(|(_, candidate)| candidate.passage == section);
     let run: select::Run = own.map(|(at, _)| at).take(COMFORT).collect();
-    (!run.is_empty()).then(|| Chosen { runs: vec![run], candidates })
+    (!run.is_empty()).then(|| Chosen { runs: vec![run], candidates, where_is: false })
 }
 
 /// With `strict` the sentences must have to do with the question.
@@ -175,7 +180,8 @@ fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool) ->
     let scores = score::rate(&question, passages, &candidates, &tells);
     let covered = !strict || coverage::covered(&question, brief, passages, &scores);
     let runs = if covered { select::select(&question, passages, &candidates, &scores) } else { Vec::new() };
-    Chosen { candidates, runs }
+    let where_is = question.kind == Kind::Where || question.further.contains(&Kind::Where);
+    Chosen { candidates, runs, where_is }
 }
 
 fn write_runs(brief: &Brief, chosen: &Chosen, writer: &mut Writer<'_>) {
@@ -184,15 +190,22 @@ fn write_runs(brief: &Brief, chosen: &Chosen, writer: &mut Writer<'_>) {
         let sentences: Vec<&Candidate> = run.iter().filter_map(|at| chosen.candidates.get(*at)).collect();
         let Some(first) = sentences.first() else { continue };
         let words = sentences.iter().map(|c| measures::in_units_of(&c.text, units(brief)));
-        let piece = if quoted {
+        let words = if quoted {
             format!("“{}” [{}]", words.collect::<Vec<_>>().join(" "), first.passage + 1)
         } else {
             words.map(|words| marked(&words, first.passage)).collect::<Vec<_>>().join(" ")
         };
+        let site = brief.passages.get(first.passage).filter(|_| number == 0 && chosen.where_is).and_then(address);
+        let piece = site.map_or_else(|| words.clone(), |site| format!("{site}: {words}"));
         // The answer and what adds to it from another source read better apart once there are several.
         let gap = if number == 0 || quoted { Gap::Paragraph } else { Gap::Space };
         writer.write(gap, &piece);
     }
+}
+
+/// The title of a dive site where it names the site and the place: "USAT Liberty wreck, Tulamben, Bali".
+fn address(passage: &Passage) -> Option<&str> {
+    (passage.doc_type == "dive_site" && passage.title.contains(", ")).then_some(passage.title.as_str())
 }
 
 fn units(brief: &Brief) -> Option<dovvybuddy_core::session::Units> {

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::ages;
 use super::kind::{self, Kind};
 use super::months::Months;
 use crate::text::terms;
@@ -21,6 +22,14 @@ pub(crate) struct Question {
     pub(crate) counted: Option<String>,
     /// The months it names.
     pub(crate) months: Months,
+    /// What else it asks: "where is it and when did it sink" asks twice.
+    pub(crate) further: Vec<Kind>,
+    /// How old somebody in it is.
+    pub(crate) age: Option<u32>,
+    /// Its words that may be short forms ("EAD"), in lower case.
+    pub(crate) short_forms: Vec<String>,
+    /// The terms of the question as it was asked.
+    pub(crate) own: HashSet<String>,
     /// Terms that mean the same, by the term of the question.
     synonyms: HashMap<String, HashSet<String>>,
 }
@@ -57,7 +66,24 @@ impl Question {
             })
             .collect();
         let months = Months::asked(asked).or(Months::asked(query));
-        Self { kind, terms: weighted, pairs, stars: stars(asked), counted: counted(asked), months, synonyms }
+        Self {
+            kind,
+            terms: weighted,
+            pairs,
+            stars: stars(asked),
+            counted: counted(asked),
+            months,
+            further: kind::further(asked, kind),
+            age: ages::told(asked),
+            short_forms: short_forms(asked),
+            own: words.into_iter().collect(),
+            synonyms,
+        }
+    }
+
+    /// Whether a term is one of the question's.
+    pub(crate) fn asks_for(&self, term: &str) -> bool {
+        self.terms.iter().any(|(own, _)| own == term)
     }
 
     /// How far a set of terms holds this term of the question: 1 itself, less for a synonym.
@@ -120,6 +146,13 @@ fn meant(asked: &str) -> &'static [&'static str] {
     }
 }
 
+/// The words that may be short forms: a few letters each, and no function words.
+fn short_forms(asked: &str) -> Vec<String> {
+    let words = asked.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase);
+    let short = |word: &String| (3..=6).contains(&word.len()) && word.chars().all(|c| c.is_ascii_alphabetic());
+    words.filter(|word| short(word) && !terms::is_stop(word)).collect()
+}
+
 /// "How many logged dives do …" counts dives: the last word before the question goes on.
 fn counted(asked: &str) -> Option<String> {
     let asked = asked.to_lowercase();
@@ -137,8 +170,8 @@ const GENERAL: &[&str] = &[
 
 /// Groups of stems that stand for one another in a diver's question.
 const SYNONYMS: &[&[&str]] = &[
-    &["deep", "depth", "metr", "meter", "m", "ft", "feet", "maximum", "limit"],
-    &["old", "age", "year", "young", "minimum", "junior"],
+    &["deep", "deepest", "depth", "metr", "meter", "m", "ft", "feet", "maximum", "limit"],
+    &["old", "oldest", "age", "year", "young", "youngest", "minimum", "junior"],
     &["kid", "child", "children", "junior", "son", "daughter", "teen", "teenag", "youth"],
     &["fli", "flight", "plane", "airplan", "aircraft", "flew", "altitud"],
     &["long", "durat", "hour", "day", "minut", "week", "last"],
@@ -171,9 +204,12 @@ const SYNONYMS: &[&[&str]] = &[
     &["tank", "cylind", "bottl"],
     &["difficulti", "difficult", "hard", "level", "easi", "beginn"],
     &["see", "seen", "wildlif", "fish", "marin"],
-    &["first", "begin", "start", "appear", "show"],
+    &["first", "begin", "start", "appear", "show", "notic", "earliest"],
     &["mandatori", "compulsori", "requir", "voluntari", "oblig"],
-    &["big", "size", "larg", "largest", "length", "grow", "adult", "exceed"],
+    &[
+        "big", "bigger", "biggest", "size", "larg", "larger", "largest", "length", "longest", "grow", "adult",
+        "exceed", "huge",
+    ],
     &["danger", "risk", "harm", "harmless", "safe"],
     &["invent", "develop", "patent", "built"],
     &["decongest", "pseudoephedrin", "sudaf"],
@@ -185,6 +221,21 @@ const SYNONYMS: &[&[&str]] = &[
     &["licenc", "licens", "card"],
     &["po2", "partial", "pressur"],
     &["hydro", "hydrostat", "test"],
+    &["fast", "faster", "fastest", "speed", "quick", "quicker", "quickli", "rate"],
+    &["venom", "venomous", "poison", "poisonous", "toxin", "toxic", "sting"],
+    &["eat", "feed", "food", "diet", "prey", "hunt"],
+    &["found", "founder", "establish", "creat"],
+    &["sink", "sank", "sunk", "sunken"],
+    &["narcosi", "narcot", "nark", "narc"],
+    &["colour", "color", "red", "yellow", "green"],
+    &["litr", "liter"],
+    &["equalis", "equal", "equaliz"],
+    &["heat", "warm", "warmth"],
+    &["die", "death", "dead", "deadli", "fatal", "kill"],
+    &["countri", "coast", "island", "locat"],
+    &["convuls", "seizur", "fit"],
+    &["male", "dad", "father"],
+    &["femal", "mum", "mom", "mother"],
 ];
 
 fn same_as(term: &str) -> HashSet<String> {
@@ -201,6 +252,16 @@ mod tests {
         assert_eq!(stars("how deep is CMAS 1 star, or cmas 2*?"), [1, 2]);
         assert_eq!(stars("CMAS Three Star Diver"), [3]);
         assert!(stars("a five star resort, one dive").is_empty());
+    }
+
+    #[test]
+    fn a_question_may_ask_twice() {
+        let further = |asked: &str| Question::read(asked, asked).further;
+        assert_eq!(further("where is the thistlegorm and when did she sink"), [Kind::Where]);
+        assert_eq!(further("what age is bubblemaker from and how deep do they go"), [Kind::Age]);
+        assert_eq!(further("how many arms does an octopus have"), []);
+        assert_eq!(further("in welchem Land liegt die Zenobia und wann ist sie gesunken"), [Kind::Where]);
+        assert!(further("how deep is it and how deep may I go").is_empty());
     }
 
     #[test]

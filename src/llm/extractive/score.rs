@@ -4,12 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use dovvybuddy_core::knowledge::Passage;
 
+use super::ages;
 use super::candidates::Candidate;
-use super::heading::About;
+use super::fit::fit;
+use super::heading::{self, About};
 use super::kind::Kind;
 use super::question::{self, Question};
 use crate::text::terms;
-use crate::text::units::Unit;
 
 /// Scores of the candidates of one brief.
 pub(crate) struct Scores {
@@ -36,6 +37,7 @@ pub(crate) fn rate(
     let headings: Vec<(HashSet<String>, HashSet<String>)> =
         passages.iter().map(|p| (terms::term_set(&p.title), terms::term_set(&p.section))).collect();
     let subject = subject(question, passages, &headings);
+    let topic = topic(question, passages, tells);
     let rivals = Rivals::of(question);
     let about: Vec<About> = passages.iter().map(|passage| About::read(question, &weights, passage)).collect();
     let best = passages.iter().map(|p| p.score).fold(f32::EPSILON, f32::max);
@@ -64,12 +66,15 @@ pub(crate) fn rate(
             .sum();
         let own: f32 = weights.iter().zip(&held).map(|(weight, own)| weight * own).sum();
         let passage = passages.get(candidate.passage).map_or(0.0, |p| p.score / best);
-        let beside = subject
-            .iter()
-            .any(|at| held.get(*at).is_some_and(|own| *own <= 0.0) && around.get(*at).is_some_and(|head| *head <= 0.0));
+        let misses = |subjects: &[usize]| {
+            let missed = |all: &[f32], at: usize| all.get(at).is_some_and(|holds| *holds <= 0.0);
+            subjects.iter().any(|at| missed(&held, *at) && missed(&around, *at))
+        };
+        let (beside, off_topic) = (misses(&subject), misses(&topic));
         let relevance = coverage * 0.6
             + own * 0.4
-            + fit(question, candidate)
+            + fit(question, question.kind, candidate)
+            + ages::fit(question, candidate)
             + position(candidate)
             + about.get(candidate.passage).map_or(0.0, |about| about.bonus(candidate.place))
             + phrases(question, candidate) * 0.3
@@ -78,19 +83,23 @@ pub(crate) fn rate(
             - penalties(candidate)
             - if other_stars(&question.stars, &candidate.text) { BESIDE_THE_SUBJECT } else { 0.0 }
             - if beside { BESIDE_THE_SUBJECT } else { 0.0 }
+            - if off_topic { BESIDE_THE_TOPIC } else { 0.0 }
             - if other_animals(question, candidate) { RIVAL } else { 0.0 }
             + rivals.favour(question, headings.get(candidate.passage))
             - rivals.objection(candidate, headings.get(candidate.passage));
         scores.relevance.push(relevance);
         scores.coverage.push(coverage);
         scores.held.push(held);
-        scores.beside.push(beside);
+        scores.beside.push(beside || off_topic);
     }
     scores
 }
 
 /// What a sentence about another subject loses.
 const BESIDE_THE_SUBJECT: f32 = 0.5;
+
+/// What it loses where the subject is no place: other documents may speak of it in other words.
+const BESIDE_THE_TOPIC: f32 = 0.2;
 
 /// What a sentence about another agency or level loses.
 const RIVAL: f32 = 0.25;
@@ -223,6 +232,23 @@ fn subject(question: &Question, passages: &[Passage], headings: &[(HashSet<Strin
     terms.filter(|(_, (term, weight))| *weight >= 1.0 && names_a_place(term)).map(|(at, _)| at).collect()
 }
 
+/// The term of the question that names what the likeliest document is about: what another one says without it is
+/// likely about something else.
+fn topic(question: &Question, passages: &[Passage], tells: &HashMap<String, f32>) -> Vec<usize> {
+    if question.kind == Kind::Comparison {
+        return Vec::new();
+    }
+    // Only what the search believes most, and only words of the diver's own: the router adds general ones.
+    let best = passages.iter().max_by(|a, b| a.score.total_cmp(&b.score));
+    let name = best.map(|passage| terms::term_set(heading::name_of(passage))).unwrap_or_default();
+    let named = |term: &str| name.contains(term) && question.own.contains(term);
+    let terms = question.terms.iter().enumerate();
+    let telling = terms.filter(|(_, (term, weight))| *weight >= 1.0 && named(term));
+    // The most telling of them is the subject; "diver" or "rule" stand in many titles.
+    let rarity = |at: &usize| question.terms.get(*at).and_then(|(term, _)| tells.get(term)).copied().unwrap_or(0.0);
+    telling.map(|(at, _)| at).max_by(|a, b| rarity(a).total_cmp(&rarity(b))).into_iter().collect()
+}
+
 fn term_weights(question: &Question, tells: &HashMap<String, f32>) -> Vec<f32> {
     // A term no passage has at all is worth as much as a seldom one: its absence must show.
     let most = tells.values().copied().fold(1.0, f32::max);
@@ -235,91 +261,6 @@ fn term_weights(question: &Question, tells: &HashMap<String, f32>) -> Vec<f32> {
 fn heading_holds(question: &Question, term: &str, heading: Option<&(HashSet<String>, HashSet<String>)>) -> f32 {
     let Some((title, section)) = heading else { return 0.0 };
     question.holds(term, section).max(question.holds(term, title))
-}
-
-/// The bonus of a sentence that has the kind of fact asked for.
-fn fit(question: &Question, candidate: &Candidate) -> f32 {
-    let kind = question.kind;
-    let units = kind.units();
-    let cue = kind.cues().iter().any(|cue| candidate.terms.contains(*cue));
-    if !units.is_empty() {
-        let measured = match kind {
-            Kind::Depth => measures_depth(question, candidate),
-            Kind::Age => tells_an_age(candidate),
-            _ => candidate.quantities.iter().any(|q| units.contains(&q.unit)),
-        };
-        return match (measured, cue) {
-            (true, true) => 0.55,
-            (true, false) => 0.42,
-            (false, true) => 0.05,
-            (false, false) => -0.05,
-        };
-    }
-    match kind {
-        Kind::Count if counts(question, &candidate.text) => 0.45,
-        Kind::Count if !candidate.quantities.is_empty() => 0.12,
-        Kind::Level | Kind::Access | Kind::Sight if cue => 0.2,
-        Kind::When if candidate.months.meet(question.months) => 0.5,
-        Kind::When if !question.months.is_empty() => 0.0,
-        Kind::When if !candidate.months.is_empty() => 0.4,
-        Kind::Definition if defines(question, &candidate.text) => 0.2,
-        Kind::Allowed if permits(&candidate.text) => 0.2,
-        _ if cue => 0.15,
-        _ => 0.0,
-    }
-}
-
-/// Metres of depth, not of swimming, sight, height or length.
-fn measures_depth(question: &Question, candidate: &Candidate) -> bool {
-    const OTHER: &[&str] = &["swim", "tow", "visibl", "altitud", "sea-level", "apart", "wide", "yard", "long"];
-    let other = OTHER
-        .iter()
-        .any(|word| candidate.terms.contains(*word) && !question.terms.iter().any(|(term, _)| term == word));
-    !other && candidate.quantities.iter().any(|q| matches!(q.unit, Unit::Metre | Unit::Foot))
-}
-
-/// A number of years, or "from age 10", "at 15".
-fn tells_an_age(candidate: &Candidate) -> bool {
-    let speaks_of_age =
-        ["age", "old", "older", "younger", "junior", "children"].iter().any(|w| candidate.terms.contains(*w));
-    candidate
-        .quantities
-        .iter()
-        .any(|q| q.unit == Unit::Year || q.unit == Unit::Bare && speaks_of_age && (5.0..100.0).contains(&q.value))
-}
-
-/// A number directly before what is counted: "at least 40 logged dives".
-fn counts(question: &Question, text: &str) -> bool {
-    const NUMBERS: &[&str] =
-        &["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve", "no"];
-    let Some(counted) = &question.counted else { return text.chars().any(|c| c.is_ascii_digit()) };
-    let words: Vec<String> =
-        text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_lowercase).collect();
-    words.iter().enumerate().any(|(at, word)| {
-        let number = word.chars().all(|c| c.is_ascii_digit()) || NUMBERS.contains(&word.as_str());
-        number && words.get(at + 1..).unwrap_or(&[]).iter().take(4).any(|next| terms::stem(next) == *counted)
-    })
-}
-
-/// "X is …", with X from the question.
-fn defines(question: &Question, text: &str) -> bool {
-    let words: Vec<&str> = text.split_whitespace().take(9).collect();
-    let Some(verb) = words.iter().position(|w| matches!(*w, "is" | "are" | "means" | "describes" | "shows")) else {
-        return false;
-    };
-    // "A BCD is rinsed" tells what is done to it, not what it is.
-    if words.get(verb + 1).is_some_and(|next| next.ends_with("ed")) {
-        return false;
-    }
-    let before = terms::term_set(&words.get(..verb).unwrap_or(&[]).join(" "));
-    question.terms.iter().any(|(term, weight)| *weight >= 1.0 && before.contains(term))
-}
-
-fn permits(text: &str) -> bool {
-    let words: HashSet<String> = text.split(|c: char| !c.is_alphabetic()).map(str::to_lowercase).collect();
-    ["may", "can", "cannot", "should", "must", "allow", "allows", "require", "requires", "need", "not", "minimum"]
-        .iter()
-        .any(|w| words.contains(*w))
 }
 
 /// Which share of the question's pairs of neighbouring terms the sentence has as neighbours too.

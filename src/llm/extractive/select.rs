@@ -3,6 +3,7 @@
 use dovvybuddy_core::knowledge::Passage;
 
 use super::candidates::Candidate;
+use super::fit;
 use super::kind::Kind;
 use super::question::Question;
 use super::score::Scores;
@@ -18,12 +19,17 @@ pub(crate) type Run = Vec<usize>;
 /// order within a passage.
 pub(crate) fn select(question: &Question, passages: &[Passage], candidates: &[Candidate], scores: &Scores) -> Vec<Run> {
     let most = match question.kind {
+        Kind::Sites => 5,
         kind if kind.wants_a_fact() => 3,
         Kind::Allowed | Kind::Requirement | Kind::Definition => 4,
         _ => 5,
     };
-    let mut chosen: Vec<usize> = Vec::new();
-    let mut words = 0;
+    let mut chosen: Vec<usize> = best_next(question, passages, candidates, scores, &[], 0).into_iter().collect();
+    for kind in &question.further {
+        chosen.extend(part(question, *kind, passages, candidates, scores, &chosen));
+    }
+    let most = most.max(chosen.len() + 1);
+    let mut words: usize = chosen.iter().map(|at| words_of(candidates, *at)).sum();
     while chosen.len() < most {
         let Some(next) = best_next(question, passages, candidates, scores, &chosen, words) else { break };
         words += words_of(candidates, next);
@@ -36,6 +42,46 @@ pub(crate) fn select(question: &Question, passages: &[Passage], candidates: &[Ca
     }
     arrange(candidates, &chosen)
 }
+
+/// The sentence for a further part of the question: the best that has its kind of fact, unless what is chosen tells
+/// it already. It comes from the documents that answer the first part, or is nearly as good as what does.
+fn part(
+    question: &Question,
+    kind: Kind,
+    passages: &[Passage],
+    candidates: &[Candidate],
+    scores: &Scores,
+    chosen: &[usize],
+) -> Option<usize> {
+    let tells = |at: usize| candidates.get(at).map_or(0.0, |candidate| fit::fit(question, kind, candidate));
+    if chosen.iter().any(|at| tells(*at) >= fit::HAS_IT) {
+        return None;
+    }
+    let first = candidates.get(*chosen.first()?)?;
+    let source = |candidate: &Candidate| passages.get(candidate.passage).map(|passage| passage.source.as_str());
+    let own = |at: usize| scores.relevance.get(at).copied().unwrap_or(0.0);
+    // What a sentence gains for the first part's kind of fact says nothing of this one.
+    let value = |at: usize, candidate: &Candidate| own(at) - fit::fit(question, question.kind, candidate) + tells(at);
+    let least = |candidate: &Candidate| if source(candidate) == source(first) { 0.0 } else { NEARLY };
+    let best = own(*chosen.first()?);
+    candidates
+        .iter()
+        .enumerate()
+        .filter(|(at, candidate)| {
+            !chosen.contains(at) && tells(*at) >= FOR_A_PART && !repeats(candidates, chosen, candidate)
+        })
+        .filter(|(at, _)| !scores.beside.get(*at).copied().unwrap_or(false))
+        .map(|(at, candidate)| (at, value(at, candidate), least(candidate)))
+        .filter(|(_, value, share)| *value >= best * share)
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+        .map(|(at, ..)| at)
+}
+
+/// What a sentence for a further part of the question must have of its kind of fact.
+const FOR_A_PART: f32 = 0.15;
+
+/// The share of the first part's value that a sentence of another document must have.
+const NEARLY: f32 = 0.7;
 
 fn words_of(candidates: &[Candidate], at: usize) -> usize {
     candidates.get(at).map_or(0, |c| c.words)

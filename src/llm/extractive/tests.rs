@@ -147,3 +147,58 @@ proptest! {
         });
     }
 }
+
+/// The wreck's documents, as the search would find them.
+fn wreck() -> Vec<dovvybuddy_core::knowledge::Passage> {
+    let mut site = passage(
+        "SS Thistlegorm wreck, Red Sea",
+        "What it is",
+        "The SS Thistlegorm is a cargo ship of about 126 m (410 ft). She sank on 6 October 1941. Trucks and motorcycles are still in her holds.",
+        0.9,
+    );
+    site.doc_type = "dive_site".into();
+    let other = passage("SSI Wreck Diving", "", "The SSI Wreck Diving programme is open from age 15.", 0.6);
+    vec![site, other]
+}
+
+#[tokio::test]
+async fn a_question_in_two_parts_gets_both_answers() {
+    let answer = answer(&brief("where is the thistlegorm and when did she sink", wreck())).await;
+    assert!(answer.text.starts_with("SS Thistlegorm wreck, Red Sea: "), "{}", answer.text);
+    assert!(answer.text.contains("1941 [1]"), "{}", answer.text);
+    assert!(!answer.text.contains("SSI"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn the_length_of_a_ship_is_no_time() {
+    let answer = answer(&brief("how long is the thistlegorm", wreck())).await;
+    assert!(answer.text.starts_with("The SS Thistlegorm is a cargo ship of about 126 m"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn what_another_document_says_of_another_subject_is_left_out() {
+    let asthma = "Some people with mild asthma are approved to dive after a physician's assessment. Active asthma is a reason not to dive.";
+    let kids = "Children wear less weight than adults and need a small vest. Kids and parents dive in calm water.";
+    let passages = vec![
+        passage("Asthma and diving", "Can I dive", asthma, 0.8),
+        passage("Diving with children", "Equipment for kids", kids, 0.7),
+    ];
+    let answer = answer(&brief("I had asthma as a kid, can I dive?", passages)).await;
+    assert!(answer.text.starts_with("Some people with mild asthma"), "{}", answer.text);
+    assert!(!answer.text.contains("weight"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn a_word_of_business_in_another_sense_is_no_business() {
+    let passages = vec![passage(
+        "Rebreathers",
+        "What they are",
+        "A closed circuit rebreather recycles the gas, so no bubbles leave it.",
+        0.8,
+    )];
+    let mut asked = brief("closed circuit rebreather: why no bubbles", passages);
+    asked.route.intent = "hours".into();
+    assert!(answer(&asked).await.text.contains("recycles the gas"));
+    asked.asked.text = "when is your shop closed".into();
+    assert!(answer(&asked).await.text.contains("<ask_operator>"));
+}
