@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use dovvybuddy_core::knowledge::{Found, Passage, Query};
 
+use crate::asked_place::asked_place;
 use crate::index::{Content, Snapshot};
 use crate::rank::{self, Candidate, Fusion};
 use crate::text::{self, Analyzer};
@@ -74,7 +75,8 @@ fn search_types(
     if query.also_elsewhere && !doc_types.is_empty() {
         keep_types(&mut candidates, &inside, fusion.elsewhere);
     }
-    keep_named(content, &analyzer, &query.names, &mut candidates);
+    let place = asked_place(&query.text);
+    keep_named(content, &analyzer, query.names.iter().chain(&place), &mut candidates);
     if !selection.boosts.is_empty() {
         for candidate in &mut candidates {
             let path = content.passages.get(candidate.passage as usize).map(|passage| &*passage.document.path);
@@ -114,8 +116,13 @@ fn keep_types(candidates: &mut Vec<Candidate>, inside: &[bool], ahead: f32) {
 
 /// Leaves out what knows nothing of the names that are asked for. Destinations and sites that have documents of their
 /// own are weighed by [`Sites`](crate::sites::Sites) instead: much on them does not repeat their name.
-fn keep_named(content: &Content, analyzer: &Analyzer, names: &[String], candidates: &mut Vec<Candidate>) {
-    for name in names.iter().filter(|name| !content.sites.knows(name)) {
+fn keep_named<'a>(
+    content: &Content,
+    analyzer: &Analyzer,
+    names: impl Iterator<Item = &'a String>,
+    candidates: &mut Vec<Candidate>,
+) {
+    for name in names.filter(|name| !content.sites.knows(name)) {
         let terms = analyzer.terms(name);
         let special: Vec<String> = terms.iter().filter(|term| !COMMON.contains(&term.as_str())).cloned().collect();
         let having = content.lexical.passages_with(if special.is_empty() { &terms } else { &special });

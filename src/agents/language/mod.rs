@@ -12,6 +12,7 @@ use crate::message::Message;
 use crate::text::{self, Text};
 use letters::Letters;
 pub use letters::fit as fit_letters;
+use words::english_subjects;
 pub(crate) use words::function_words;
 
 /// The languages of Latin script.
@@ -36,6 +37,10 @@ const FEW: usize = 6;
 const KNOWN_WORD: f32 = 0.5;
 /// What the letters count, shared among the languages: less than would decide alone.
 const LETTERS: f32 = 0.9;
+
+/// How far another language must be ahead of English where the words don't decide. Names of places and wrecks look like
+/// any language, and are asked about in English most of all.
+const AHEAD: f32 = 0.35;
 
 /// Detects the language of `raw`; `hint` decides when the words don't.
 pub(crate) fn detect(raw: &str, hint: Option<Lang>) -> Detected {
@@ -65,12 +70,13 @@ impl Signs {
         };
         let best = scores.first().copied().unwrap_or((Lang::En, 0.0));
         let sure = best.1 >= SURE;
+        let english = scores.iter().find(|(lang, _)| *lang == Lang::En).map_or(0.0, |(_, score)| *score);
         let lang = match hint {
             // Words that say nothing of their language are in the one expected, whatever its script.
             Some(hint) if !sure => hint,
             // Else a hint wins only against a language that is hardly likelier.
             Some(hint) if scores.iter().any(|(l, s)| *l == hint && *s + 0.3 >= best.1) => hint,
-            _ if best.1 > 0.2 => best.0,
+            _ if sure || best.1 > english + AHEAD => best.0,
             _ => Lang::En,
         };
         let rivals = scores
@@ -84,15 +90,21 @@ impl Signs {
 }
 
 fn scores(raw: &str, text: &Text) -> Vec<(Lang, f32)> {
-    let mut scores: Vec<(Lang, f32)> = LATIN.iter().map(|&lang| (lang, score(lang, raw, text))).collect();
-    let shares = if text.units.len() <= FEW && scores.iter().all(|(_, score)| *score < SURE) {
-        let known = Known::of(text);
-        for ((_, score), words) in scores.iter_mut().zip(known.words()) {
-            *score += words;
+    let known = (text.units.len() <= FEW).then(|| Known::of(text));
+    let is_name = |at: usize| known.as_ref().is_some_and(|known| known.is_name(at));
+    let all: Vec<&str> = text.units.iter().map(String::as_str).collect();
+    // "Playa del Carmen" makes no message Spanish, but "dive" in the name of a course is English.
+    let units: Vec<&str> = all.iter().enumerate().filter(|(at, _)| !is_name(*at)).map(|(_, unit)| *unit).collect();
+    let counted = |lang| if lang == Lang::En { &all } else { &units };
+    let mut scores: Vec<(Lang, f32)> = LATIN.iter().map(|&lang| (lang, score(lang, raw, counted(lang)))).collect();
+    let shares = match known {
+        Some(known) if scores.iter().all(|(_, score)| *score < SURE) => {
+            for ((_, score), words) in scores.iter_mut().zip(known.words()) {
+                *score += words;
+            }
+            Letters::shipped().shares(&units.join(" "))
         }
-        Letters::shipped().shares(&known.without_names(text))
-    } else {
-        Letters::shipped().shares(raw)
+        _ => Letters::shipped().shares(raw),
     };
     for ((_, score), share) in scores.iter_mut().zip(shares) {
         *score += LETTERS * share;
@@ -121,12 +133,6 @@ impl Known {
     fn words(&self) -> [f32; LATIN.len()] {
         let told = |units: &HashSet<usize>| units.iter().filter(|unit| !self.is_name(**unit)).map(|_| KNOWN_WORD).sum();
         std::array::from_fn(|at| self.0.get(at).map_or(0.0, told))
-    }
-
-    /// The words that are no names.
-    fn without_names(&self, text: &Text) -> String {
-        let words = text.units.iter().enumerate().filter(|(at, _)| !self.is_name(*at)).map(|(_, unit)| unit.as_str());
-        words.collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -160,12 +166,14 @@ fn by_script(raw: &str) -> Option<Lang> {
 }
 
 /// How well a Latin language fits: its function words, letters and endings.
-fn score(lang: Lang, raw: &str, text: &Text) -> f32 {
+fn score(lang: Lang, raw: &str, units: &[&str]) -> f32 {
     let (words, endings) = (function_words(lang), endings(lang));
     let mut score = 0.0;
-    for unit in &text.units {
-        if words.contains(unit.as_str()) {
+    for unit in units {
+        if words.contains(unit) {
             score += if unit.len() == 1 { 0.3 } else { 1.0 };
+        } else if lang == Lang::En && english_subjects().contains(unit) {
+            score += KNOWN_WORD;
         } else if unit.len() > 4 && endings.iter().any(|ending| unit.ends_with(ending)) {
             score += 0.4;
         }
@@ -214,6 +222,12 @@ mod tests {
         for (lang, text) in [
             (Lang::En, "how big do they get"),
             (Lang::En, "USAT Liberty wreck depth"),
+            (Lang::En, "bull sharks playa del carmen season"),
+            (Lang::En, "no stop time 60 feet"),
+            (Lang::En, "fernando de noronha visibility"),
+            (Lang::En, "sugar wreck perhentian"),
+            (Lang::Id, "takut hiu"),
+            (Lang::It, "corso nitrox"),
             (Lang::Es, "¿qué requisitos hay para el curso nitrox?"),
             (Lang::De, "Wo kann man im Dezember gut tauchen, max 6h Flug"),
             (Lang::Fr, "puis-je plonger avec des lentilles"),

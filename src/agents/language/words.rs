@@ -14,6 +14,12 @@ pub(crate) fn function_words(lang: Lang) -> &'static HashSet<&'static str> {
     all.get(&lang).unwrap_or_else(|| NONE.get_or_init(HashSet::new))
 }
 
+/// English words of what is asked in few words beside the name of a place or a wreck.
+pub(super) fn english_subjects() -> &'static HashSet<&'static str> {
+    static WORDS: OnceLock<HashSet<&'static str>> = OnceLock::new();
+    WORDS.get_or_init(|| EN_SUBJECTS.split_whitespace().collect())
+}
+
 const fn listed(lang: Lang) -> &'static str {
     match lang {
         Lang::En => EN,
@@ -33,6 +39,14 @@ const EN: &str = "
     should would will wont do does dont doesnt did have has had been be am not this that there any some need get
     got just still about best much many long if so up out now good than then diving dive dived diver feel me him
     them us as by one without help please thanks hi hello while during into off over under too very wait tell
+    no more most other only whether each every between near
+";
+
+const EN_SUBJECTS: &str = "
+    wreck wrecks depth season seasons history visibility level levels month months weather water temperature site
+    sites spot spots steps descent ascent shark sharks whale whales turtles lions caves island islands hole price
+    prices requirements permit permits beginners training limit limits rules number formula time feet years course
+    sunk sank beach shore snorkelling
 ";
 
 const ES: &str = "

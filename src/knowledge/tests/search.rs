@@ -196,6 +196,13 @@ async fn an_unknown_place_is_not_answered_by_its_kin() {
 }
 
 #[tokio::test]
+async fn a_place_that_nobody_knows_has_no_sites_of_another() {
+    let world = World::new().await;
+    assert!(!world.ask("best dive sites in Komodo").await.passages.is_empty());
+    assert!(world.ask("best dive sites in Ghana").await.passages.is_empty());
+}
+
+#[tokio::test]
 async fn a_place_whose_sites_are_asked_for_leads_with_them() {
     let world = World::new().await;
     world.write(
