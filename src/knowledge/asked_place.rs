@@ -10,17 +10,13 @@ const SITES: [&str; 4] = ["sites", "spots", "wrecks", "reefs"];
 /// Words that lead to a place.
 const LEADING: [&str; 6] = ["in", "at", "off", "around", "near", "of"];
 /// Words that end a place.
-const ENDING: [&str; 20] = [
-    "for", "with", "and", "or", "during", "from", "when", "that", "if", "as", "by", "on", "to", "is", "are", "which",
-    "like", "between", "after", "before",
-];
+const ENDING: &str = "for with and or during from when that if as by on to is are which like between after before best";
 /// What stands behind such a word without being a place.
-const NO_PLACE: [&str; 40] = [
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
-    "december", "winter", "summer", "spring", "autumn", "fall", "season", "general", "world", "area", "region",
-    "country", "place", "town", "my", "your", "a", "an", "one", "all", "any", "this", "these", "low", "high", "peak",
-    "night", "water", "sea",
-];
+const NO_PLACE: &str = "
+    january february march april may june july august september october november december winter summer spring autumn
+    fall season general world area region country place town my your a an one all any this these low high peak night
+    water sea
+";
 
 /// The words of the place, in lower case.
 pub(crate) fn asked_place(question: &str) -> Option<String> {
@@ -33,11 +29,15 @@ pub(crate) fn asked_place(question: &str) -> Option<String> {
         .skip(lead + 1)
         .map(String::as_str)
         .skip_while(|word| *word == "the")
-        .take_while(|word| !ENDING.contains(word) && !LEADING.contains(word))
+        .take_while(|word| !lists(ENDING, word) && !LEADING.contains(word))
         .collect();
     let told = place.first().is_some_and(|first| first.chars().all(char::is_alphabetic))
-        && !place.iter().any(|word| NO_PLACE.contains(word));
+        && !place.iter().any(|word| lists(NO_PLACE, word));
     told.then(|| place.join(" "))
+}
+
+fn lists(words: &str, word: &str) -> bool {
+    words.split_whitespace().any(|listed| listed == word)
 }
 
 #[cfg(test)]

@@ -126,7 +126,8 @@ fn speaks_of_business(brief: &Brief) -> bool {
         text = text.replace(other, "");
     }
     let text = text;
-    text.split(|c: char| !c.is_alphanumeric()).any(|word| WORDS.contains(&word))
+    let mut words = text.split(|c: char| !c.is_alphanumeric());
+    words.clone().any(|word| WORDS.contains(&word))
         || [
             "phone number",
             "your boat",
@@ -136,11 +137,6 @@ fn speaks_of_business(brief: &Brief) -> bool {
             "your pool",
             "your school",
             "your guide",
-            "how much is",
-            "how much are",
-            "how much for",
-            "how much does",
-            "how much do",
             "what time",
             "do you have",
             "do you offer",
@@ -151,7 +147,15 @@ fn speaks_of_business(brief: &Brief) -> bool {
         ]
         .iter()
         .any(|words| text.contains(words))
+        || !words.any(|word| MEASURING.split_whitespace().any(|measuring| measuring == word))
+            && ["is", "are", "for", "does", "do"].iter().any(|verb| text.contains(&format!("how much {verb}")))
 }
+
+/// "How much does a blue whale weigh" asks no price.
+const MEASURING: &str = "
+    weigh weighs hold holds double doubles increase increases change changes grow eat eats drink drinks sleep sleeps
+    breathe breathes lift lifts pressure involve
+";
 
 /// Names and set phrases that have a word of business in them and are none.
 const OTHER_SENSES: &[&str] = &[

@@ -201,4 +201,11 @@ async fn a_word_of_business_in_another_sense_is_no_business() {
     assert!(answer(&asked).await.text.contains("recycles the gas"));
     asked.asked.text = "when is your shop closed".into();
     assert!(answer(&asked).await.text.contains("<ask_operator>"));
+
+    let weight = "An aluminium 80 weighs about 14 kg (31 lb) empty.";
+    let mut asked = brief("how much does an aluminium 80 weigh", vec![passage("Tanks", "Weights", weight, 0.8)]);
+    asked.route.intent = "price".into();
+    assert!(answer(&asked).await.text.contains("14 kg"));
+    asked.asked.text = "how much does an aluminium 80 go for".into();
+    assert!(answer(&asked).await.text.contains("<ask_operator>"));
 }
