@@ -36,8 +36,10 @@ use crate::summary::{self, Summary};
 
 /// The agent under whose name emergencies and warnings are given.
 const SAFETY: &str = "safety";
-/// From this score on a passage is believed to answer even what seems to be no diver's question.
+/// From this score on a passage is believed to answer even what seems to be no diver's question,
 const SURELY: f32 = 0.68;
+/// unless the router is surer than this that it is none: a wreck is called "President", and a reef "Washing Machine".
+const DOUBTED: f32 = 0.85;
 /// Documents that answer a worry; where there is none, all are searched.
 const WORRIES: &str = "safety_worry";
 /// The agent under whose name everything fixed is said.
@@ -255,8 +257,8 @@ impl Turns {
 
     /// Whether the content surely speaks of a message that was taken to lie outside diving.
     async fn tells_of(&self, asked: &Asked, route: &Route) -> bool {
-        if route.lang != Lang::En {
-            // The few English words that stand for it would be found, whatever else it says.
+        // Of another language the few English words that stand for it would be found, whatever else it says.
+        if route.lang != Lang::En || route.confidence > DOUBTED {
             return false;
         }
         let query = self.query(&self.ports.agents.agent(&AgentId::new(GENERAL)), asked, route);

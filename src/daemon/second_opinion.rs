@@ -128,6 +128,8 @@ fn redirected(mut route: Route, first: &str, label: &str) -> Route {
     route.state_updates.insert("last_intent".to_owned(), Value::from(label));
     if label == OUT_OF_SCOPE {
         route.to = Destination::OutOfScope;
+        // Nobody doubts it any more.
+        route.confidence = 1.0;
         route.also.clear();
         return route;
     }

@@ -79,6 +79,7 @@ async fn a_schema_from_the_future_is_refused() {
         .execute("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'future', 1, x'00', 1)")
         .await
         .unwrap();
+    connection.execute("UPDATE meta SET value = 9999 WHERE name = 'oldest_program'").await.unwrap();
     connection.close().await.unwrap();
     for command in ["serve", "migrate"] {
         let (code, out, err) = setup.run_for(PATIENCE, &[command]).await;

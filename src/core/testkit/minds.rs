@@ -54,7 +54,7 @@ impl Router for ScriptedRouter {
         };
         Route {
             to,
-            confidence: 0.9,
+            confidence: 0.8,
             intent: "test".into(),
             also: Vec::new(),
             lang: Lang::En,
