@@ -33,6 +33,8 @@ phrases! {
     Help = "help",
     /// The question is about diving but the content does not cover it.
     NotCovered = "not_covered",
+    /// The question asks how things are now (weather, sea, what is open), which no content can know.
+    NoLive = "no_live",
     /// The question is the operator's (prices, hours) and no operator's content answers it.
     AskOperator = "ask_operator",
     /// The question lies outside diving.

@@ -1,6 +1,7 @@
 //! The router: features that mean something, a small linear model over them, and the rules that
 //! read the rest of a [`Route`].
 
+mod beyond;
 mod features;
 mod memory;
 mod model;
@@ -218,7 +219,13 @@ impl HeuristicRouter {
                 None => (Destination::Agent(AgentId::new(decision.label)), decision.margin),
             },
         };
-        let intent = intent(reading, &to, decision.label);
+        // Signs and worries are heard before it is asked whether anybody could know.
+        let hurt = reading.count(|concept| concept.is_grave() || concept.is_suspect()) > 0;
+        let served = matches!(&to, Destination::Agent(agent) if LABELS.contains(&agent.as_str()));
+        let heard = worry.is_none() && !hurt && (served || to == Destination::OutOfScope);
+        let beyond = heard.then(|| beyond::read(&asked.text, decision.lang)).flatten();
+        let margin = if beyond.is_some() { 1.0 } else { margin };
+        let intent = beyond.map_or_else(|| intent(reading, &to, decision.label), |beyond| beyond.intent().to_owned());
         let earlier = history.iter().rev().find(|(role, _)| *role == Role::User).map(|(_, text)| *text);
         let mut query = query::standalone(
             &asked.text,
@@ -236,7 +243,7 @@ impl HeuristicRouter {
         let state_updates = state_updates(&learned, &to, &intent, reading);
         let route = Route {
             confidence: decision.confidence,
-            also: also(reading, decision.label),
+            also: if beyond.is_some() { Vec::new() } else { also(reading, decision.label) },
             lang: decision.lang,
             query,
             names: names::named(reading, &asked.text, decision.label),

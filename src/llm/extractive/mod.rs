@@ -23,6 +23,7 @@ use dovvybuddy_core::lang::Lang;
 use self::candidates::Candidate;
 use self::kind::Kind;
 use self::question::Question;
+use crate::beyond;
 use crate::frame::{self, Frame};
 use crate::text::sentences::Gap;
 use crate::writer::Writer;
@@ -56,7 +57,8 @@ impl Extractive {
         let covered = continues || worried || !chosen.runs.is_empty();
         if chosen.runs.is_empty() {
             if !continues && !worried {
-                self.say(brief, if ask_operator { Phrase::AskOperator } else { Phrase::NotCovered }, writer);
+                let otherwise = if ask_operator { Phrase::AskOperator } else { Phrase::NotCovered };
+                self.say(brief, beyond::phrase(brief).unwrap_or(otherwise), writer);
             }
         } else {
             if brief.route.lang != Lang::En {
@@ -175,6 +177,9 @@ fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool) ->
     if strict && frame::only_the_operator_knows(brief) {
         // A park's fee may be told; a course's days are no answer to what it costs.
         candidates.retain(Candidate::is_business);
+    }
+    if strict && beyond::phrase(brief).is_some() {
+        candidates.retain(|c| passages.get(c.passage).is_some_and(beyond::is_the_operators));
     }
     let tells = candidates::weights(&candidates);
     let scores = score::rate(&question, passages, &candidates, &tells);

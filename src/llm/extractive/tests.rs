@@ -71,6 +71,26 @@ async fn nothing_found_is_said_and_so_is_operator_business() {
 }
 
 #[tokio::test]
+async fn what_no_document_can_know_is_told_by_the_operator_alone() {
+    let mut asked = brief("is the house reef of the school open tomorrow", limits());
+    for (intent, said) in [
+        ("live", "<no_live>"),
+        ("booking", "<ask_operator>"),
+        ("contact", "<not_covered>"),
+        ("market", "<not_covered>"),
+    ] {
+        asked.route.intent = intent.into();
+        let nothing = answer(&asked).await;
+        assert_eq!((nothing.text.as_str(), nothing.covered), (said, false));
+    }
+    asked.route.intent = "live".into();
+    asked.passages[0].doc_type = "faq".into();
+    asked.passages[0].text = "The house reef of our school is open every day from 8:00, tomorrow too.".into();
+    let told = answer(&asked).await;
+    assert!(told.covered && told.text.contains("8:00") && told.text.contains("[1]"), "{}", told.text);
+}
+
+#[tokio::test]
 async fn a_worry_is_acknowledged_even_without_passages() {
     let mut worried = brief("I am scared of deep water", Vec::new());
     worried.route.worry = Some("depth".into());

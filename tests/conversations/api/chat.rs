@@ -200,3 +200,18 @@ async fn a_question_is_found_inside_what_people_write_around_it() {
     }
     daemon.kill().await;
 }
+
+#[tokio::test]
+async fn how_the_sea_is_today_is_not_made_up_from_what_is_usual() {
+    let daemon = Setup::slice().start().await;
+    for text in ["what's the visibility at Blue Corner today?", "did anyone see mantas in Komodo yesterday?"] {
+        let answer = daemon.ask(None, text).await;
+        assert!(answer["message"].as_str().unwrap().contains("no live"), "{answer}");
+        assert_eq!(answer["metadata"]["detectedIntent"], "live", "{answer}");
+        assert_eq!(answer["metadata"]["citations"], json!([]), "{answer}");
+    }
+    let answer = daemon.ask(None, "I dive tomorrow. How deep can a PADI Open Water Diver go?").await;
+    assert!(answer["message"].as_str().unwrap().contains("18 m"), "{answer}");
+    let alarm = daemon.ask(None, "Is the sea flat today? My buddy can't feel his legs after the dive").await;
+    assert_eq!(alarm["metadata"]["emergency"], true, "{alarm}");
+}
