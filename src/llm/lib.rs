@@ -9,6 +9,7 @@ pub mod chain;
 pub mod config;
 pub mod openai;
 
+mod business;
 mod citations;
 mod extractive;
 mod frame;

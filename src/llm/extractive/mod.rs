@@ -23,6 +23,7 @@ use dovvybuddy_core::lang::Lang;
 use self::candidates::Candidate;
 use self::kind::Kind;
 use self::question::Question;
+use crate::business;
 use crate::frame::{self, Frame};
 use crate::text::sentences::Gap;
 use crate::writer::Writer;
@@ -50,7 +51,7 @@ impl Extractive {
         if !continues && let Some(opening) = &frame.opening {
             writer.write(Gap::Paragraph, opening);
         }
-        let ask_operator = frame::only_the_operator_knows(brief);
+        let ask_operator = business::only_the_operator_knows(brief);
         let chosen = choose(brief, writer.text());
         let worried = brief.route.worry.is_some();
         let covered = continues || worried || !chosen.runs.is_empty();
@@ -172,7 +173,7 @@ fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool) ->
         let said: Vec<_> = sentences.iter().map(|s| crate::text::terms::term_set(&s.text)).collect();
         candidates.retain(|c| !said.iter().any(|s| crate::text::terms::share(&c.terms, s) > 0.7));
     }
-    if strict && frame::only_the_operator_knows(brief) {
+    if strict && business::only_the_operator_knows(brief) {
         // A park's fee may be told; a course's days are no answer to what it costs.
         candidates.retain(Candidate::is_business);
     }
