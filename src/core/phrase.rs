@@ -35,6 +35,8 @@ phrases! {
     NotCovered = "not_covered",
     /// The question asks how things are now (weather, sea, what is open), which no content can know.
     NoLive = "no_live",
+    /// Whom to call if there is an emergency after all.
+    IfEmergency = "if_emergency",
     /// The question is the operator's (prices, hours) and no operator's content answers it.
     AskOperator = "ask_operator",
     /// The question lies outside diving.

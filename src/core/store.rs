@@ -147,6 +147,17 @@ impl Schema {
         }
         Err(StoreError::NewerSchema { found: self.version, oldest: self.oldest_program, known })
     }
+
+    /// Tells the log when it is newer than a program that knows schemas up to `known`: allowed, but worth knowing.
+    pub fn tell_if_newer(self, known: i64) {
+        if self.version > known {
+            tracing::info!(
+                schema = self.version,
+                known,
+                "the database's schema is newer than this program's, which may use it"
+            );
+        }
+    }
 }
 
 /// Care of the store itself.

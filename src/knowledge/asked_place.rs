@@ -3,6 +3,7 @@
 //! The router names the places that it knows. What it doesn't know would be answered with the sites of another
 //! place, since those speak of dive sites as well.
 
+use crate::sites::MONTHS;
 use crate::text;
 
 /// Words for dive sites in a question that asks for them.
@@ -13,15 +14,13 @@ const LEADING: [&str; 6] = ["in", "at", "off", "around", "near", "of"];
 const ENDING: &str = "for with and or during from when that if as by on to is are which like between after before best";
 /// What stands behind such a word without being a place.
 const NO_PLACE: &str = "
-    january february march april may june july august september october november december winter summer spring autumn
-    fall season general world area region country place town my your a an one all any this these low high peak night
-    water sea
+    winter summer spring autumn fall season general world area region country place town my your a an one all any this
+    these low high peak night water sea
 ";
 
 /// The words of the place, in lower case.
 pub(crate) fn asked_place(question: &str) -> Option<String> {
-    let mut words = Vec::new();
-    text::words(question, |word| words.push(word.to_owned()));
+    let words = text::list_of_words(question);
     let sites = words.iter().position(|word| SITES.contains(&word.as_str()))?;
     let lead = words.iter().skip(sites).position(|word| LEADING.contains(&word.as_str()))? + sites;
     let place: Vec<&str> = words
@@ -32,7 +31,7 @@ pub(crate) fn asked_place(question: &str) -> Option<String> {
         .take_while(|word| !lists(ENDING, word) && !LEADING.contains(word))
         .collect();
     let told = place.first().is_some_and(|first| first.chars().all(char::is_alphabetic))
-        && !place.iter().any(|word| lists(NO_PLACE, word));
+        && !place.iter().any(|word| MONTHS.contains(word) || lists(NO_PLACE, word));
     told.then(|| place.join(" "))
 }
 

@@ -202,9 +202,8 @@ impl Knowledge {
         stop: &CancellationToken,
     ) -> Result<IngestReport, KnowledgeError> {
         let report = ingest::ingest(&*self.store, &self.config.roots, mode, &*self.clock, progress, stop).await?;
-        if report.changed_anything() {
-            self.reload().await?;
-        }
+        // Nothing may be left to change because another process has just published it.
+        self.reload().await?;
         Ok(report)
     }
 

@@ -232,8 +232,7 @@ impl Sentence<'_> {
         let mut parted = false;
         for token in self.text.split_whitespace().take(*left) {
             *left = left.saturating_sub(1);
-            let mut words: Vec<String> = Vec::new();
-            text::words(token, |word| words.push(word.to_owned()));
+            let mut words = text::list_of_words(token);
             let Some(head) = words.first() else {
                 fresh = true;
                 continue;

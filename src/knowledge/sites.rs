@@ -10,7 +10,7 @@ use crate::front_matter::{list_of, text_of};
 use crate::index::Indexed;
 use crate::text;
 
-const MONTHS: [&str; 12] = [
+pub(crate) const MONTHS: [&str; 12] = [
     "january",
     "february",
     "march",
@@ -136,8 +136,7 @@ impl Sites {
 
     /// Weighs the places for a question; nothing when it asks for no place.
     pub(crate) fn select(&self, question: &str, profile: &DiverProfile) -> Selection {
-        let mut words = Vec::new();
-        text::words(question, |word| words.push(word.to_owned()));
+        let words = text::list_of_words(question);
         let mut conditions = Conditions::read(&words);
         let named: Vec<&Row> = self.rows.iter().filter(|row| row.is_named(&words)).collect();
         if named.is_empty() && conditions.count() < 2 {
@@ -394,9 +393,7 @@ fn aliases(name: &str) -> Vec<Vec<String>> {
 }
 
 fn words_of(name: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    text::words(&name.replace('-', " "), |word| words.push(word.to_owned()));
-    words
+    text::list_of_words(&name.replace('-', " "))
 }
 
 fn distinct(mut names: Vec<Vec<String>>) -> Vec<Vec<String>> {
@@ -458,11 +455,7 @@ mod tests {
 
     #[test]
     fn limits_are_read_in_both_units() {
-        let limit = |question: &str| {
-            let mut words = Vec::new();
-            text::words(question, |word| words.push(word.to_owned()));
-            depth_limit(&words)
-        };
+        let limit = |question: &str| depth_limit(&text::list_of_words(question));
         assert_eq!(limit("wrecks shallower than 20 m"), Some(20.0));
         assert!((limit("no deeper than 60ft").unwrap() - 18.288).abs() < 0.01);
         assert_eq!(limit("a 12 m visibility day"), None);

@@ -91,6 +91,13 @@ pub fn words(text: &str, mut each: impl FnMut(&str)) {
     split(&folded, &mut each);
 }
 
+/// The words of the text as [`words`] tells them.
+pub fn list_of_words(text: &str) -> Vec<String> {
+    let mut list = Vec::new();
+    words(text, |word| list.push(word.to_owned()));
+    list
+}
+
 fn split(text: &str, each: &mut impl FnMut(&str)) {
     let mut start = None;
     let mut dense = false;

@@ -4,19 +4,21 @@
 use dovvybuddy_core::agent::{Brief, Phrase};
 use dovvybuddy_core::knowledge::Passage;
 
-/// What is said instead of an answer, if the question asks for what no document can know.
-pub(crate) fn phrase(brief: &Brief) -> Option<Phrase> {
+/// What is said instead of an answer, if the question asks for what no document can know; else nothing.
+pub(crate) fn phrases(brief: &Brief) -> &'static [Phrase] {
     match &*brief.route.intent {
-        "live" => Some(Phrase::NoLive),
-        "booking" => Some(Phrase::AskOperator),
-        "contact" | "market" => Some(Phrase::NotCovered),
-        _ => None,
+        "live" => &[Phrase::NoLive],
+        // Who asks which chamber is open may need one.
+        "live_help" => &[Phrase::NoLive, Phrase::IfEmergency],
+        "booking" => &[Phrase::AskOperator],
+        "contact" | "market" => &[Phrase::NotCovered],
+        _ => &[],
     }
 }
 
 /// Whether that is all there is to say: the operator has published nothing about it.
 pub(crate) fn nobody_knows(brief: &Brief) -> bool {
-    phrase(brief).is_some() && !brief.passages.iter().any(is_the_operators)
+    !phrases(brief).is_empty() && !brief.passages.iter().any(is_the_operators)
 }
 
 /// Whether the operator says it, who may well know what no document does.

@@ -10,6 +10,7 @@ pub mod config;
 pub mod openai;
 
 mod beyond;
+mod business;
 mod citations;
 mod extractive;
 mod frame;

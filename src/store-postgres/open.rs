@@ -112,13 +112,7 @@ async fn open(options: OpenOptions) -> Outcome<PostgresStore> {
 async fn bring_up(direct: &PgConnectOptions, options: &OpenOptions) -> Outcome<()> {
     let mut conn = direct.clone().connect().await?;
     let Standing { found, known, foreign } = schema::standing(&mut conn).await?;
-    if found.version > known {
-        tracing::info!(
-            schema = found.version,
-            known,
-            "the database's schema is newer than this program's, which may use it"
-        );
-    }
+    found.tell_if_newer(known);
     if found.version < known {
         if !options.migrate {
             return Err(StoreError::OlderSchema { found: found.version, known }.into());

@@ -135,13 +135,7 @@ async fn open(options: OpenOptions) -> Outcome<SqliteStore> {
     let writing = connect.clone().pragma("wal_autocheckpoint", if options.dispatch { "16384" } else { "1000" });
     let mut conn = connect_patiently(&writing).await?;
     let Standing { found, known } = schema::standing(&mut conn).await?;
-    if found.version > known {
-        tracing::info!(
-            schema = found.version,
-            known,
-            "the database's schema is newer than this program's, which may use it"
-        );
-    }
+    found.tell_if_newer(known);
     if found.version < known {
         if !options.migrate {
             return Err(Fault(StoreError::OlderSchema { found: found.version, known }));

@@ -104,13 +104,11 @@ test('an answer goes on after a navigation in its middle', async () => {
   const page = await newPage(browser);
   await page.goto(plain.url);
   await parts(page).launcher.click();
-  await page.route('**/api/chat/stream', async (route) => {
-    // The daemon gets the question, the page leaves before it hears of it.
-    await route.fetch();
-    await route.abort();
-  });
+  // The daemon has the question, and the page leaves before it hears a word of the answer.
+  const taken = new Promise((resolve) => page.route('**/api/chat/stream', (route) => route.fetch().then(resolve)));
   await page.getByRole('textbox', { name: 'Your message' }).fill(FLYING);
   await page.keyboard.press('Enter');
+  await taken;
   await page.locator('.waiting').waitFor();
   await page.unrouteAll({ behavior: 'ignoreErrors' });
   await page.goto(`${plain.url}/another`);

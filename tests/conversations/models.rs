@@ -361,7 +361,7 @@ async fn a_long_conversation_keeps_profile_and_safety_facts_inside_the_budget() 
     daemon.ask(Some(&session), "How deep can a PADI Open Water Diver go?").await;
     let filler = "with a long story around it that nobody needs, told at length and in many words ".repeat(9);
     for n in 0..30 {
-        let question = format!("How deep may an Open Water Diver go on day {n}, {filler}?");
+        let question = format!("Which fish can I see in Komodo on day {n}, {filler}?");
         daemon.ask(Some(&session), &question).await;
     }
     let request = fake.requests().pop().unwrap();

@@ -81,9 +81,7 @@ fn part_of_another(hit: &Hit<Concept>, all: &[Hit<Concept>]) -> bool {
         && all.iter().any(|other| {
             !BUSINESS.contains(&other.concept)
                 && other.concept as usize >= Concept::Agency as usize
-                && other.start <= hit.start
-                && hit.end <= other.end
-                && other.end - other.start > hit.end - hit.start
+                && hit.is_inside(other)
         })
 }
 

@@ -76,6 +76,13 @@ pub(crate) struct Hit<C> {
     pub(crate) pattern: u32,
 }
 
+impl<C> Hit<C> {
+    /// Whether it is only a part of what `other` matched.
+    pub(crate) fn is_inside(&self, other: &Self) -> bool {
+        other.start <= self.start && self.end <= other.end && other.end - other.start > self.end - self.start
+    }
+}
+
 /// Finds many patterns in a text at once.
 ///
 /// Eleven languages have some ten thousand patterns each. They lie in a few flat lists: a list per

@@ -22,6 +22,8 @@ const WORDS: &str = include_str!("../lexicon/beyond.toml");
 pub(super) enum Beyond {
     /// The state of the world now or in the next days: weather, sea, what was seen, what is open.
     Live,
+    /// The same of what helps in an emergency: which chamber is open.
+    Help,
     /// How to reach somebody, or who is to be recommended.
     Contact,
     /// Something to be done or looked up for the diver: a booking, a payment, an order.
@@ -35,6 +37,7 @@ impl Beyond {
     pub(super) const fn intent(self) -> &'static str {
         match self {
             Self::Live => "live",
+            Self::Help => "live_help",
             Self::Contact => "contact",
             Self::Booking => "booking",
             Self::Market => "market",
@@ -88,6 +91,8 @@ signs! {
     Contact = "contact",
     /// Who is called in an emergency, and the diver's own data.
     Helpline = "helpline",
+    /// Where the hurt are treated.
+    Chamber = "chamber",
     /// A booking, an order, a payment of the diver's.
     Book = "book",
     /// Transport, lodging, papers.
@@ -106,16 +111,18 @@ pub(super) fn read(raw: &str, lang: Lang) -> Option<Beyond> {
     let sentences: Vec<Sentence> = sentences(raw).map(|(raw, asks)| words.read(raw, asks)).collect();
     let anywhere = |sign| sentences.iter().any(|sentence| sentence.has(sign));
     let (ours, now) = (anywhere(Sign::Ours), anywhere(Sign::Now));
-    // Whom to call and which chamber is open is for the emergency line to say, and that stands in the content.
+    // Whom to call is for the emergency lines to say, and they stand in the content.
     let helpline = anywhere(Sign::Helpline);
+    let chamber = anywhere(Sign::Chamber);
     let sold = |s: &Sentence| s.has(Sign::Other) || (s.has(Sign::Carrier) && s.has(Sign::Offer));
     let may = |beyond: Beyond| match beyond {
-        Beyond::Contact => !ours && !helpline && sentences.iter().any(|s| s.has(Sign::Contact)),
+        Beyond::Contact => !ours && !helpline && !chamber && sentences.iter().any(|s| s.has(Sign::Contact)),
         Beyond::Booking => sentences.iter().any(Sentence::wants_a_booking),
         Beyond::Market => !ours && !anywhere(Sign::DiveThen) && sentences.iter().any(sold),
+        Beyond::Help => chamber && sentences.iter().any(|s| s.asks_for_the_moment(now)),
         Beyond::Live => !helpline && sentences.iter().any(|s| s.asks_for_the_moment(now)),
     };
-    [Beyond::Contact, Beyond::Booking, Beyond::Market, Beyond::Live].into_iter().find(|beyond| may(*beyond))
+    [Beyond::Contact, Beyond::Booking, Beyond::Market, Beyond::Help, Beyond::Live].into_iter().find(|it| may(*it))
 }
 
 /// The sentences of a text, each with whether a question mark ends it.
@@ -374,6 +381,12 @@ mod tests {
         ] {
             assert_eq!(en(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn which_chamber_is_open_is_no_matter_of_weather() {
+        assert_eq!(en("which chamber is operational tonight, is the Cebu one staffed?"), Some(Beyond::Help));
+        assert_eq!(en("where is the nearest recompression chamber to Koh Tao"), None);
     }
 
     #[test]

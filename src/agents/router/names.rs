@@ -16,10 +16,7 @@ pub(super) fn named(reading: &Reading, text: &str, label: &str) -> Vec<String> {
     };
     let message = Message::read(text);
     let hits: Vec<&Hit<Concept>> = reading.hits().iter().filter(|hit| wanted.contains(&hit.concept)).collect();
-    let inside = |hit: &Hit<Concept>| {
-        let within = |other: &&&Hit<Concept>| other.start <= hit.start && hit.end <= other.end;
-        hits.iter().filter(within).any(|other| other.end - other.start > hit.end - hit.start)
-    };
+    let inside = |hit: &Hit<Concept>| hits.iter().any(|other| hit.is_inside(other));
     // Where a word is known in two ways, the one that gives its plain name stands.
     let plain = |hit: &Hit<Concept>| Lexicon::of(reading.lang()).gloss(hit).is_some();
     let named_otherwise = |hit: &Hit<Concept>| {

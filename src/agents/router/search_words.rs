@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use dovvybuddy_core::Lang;
 
 use crate::language;
-use crate::pattern::{self, Hit, Matcher, PatternError};
+use crate::pattern::{self, Matcher, PatternError};
 use crate::text::{self, Text};
 
 const TABLE: &str = include_str!("../lexicon/search.tsv");
@@ -32,12 +32,8 @@ pub(super) fn find(text: &Text, lang: Lang) -> Vec<Found> {
     let Some(column) = column(lang) else { return Vec::new() };
     let common = language::function_words(lang);
     let hits = column.matcher.find(text, &|word| common.contains(word));
-    let inside = |hit: &Hit<()>| {
-        let within = |other: &Hit<()>| other.start <= hit.start && hit.end <= other.end;
-        hits.iter().any(|other| within(other) && other.end - other.start > hit.end - hit.start)
-    };
     let mut found: Vec<Found> = Vec::new();
-    for hit in hits.iter().filter(|hit| !inside(hit)) {
+    for hit in hits.iter().filter(|hit| !hits.iter().any(|other| hit.is_inside(other))) {
         let words = column.words.get(hit.pattern as usize).copied().unwrap_or_default();
         if !found.iter().any(|known| known.words == words) {
             found.push(Found { units: (hit.start, hit.end), words });

@@ -52,9 +52,11 @@ impl Router for ScriptedRouter {
             text if text.ends_with("pizza") => Destination::OutOfScope,
             _ => Destination::Agent(AgentId::new("retrieval")),
         };
+        // It doubts only that something lies outside.
+        let confidence = if to == Destination::OutOfScope { 0.8 } else { 0.9 };
         Route {
             to,
-            confidence: 0.8,
+            confidence,
             intent: "test".into(),
             also: Vec::new(),
             lang: Lang::En,

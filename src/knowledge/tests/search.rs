@@ -56,6 +56,13 @@ impl Embedder for ByTopic {
     }
 }
 
+async fn open(folder: &TempDir, store: &Arc<MemoryKnowledgeBase>, embedder: &Arc<ByTopic>) -> Arc<Knowledge> {
+    let roots = vec![Root::new("content", folder.path().to_owned())];
+    let config = KnowledgeConfig::new(roots, folder.path().join("data"), Embeddings::None);
+    let (base, model) = (Arc::clone(store), Arc::clone(embedder));
+    Knowledge::open_with(config, base, Arc::new(SystemClock), model).await.unwrap()
+}
+
 struct World {
     folder: TempDir,
     store: Arc<MemoryKnowledgeBase>,
@@ -69,10 +76,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(MemoryKnowledgeBase::new());
         let embedder = Arc::new(ByTopic { fails: AtomicBool::new(false) });
-        let roots = vec![Root::new("content", folder.path().to_owned())];
-        let config = KnowledgeConfig::new(roots, folder.path().join("data"), Embeddings::None);
-        let (base, model) = (Arc::clone(&store), Arc::clone(&embedder));
-        let knowledge = Knowledge::open_with(config, base, Arc::new(SystemClock), model).await.unwrap();
+        let knowledge = open(&folder, &store, &embedder).await;
         let world = Self { folder, store, knowledge, embedder, stop: CancellationToken::new() };
         world.write("certifications/padi/open-water.md", OPEN_WATER);
         world.write("safety/flying.md", NO_FLY);
@@ -272,6 +276,23 @@ async fn a_change_by_another_process_is_noticed_and_equal_words_are_not_embedded
     world.ingest().await;
     assert_eq!(world.embed().await, 0, "the words were embedded before");
     assert_eq!(world.knowledge.version(), before);
+}
+
+/// Two replicas start at once: what the other published between this one's first look and its own ingestion leaves
+/// it nothing to publish, but all the more to search.
+#[tokio::test]
+async fn what_another_process_published_during_the_start_is_searched() {
+    let world = World::new().await;
+    world.write(
+        "safety/silt.md",
+        "---\ndoc_type: safety\ntitle: Silt\n---\n# Silt\n\n## Fins\nFrog kicks stir up less silt.\n",
+    );
+    let other = open(&world.folder, &world.store, &world.embedder).await;
+    world.ingest().await;
+    let report = other.ingest(Mode::Changed, &Silent, &world.stop).await.unwrap();
+    assert!(!report.changed_anything());
+    let found = other.search(&Query { text: "which kick stirs up less silt".into(), ..Query::default() }).await;
+    assert_eq!(sources(&found), ["safety/silt.md"]);
 }
 
 #[tokio::test]

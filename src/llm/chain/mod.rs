@@ -25,8 +25,9 @@ use tokio::time::Instant;
 use self::attempt::{Attempt, Ended};
 use self::budget::Budget;
 use crate::beyond;
+use crate::business;
 use crate::extractive::{self, EXTRACTIVE, Extractive};
-use crate::frame::{self, Frame};
+use crate::frame::Frame;
 use crate::grounding::{Gate, Grounding};
 use crate::writer::Writer;
 
@@ -203,7 +204,7 @@ fn continued(prompt: &Prompt, said: &str) -> Option<Prompt> {
 impl Answerer for Chain {
     async fn answer(&self, brief: &Brief, release: &dyn Release) -> Answer {
         // Without passages no model may say anything, so none is paid for it.
-        let unknowable = frame::only_the_operator_knows(brief) || beyond::nobody_knows(brief);
+        let unknowable = business::only_the_operator_knows(brief) || beyond::nobody_knows(brief);
         if brief.passages.is_empty() || self.members.is_empty() || unknowable {
             return self.extractive.answer(brief, release).await;
         }

@@ -24,6 +24,7 @@ use self::candidates::Candidate;
 use self::kind::Kind;
 use self::question::Question;
 use crate::beyond;
+use crate::business;
 use crate::frame::{self, Frame};
 use crate::text::sentences::Gap;
 use crate::writer::Writer;
@@ -51,14 +52,16 @@ impl Extractive {
         if !continues && let Some(opening) = &frame.opening {
             writer.write(Gap::Paragraph, opening);
         }
-        let ask_operator = frame::only_the_operator_knows(brief);
+        let ask_operator = business::only_the_operator_knows(brief);
         let chosen = choose(brief, writer.text());
         let worried = brief.route.worry.is_some();
         let covered = continues || worried || !chosen.runs.is_empty();
         if chosen.runs.is_empty() {
             if !continues && !worried {
-                let otherwise = if ask_operator { Phrase::AskOperator } else { Phrase::NotCovered };
-                self.say(brief, beyond::phrase(brief).unwrap_or(otherwise), writer);
+                let otherwise = [if ask_operator { Phrase::AskOperator } else { Phrase::NotCovered }];
+                let beyond = beyond::phrases(brief);
+                let said = if beyond.is_empty() { &otherwise } else { beyond };
+                said.iter().for_each(|phrase| self.say(brief, *phrase, writer));
             }
         } else {
             if brief.route.lang != Lang::En {
@@ -174,11 +177,11 @@ fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool) ->
         let said: Vec<_> = sentences.iter().map(|s| crate::text::terms::term_set(&s.text)).collect();
         candidates.retain(|c| !said.iter().any(|s| crate::text::terms::share(&c.terms, s) > 0.7));
     }
-    if strict && frame::only_the_operator_knows(brief) {
+    if strict && business::only_the_operator_knows(brief) {
         // A park's fee may be told; a course's days are no answer to what it costs.
         candidates.retain(Candidate::is_business);
     }
-    if strict && beyond::phrase(brief).is_some() {
+    if strict && !beyond::phrases(brief).is_empty() {
         candidates.retain(|c| passages.get(c.passage).is_some_and(beyond::is_the_operators));
     }
     let tells = candidates::weights(&candidates);

@@ -75,6 +75,7 @@ async fn what_no_document_can_know_is_told_by_the_operator_alone() {
     let mut asked = brief("is the house reef of the school open tomorrow", limits());
     for (intent, said) in [
         ("live", "<no_live>"),
+        ("live_help", "<no_live>\n\n<if_emergency>"),
         ("booking", "<ask_operator>"),
         ("contact", "<not_covered>"),
         ("market", "<not_covered>"),

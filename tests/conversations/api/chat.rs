@@ -131,6 +131,19 @@ async fn an_answer_has_the_agreed_shape_and_rests_on_the_corpus() {
     daemon.kill().await;
 }
 
+/// With hundreds of names in the content (a wreck called President Coolidge, a reef called Washing Machine) words alone
+/// find something for these.
+#[tokio::test]
+async fn what_only_sounds_like_the_content_is_still_another_subject() {
+    let daemon = Setup::new().start().await;
+    for question in ["Who is the president?", "How do I fix my washing machine?", "How tall is Mount Everest?"] {
+        let answer = daemon.ask(None, question).await;
+        assert_eq!(answer["metadata"]["outOfScope"], true, "{answer}");
+        assert_eq!(answer["metadata"]["citations"], json!([]), "{answer}");
+    }
+    daemon.kill().await;
+}
+
 #[tokio::test]
 async fn a_session_goes_on_under_its_id_and_only_under_ids_that_were_issued() {
     let setup = Setup::slice();

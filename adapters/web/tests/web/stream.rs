@@ -36,7 +36,7 @@ async fn events_come_in_order_and_the_tokens_are_the_reply() {
         ["route", "safety", "token", "token", "token", "token", "citation", "citation", "final"]
     );
     let route = &events[0].data;
-    assert_eq!(route["content"], json!({"route": "retrieval", "confidence": 0.8}));
+    assert_eq!(route["content"], json!({"route": "retrieval", "confidence": 0.9}));
     let turn = route["metadata"]["turnId"].as_str().unwrap();
     assert_eq!(events[1].data["content"], json!({"classification": "none"}));
     assert_eq!(events[6].data["content"], "certifications/1.md");

@@ -1,0 +1,79 @@
+//! Whether a question is the operator's own business: prices, hours, bookings, how to reach them.
+
+use dovvybuddy_core::agent::Brief;
+use dovvybuddy_core::lang::Lang;
+
+use crate::beyond;
+
+/// Whether only the operator could answer: the question is theirs, and no content of theirs was found.
+/// Whatever else was found would answer another question, and perhaps with a wrong number.
+pub(crate) fn only_the_operator_knows(brief: &Brief) -> bool {
+    matches!(&*brief.route.intent, "price" | "hours" | "operator")
+        && (brief.route.lang != Lang::En || speaks_of_business(&brief.asked.text))
+        && !brief.passages.iter().any(beyond::is_the_operators)
+}
+
+/// Whether a question in English has a word of business in it; "how much weight" has none. Other
+/// languages are taken at the router's word.
+fn speaks_of_business(question: &str) -> bool {
+    if question.contains(['$', '€', '£']) {
+        return true;
+    }
+    let mut text = question.to_lowercase();
+    for other in OTHER_SENSES {
+        text = text.replace(other, "");
+    }
+    let has = |listed: &str| text.split(|c: char| !c.is_alphanumeric()).any(|word| lists(listed, word));
+    let says = |phrases: &[&str]| phrases.iter().any(|phrase| text.contains(phrase));
+    has(WORDS) || says(PHRASES) || (says(HOW_MUCH) && !has(MEASURING))
+}
+
+fn lists(words: &str, word: &str) -> bool {
+    words.split_whitespace().any(|listed| listed == word)
+}
+
+const WORDS: &str = "
+    price prices pricing cost costs fee fees charge charges paid paying rates expensive cheap cheaper cheapest discount
+    deposit refund euro euros dollar dollars usd eur budget afford money
+    cancel cancellation book booking reservation available availability
+    hours open opening close closed closing schedule timetable today tomorrow tonight weekend sunday monday
+    address phone email contact pickup pick shop centre center operator
+";
+
+const PHRASES: &[&str] = &[
+    "phone number",
+    "your boat",
+    "your course",
+    "your team",
+    "your instructor",
+    "your pool",
+    "your school",
+    "your guide",
+    "what time",
+    "do you have",
+    "do you offer",
+    "do you rent",
+    "do you teach",
+    "do you run",
+    "do you sell",
+];
+
+const HOW_MUCH: &[&str] = &["how much is", "how much are", "how much for", "how much does", "how much do"];
+
+/// "How much does a blue whale weigh" asks no price.
+const MEASURING: &str = "
+    weigh weighs hold holds double doubles increase increases change changes grow eat eats drink drinks sleep sleeps
+    breathe breathes lift lifts pressure involve
+";
+
+/// Names and set phrases that have a word of business in them and are none.
+const OTHER_SENSES: &[&str] = &[
+    "open water",
+    "open circuit",
+    "open-circuit",
+    "closed circuit",
+    "closed-circuit",
+    "close to",
+    "open ocean",
+    "open sea",
+];
