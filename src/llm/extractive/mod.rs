@@ -61,7 +61,9 @@ impl Extractive {
                 let otherwise = [if ask_operator { Phrase::AskOperator } else { Phrase::NotCovered }];
                 let beyond = beyond::phrases(brief);
                 let said = if beyond.is_empty() { &otherwise } else { beyond };
-                said.iter().for_each(|phrase| self.say(brief, *phrase, writer));
+                for phrase in said {
+                    self.say(brief, *phrase, writer);
+                }
             }
         } else {
             if brief.route.lang != Lang::En {
