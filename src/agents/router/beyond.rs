@@ -292,7 +292,7 @@ mod tests {
             "is the town pier open for night dives this week",
             "is the water cold in Silfra at the moment",
             "Is the Blue Hole closed again after the rockfall?",
-            "is the shop on Apo Island open on Christmas day",
+            "is the cave on Apo Island open on Christmas day",
             "any whale sharks around Donsol at the moment",
             "were there mantas at German Channel yesterday",
             "has the Similan park opened yet",
