@@ -21,6 +21,10 @@ impl EmergencyGuard for Calm {
     fn assess(&self, _message: &str, _heard: &Heard) -> Assessment {
         Assessment::Calm
     }
+
+    fn helplines(&self, _message: &str, _heard: &Heard, _lang: Lang) -> String {
+        String::new()
+    }
 }
 
 /// Says as little as a sentence can.

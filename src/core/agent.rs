@@ -89,6 +89,8 @@ pub enum Destination {
     OutOfScope,
     /// A greeting, thanks, "are you a bot?": fixed words suffice.
     Fixed(Phrase),
+    /// The numbers to call in an emergency are asked for; the guard has them.
+    Helplines,
 }
 
 /// An agent as its prompt file describes it.

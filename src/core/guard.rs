@@ -10,6 +10,10 @@ use crate::session::Role;
 pub trait EmergencyGuard: Send + Sync {
     /// Judges `message` in the light of what was heard before.
     fn assess(&self, message: &str, heard: &Heard) -> Assessment;
+
+    /// Whom to call in a diving emergency, a line each, for a diver who asks `message` about it: the numbers
+    /// of the region and the operator's contacts.
+    fn helplines(&self, message: &str, heard: &Heard, lang: Lang) -> String;
 }
 
 /// What the guard knows of the conversation when a message arrives.

@@ -234,6 +234,7 @@ impl Turns {
                 spoken.reply.intent.clone_from(&route.intent);
                 Spoken { outcome: Outcome::OutOfScope, ..spoken }
             }
+            Destination::Helplines => self.whom_to_call(&asked, &route, composer),
             Destination::Agent(agent) => self.answer_as(&agent, asked, route, composer).await,
         };
         if !spoken.reply.citations.is_empty() {
@@ -253,6 +254,15 @@ impl Turns {
                 false
             }
         }
+    }
+
+    /// The numbers for an emergency, asked for while there is none that the guard knows of.
+    fn whom_to_call(&self, asked: &Asked, route: &Route, composer: &Composer<'_>) -> Spoken {
+        let now = self.ports.voice.say(Phrase::IfEmergency, route.lang);
+        let numbers = self.ports.guard.helplines(&asked.text, &heard(asked), route.lang);
+        let mut reply = composer.fixed(&format!("{now}\n\n{numbers}"), SAFETY, route.lang, Safety::Caution);
+        reply.intent.clone_from(&route.intent);
+        Spoken::new(reply, Outcome::Fixed)
     }
 
     /// Whether the content surely speaks of a message that was taken to lie outside diving.

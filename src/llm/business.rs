@@ -20,6 +20,9 @@ fn speaks_of_business(question: &str) -> bool {
         return true;
     }
     let mut text = question.to_lowercase();
+    if CHOOSING.iter().any(|wording| text.contains(wording)) {
+        return false;
+    }
     for other in OTHER_SENSES {
         text = text.replace(other, "");
     }
@@ -57,6 +60,9 @@ const PHRASES: &[&str] = &[
     "do you run",
     "do you sell",
 ];
+
+/// Advice on dive centres in general is wanted.
+const CHOOSING: &[&str] = &["choose a ", "choosing a ", "makes a good ", "recognise a good ", "recognize a good "];
 
 const HOW_MUCH: &[&str] = &["how much is", "how much are", "how much for", "how much does", "how much do"];
 

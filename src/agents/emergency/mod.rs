@@ -145,6 +145,10 @@ impl EmergencyGuard for RuleGuard {
             None => Assessment::Calm,
         }
     }
+
+    fn helplines(&self, message: &str, heard: &Heard, lang: Lang) -> String {
+        self.replies().helplines(message, heard, lang)
+    }
 }
 
 impl RuleGuard {

@@ -180,6 +180,12 @@ impl Replies {
         parts.join("\n\n")
     }
 
+    /// The numbers for somebody who asks for them while nobody is in danger.
+    pub(super) fn helplines(&self, message: &str, heard: &Heard, lang: Lang) -> String {
+        let region = self.region(message, heard);
+        self.sheet(lang).map_or_else(String::new, |sheet| self.numbers(sheet, EmergencyKind::Unspecified, region))
+    }
+
     fn sheet(&self, lang: Lang) -> Option<&Sheet> {
         self.sheets.get(&lang).or_else(|| self.sheets.get(&Lang::En))
     }

@@ -30,6 +30,8 @@ pub(super) enum Beyond {
     Booking,
     /// What others sell or offer: flights, rooms, visas, jobs, shares.
     Market,
+    /// Whom to call in an emergency: no document has the numbers, the guard has.
+    Helplines,
 }
 
 impl Beyond {
@@ -41,6 +43,7 @@ impl Beyond {
             Self::Contact => "contact",
             Self::Booking => "booking",
             Self::Market => "market",
+            Self::Helplines => "helplines",
         }
     }
 }
@@ -89,8 +92,12 @@ signs! {
     Ours = "ours",
     /// Data by which somebody is reached or chosen.
     Contact = "contact",
-    /// Who is called in an emergency, and the diver's own data.
+    /// An emergency, and who is called in one.
     Helpline = "helpline",
+    /// Asks for a number, or whom to call.
+    Dials = "dials",
+    /// The diver's own data.
+    Mine = "mine",
     /// Where the hurt are treated.
     Chamber = "chamber",
     /// A booking, an order, a payment of the diver's.
@@ -111,18 +118,19 @@ pub(super) fn read(raw: &str, lang: Lang) -> Option<Beyond> {
     let sentences: Vec<Sentence> = sentences(raw).map(|(raw, asks)| words.read(raw, asks)).collect();
     let anywhere = |sign| sentences.iter().any(|sentence| sentence.has(sign));
     let (ours, now) = (anywhere(Sign::Ours), anywhere(Sign::Now));
-    // Whom to call is for the emergency lines to say, and they stand in the content.
-    let helpline = anywhere(Sign::Helpline);
-    let chamber = anywhere(Sign::Chamber);
+    let (helpline, chamber, mine) = (anywhere(Sign::Helpline), anywhere(Sign::Chamber), anywhere(Sign::Mine));
     let sold = |s: &Sentence| s.has(Sign::Other) || (s.has(Sign::Carrier) && s.has(Sign::Offer));
     let may = |beyond: Beyond| match beyond {
-        Beyond::Contact => !ours && !helpline && !chamber && sentences.iter().any(|s| s.has(Sign::Contact)),
+        Beyond::Helplines => !ours && !mine && sentences.iter().any(|s| s.has(Sign::Helpline) && s.has(Sign::Dials)),
+        Beyond::Contact => !ours && !helpline && !mine && !chamber && sentences.iter().any(|s| s.has(Sign::Contact)),
         Beyond::Booking => sentences.iter().any(Sentence::wants_a_booking),
         Beyond::Market => !ours && !anywhere(Sign::DiveThen) && sentences.iter().any(sold),
         Beyond::Help => chamber && sentences.iter().any(|s| s.asks_for_the_moment(now)),
-        Beyond::Live => !helpline && sentences.iter().any(|s| s.asks_for_the_moment(now)),
+        Beyond::Live => !helpline && !mine && sentences.iter().any(|s| s.asks_for_the_moment(now)),
     };
-    [Beyond::Contact, Beyond::Booking, Beyond::Market, Beyond::Help, Beyond::Live].into_iter().find(|it| may(*it))
+    [Beyond::Helplines, Beyond::Contact, Beyond::Booking, Beyond::Market, Beyond::Help, Beyond::Live]
+        .into_iter()
+        .find(|it| may(*it))
 }
 
 /// The sentences of a text, each with whether a question mark ends it.
@@ -331,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_persons_data_are_in_no_document_and_a_helpline_is() {
+    fn a_persons_data_are_in_no_document() {
         for text in [
             "Phone number of Bluewater Divers in Key Largo?",
             "what's my guide's whatsapp, he is called Ahmed",
@@ -343,8 +351,6 @@ mod tests {
             assert_eq!(en(text), Some(Beyond::Contact), "{text}");
         }
         for text in [
-            "number to call in a diving emergency",
-            "what's the DAN phone number?",
             "who is the best person to ask about asthma?",
             "what's your phone number",
             "what makes a good instructor",
@@ -353,6 +359,44 @@ mod tests {
             "how many dives for the best certification",
         ] {
             assert_eq!(en(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn whom_to_call_in_an_emergency_is_told_from_what_an_emergency_is() {
+        for (lang, text) in [
+            (Lang::En, "number to call in a diving emergency"),
+            (Lang::En, "what's the DAN phone number?"),
+            (Lang::En, "What number do I call for a diving accident in Egypt?"),
+            (Lang::En, "DAN Europe emergency number"),
+            (Lang::En, "who do we phone if there is an accident on the boat"),
+            (Lang::En, "is there a diving emergency hotline in Thailand"),
+            (Lang::De, "Welche Nummer rufe ich bei einem Tauchunfall in Ägypten an?"),
+            (Lang::De, "Wie lautet die Notrufnummer von DAN?"),
+            (Lang::Es, "¿A qué número llamo si hay un accidente de buceo en México?"),
+            (Lang::Fr, "Quel numéro appeler en cas d'accident de plongée ?"),
+            (Lang::Pt, "Para que número ligo numa emergência de mergulho?"),
+            (Lang::It, "Che numero chiamo in caso di incidente subacqueo?"),
+            (Lang::Id, "nomor darurat penyelaman di Indonesia berapa?"),
+            (Lang::Ja, "ダイビング事故の時の緊急電話番号は？"),
+            (Lang::Th, "เบอร์โทรฉุกเฉินสำหรับนักดำน้ำคืออะไร"),
+            (Lang::Ar, "ما هو رقم الطوارئ للغوص في مصر؟"),
+            (Lang::Zh, "潜水事故应该打什么电话？"),
+        ] {
+            assert_eq!(read(text, lang), Some(Beyond::Helplines), "{text}");
+        }
+        for text in [
+            "what is an emergency ascent",
+            "how many accidents happen each year",
+            "who teaches the emergency first response course",
+            "why do you need the number of an emergency contact",
+            "forget my phone number",
+            "what does DAN insurance cover",
+            "what do I do in an emergency",
+            "is a controlled emergency swimming ascent dangerous",
+            "what's the number of dives for rescue diver",
+        ] {
+            assert_ne!(en(text), Some(Beyond::Helplines), "{text}");
         }
     }
 

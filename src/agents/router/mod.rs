@@ -24,6 +24,7 @@ use crate::concept::Concept;
 use crate::emergency::Reading;
 use crate::language;
 use crate::message::Message;
+use beyond::Beyond;
 use features::Previous;
 pub use model::Model;
 pub use train::{Example, Trainer};
@@ -219,11 +220,13 @@ impl HeuristicRouter {
                 None => (Destination::Agent(AgentId::new(decision.label)), decision.margin),
             },
         };
-        // Signs and worries are heard before it is asked whether anybody could know.
-        let hurt = reading.count(|concept| concept.is_grave() || concept.is_suspect()) > 0;
         let served = matches!(&to, Destination::Agent(agent) if LABELS.contains(&agent.as_str()));
-        let heard = worry.is_none() && !hurt && (served || to == Destination::OutOfScope);
-        let beyond = heard.then(|| beyond::read(&asked.text, decision.lang)).flatten();
+        let read = || beyond::read(&asked.text, decision.lang);
+        let beyond = (served || to == Destination::OutOfScope).then(read).flatten();
+        // Signs and worries are heard before it is asked whether anybody could know; whom to call is told at once.
+        let hurt = reading.count(|concept| concept.is_grave() || concept.is_suspect()) > 0;
+        let beyond = beyond.filter(|beyond| *beyond == Beyond::Helplines || (worry.is_none() && !hurt));
+        let to = if beyond == Some(Beyond::Helplines) { Destination::Helplines } else { to };
         let margin = if beyond.is_some() { 1.0 } else { margin };
         let intent = beyond.map_or_else(|| intent(reading, &to, decision.label), |beyond| beyond.intent().to_owned());
         let earlier = history.iter().rev().find(|(role, _)| *role == Role::User).map(|(_, text)| *text);
@@ -342,7 +345,7 @@ fn intent(reading: &Reading, to: &Destination, label: &str) -> String {
     ];
     match to {
         Destination::Fixed(phrase) => phrase.key().to_owned(),
-        Destination::OutOfScope => label.to_owned(),
+        Destination::OutOfScope | Destination::Helplines => label.to_owned(),
         Destination::Agent(agent) => {
             // Prices, hours and bookings are the operator's only where the whole message is: "how much" and
             // "open" stand in questions about courses and dives, too.

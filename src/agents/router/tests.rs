@@ -41,6 +41,7 @@ fn to(text: &str) -> String {
         Destination::Agent(agent) => agent.to_string(),
         Destination::OutOfScope => "out_of_scope".into(),
         Destination::Fixed(phrase) => phrase.key().into(),
+        Destination::Helplines => "helplines".into(),
     }
 }
 

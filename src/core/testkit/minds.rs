@@ -38,6 +38,10 @@ impl EmergencyGuard for ScriptedGuard {
         }
         Assessment::Calm
     }
+
+    fn helplines(&self, _message: &str, _heard: &Heard, _lang: Lang) -> String {
+        "Diving hotline: 1234".to_owned()
+    }
 }
 
 /// Sends everything to the retrieval agent, except `hello`, which is small talk.

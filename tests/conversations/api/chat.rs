@@ -144,6 +144,27 @@ async fn what_only_sounds_like_the_content_is_still_another_subject() {
     daemon.kill().await;
 }
 
+/// Nobody is in danger, and the numbers are at hand before somebody is.
+#[tokio::test]
+async fn whom_to_call_is_told_with_the_numbers_of_the_region() {
+    let setup = Setup::slice().with("OPERATOR__EMERGENCY_CONTACTS", "Boat +20 100 000");
+    let daemon = setup.start().await;
+    let egypt = daemon.ask(None, "What number do I call for a diving accident in Egypt?").await;
+    assert_eq!(egypt["agentType"], "safety", "{egypt}");
+    let text = egypt["message"].as_str().unwrap();
+    for number in ["Egypt 123", "DAN Europe +39 06 4211 8685", "Boat +20 100 000"] {
+        assert!(text.contains(number), "{number}: {text}");
+    }
+    let session = egypt["sessionId"].as_str();
+    let next = daemon.ask(session, DEPTH).await;
+    assert_ne!(next["metadata"]["citations"], json!([]), "no emergency stands: {next}");
+
+    let german = daemon.ask(None, "Welche Nummer rufe ich bei einem Tauchunfall auf Malta an?").await;
+    let text = german["message"].as_str().unwrap();
+    assert!(text.starts_with("Wenn das ein Notfall ist") && text.contains("112"), "{text}");
+    daemon.kill().await;
+}
+
 #[tokio::test]
 async fn a_session_goes_on_under_its_id_and_only_under_ids_that_were_issued() {
     let setup = Setup::slice();
