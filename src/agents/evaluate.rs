@@ -173,8 +173,8 @@ pub fn predict_all(cases: &[Case], guard: &RuleGuard, router: &HeuristicRouter) 
 
 fn predict(case: &Case, guard: &RuleGuard, router: &HeuristicRouter) -> Row {
     let started = Instant::now();
-    let recent: Vec<(Role, String)> = case.history.iter().map(|turn| (turn.role, turn.content.clone())).collect();
-    let heard = Heard { recent, ..Heard::default() };
+    let by_diver = case.history.iter().filter(|turn| turn.role == Role::User);
+    let heard = Heard { said: by_diver.map(|turn| turn.content.clone()).collect(), ..Heard::default() };
     let alarm = matches!(guard.assess(&case.text, &heard), Assessment::Emergency(_));
     let history: Vec<(Role, &str)> = case.history.iter().map(|turn| (turn.role, turn.content.as_str())).collect();
     let decision = router.label(&case.text, &history, None);

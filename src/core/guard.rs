@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::lang::Lang;
-use crate::session::Role;
 
 /// Recognises an emergency and finds the words for it. Deterministic, without network, model or
 /// store; an assessment takes well under 5 ms.
@@ -19,8 +18,8 @@ pub trait EmergencyGuard: Send + Sync {
 /// What the guard knows of the conversation when a message arrives.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Heard {
-    /// The last messages, oldest first.
-    pub recent: Vec<(Role, String)>,
+    /// What the diver said lately, oldest first.
+    pub said: Vec<String>,
     /// An emergency that stands in this conversation.
     pub standing: Option<StandingEmergency>,
     /// The platform's idea of the diver's language, such as `pt-BR`; its region chooses hotlines.

@@ -132,7 +132,6 @@ impl Handover {
         if !self.store.say_unasked(&words).await? {
             return Ok(None);
         }
-        self.hearing.add(conversation, Role::Assistant, &words.reply.text);
         Ok(Some(turn))
     }
 

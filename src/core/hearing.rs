@@ -1,4 +1,4 @@
-//! What was said lately in each conversation, kept in memory so that the emergency guard can read a
+//! What divers said lately in each conversation, kept in memory so that the emergency guard can read a
 //! message in its light even when the store is gone.
 
 use std::sync::Arc;
@@ -8,11 +8,13 @@ use moka::sync::Cache;
 
 use crate::guard::{Heard, StandingEmergency};
 use crate::ids::ConversationKey;
-use crate::session::{Role, Session};
+use crate::session::Session;
 
-/// How many messages the guard looks back.
+/// How many messages of a conversation are read from the store for it: replies stand between the diver's.
 pub const WINDOW: usize = 8;
-/// How much of each message it keeps.
+/// How many messages of the diver's are kept.
+const KEPT: usize = 4;
+/// How much of each message is kept, in characters.
 const LONGEST: usize = 600;
 
 /// A bounded memory of recent conversations.
@@ -36,9 +38,7 @@ impl Hearing {
     pub fn learn(&self, session: &Session) -> Arc<Heard> {
         let mut heard =
             Heard { standing: session.emergency.clone(), region: session.profile.region.clone(), ..Heard::default() };
-        for message in &session.history {
-            push(&mut heard, message.role, &message.content);
-        }
+        session.said().for_each(|text| push(&mut heard, text));
         let heard = Arc::new(heard);
         self.conversations.insert(session.conversation.clone(), Arc::clone(&heard));
         heard
@@ -49,11 +49,11 @@ impl Hearing {
         self.change(conversation, |_| {});
     }
 
-    /// Appends what was said in a conversation that is remembered. Of another one nothing is known, and
+    /// Appends what the diver said in a conversation that is remembered. Of another one nothing is known, and
     /// half a memory would hide what the store knows.
-    pub fn add(&self, conversation: &ConversationKey, role: Role, text: &str) {
+    pub fn add(&self, conversation: &ConversationKey, text: &str) {
         if self.recall(conversation).is_some() {
-            self.change(conversation, |heard| push(heard, role, text));
+            self.change(conversation, |heard| push(heard, text));
         }
     }
 
@@ -81,11 +81,12 @@ impl Hearing {
     }
 }
 
-fn push(heard: &mut Heard, role: Role, text: &str) {
+fn push(heard: &mut Heard, text: &str) {
     if text.is_empty() {
         return;
     }
-    heard.recent.push((role, text.chars().take(LONGEST).collect()));
-    let surplus = heard.recent.len().saturating_sub(WINDOW);
-    heard.recent.drain(..surplus);
+    let end = text.char_indices().nth(LONGEST).map_or(text.len(), |(at, _)| at);
+    heard.said.push(text.get(..end).unwrap_or(text).to_owned());
+    let surplus = heard.said.len().saturating_sub(KEPT);
+    heard.said.drain(..surplus);
 }

@@ -31,7 +31,7 @@ use crate::lang::Lang;
 use crate::limit::{Allowance, Charge, Dial};
 use crate::pressed::Pressed;
 use crate::reply::Reply;
-use crate::session::{Role, Session};
+use crate::session::Session;
 use crate::store::{Accepted, Store, StoreError};
 
 /// How long the guard waits for what was said before.
@@ -372,7 +372,7 @@ impl Inner {
         failpoint::reached("accepted");
         match accepted {
             Ok(Accepted::New { session, allowance }) => {
-                self.hearing.add(&event.conversation, Role::User, event.content.text());
+                self.hearing.add(&event.conversation, event.content.text());
                 opened.keep();
                 if event.opens_conversation {
                     self.hearing.open(&event.conversation);

@@ -96,7 +96,7 @@ pub(crate) fn language(locale: Option<&str>, session: &Session) -> Lang {
 /// The conversation as the guard may know it.
 pub(crate) fn heard(asked: &Asked) -> Heard {
     Heard {
-        recent: asked.session.history.iter().map(|m| (m.role, m.content.clone())).collect(),
+        said: asked.session.said().map(str::to_owned).collect(),
         standing: asked.session.emergency.clone(),
         locale: asked.locale.clone(),
         region: asked.session.profile.region.clone(),

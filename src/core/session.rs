@@ -41,6 +41,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// What the diver said in it, oldest first.
+    pub fn said(&self) -> impl Iterator<Item = &str> {
+        self.history.iter().filter(|message| message.role == Role::User).map(|message| message.content.as_str())
+    }
+
     /// A session nobody has spoken in yet.
     pub fn open(id: SessionId, conversation: ConversationKey, now: Timestamp) -> Self {
         Self {

@@ -29,7 +29,7 @@ use crate::offers;
 use crate::opening::{heard, language};
 use crate::reply::{Reply, Safety, Versions};
 use crate::report::report;
-use crate::session::{Role, Session};
+use crate::session::Session;
 use crate::spine::Ports;
 use crate::store::{Claim, FinishedTurn, MOST_CRASHES, Outcome, StoreError, Usage};
 use crate::summary::{self, Summary};
@@ -353,9 +353,6 @@ impl Turns {
             }
         }
         failpoint::reached("finished");
-        if !spoken.forgets {
-            self.hearing.add(&claim.conversation, Role::Assistant, &turn.reply.text);
-        }
         report(claim, &turn);
         for citation in turn.reply.citations.iter().cloned() {
             log.push(TurnEvent::Citation(citation));

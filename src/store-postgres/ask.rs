@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::{Executor as _, Postgres};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::connections::Borrowed;
 use crate::fault::{Failure, Fault, Outcome, judge, leads_astray};
 use crate::store::PostgresStore;
 
@@ -81,28 +83,11 @@ impl PostgresStore {
     ) -> Outcome<Vec<PgRow>> {
         let mut tries = Tries::new(repeat, budget);
         loop {
-            let (error, sent) = match tokio::time::timeout_at(tries.until(), self.inner.pool.acquire()).await {
-                Err(_) => return Err(late()),
-                Ok(Err(error)) => (error, false),
-                Ok(Ok(mut conn)) => {
-                    let asked = build(tries.lost).fetch_all(&mut *conn);
-                    match tokio::time::timeout_at(tries.until(), asked).await {
-                        Err(_) => {
-                            // Its answer is still to come; nobody else is to read it.
-                            conn.close_on_drop();
-                            return Err(late());
-                        }
-                        Ok(Ok(rows)) => return Ok(rows),
-                        Ok(Err(error)) => {
-                            if leads_astray(&error) {
-                                conn.close_on_drop();
-                            }
-                            (error, true)
-                        }
-                    }
-                }
-            };
-            tries.again(error, sent).await?;
+            let question = build(tries.lost);
+            let asked = self.tried(&mut tries, |conn| Box::pin(question.fetch_all(conn)));
+            if let Some(rows) = asked.await? {
+                return Ok(rows);
+            }
         }
     }
 
@@ -120,16 +105,60 @@ impl PostgresStore {
     pub(crate) async fn touched(&self, build: impl Fn() -> Question + Send + Sync) -> Outcome<u64> {
         let mut tries = Tries::new(Repeat::Harmless, BUDGET);
         loop {
-            let touched = async {
-                let mut conn = self.inner.pool.acquire().await?;
-                Ok(conn.execute(build()).await?.rows_affected())
-            };
-            match tokio::time::timeout_at(tries.until(), touched).await {
-                Err(_) => return Err(late()),
-                Ok(Ok(rows)) => return Ok(rows),
-                Ok(Err(error)) => tries.again(error, true).await?,
+            let question = build();
+            let asked = self.tried(&mut tries, |conn| conn.execute(question));
+            if let Some(done) = asked.await? {
+                return Ok(done.rows_affected());
             }
         }
+    }
+
+    /// One try; nothing if another one is due.
+    async fn tried<T>(
+        &self,
+        tries: &mut Tries,
+        ask: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, sqlx::Error>> + Send,
+    ) -> Outcome<Option<T>> {
+        let (error, sent) = match timeout_at(tries.until(), self.inner.connections.borrow()).await {
+            Err(_) => return Err(late()),
+            Ok(Err(error)) => (error, false),
+            Ok(Ok(mut conn)) => match timeout_at(tries.until(), ask(conn.begin())).await {
+                Err(_) => {
+                    // Its answer is still to come; nobody else is to read it.
+                    conn.discard();
+                    return Err(late());
+                }
+                Ok(Ok(answer)) => {
+                    conn.settle();
+                    return Ok(Some(answer));
+                }
+                Ok(Err(error)) => {
+                    if self.lost_touch(&error) {
+                        conn.discard();
+                    } else {
+                        conn.settle();
+                    }
+                    (error, true)
+                }
+            },
+        };
+        tries.again(error, sent).await?;
+        Ok(None)
+    }
+
+    /// A connection for several statements that are not repeated.
+    pub(crate) async fn borrow(&self) -> Outcome<Borrowed> {
+        Ok(timeout(BUDGET, self.inner.connections.borrow()).await.map_err(|_| late())??)
+    }
+
+    /// Whether the error tells that the connection leads nowhere, or to a server that takes no writes any more. Then
+    /// the others that were made before do so as well.
+    pub(crate) fn lost_touch(&self, error: &sqlx::Error) -> bool {
+        let lost = judge(error) == Failure::Lost || leads_astray(error);
+        if lost {
+            self.inner.connections.renew();
+        }
+        lost
     }
 }
 
@@ -139,17 +168,25 @@ macro_rules! transaction {
         let mut tries = $crate::ask::Tries::new($repeat, $budget);
         loop {
             let attempt = async {
-                let mut transaction = $store.inner.pool.begin().await?;
-                let $conn: &mut sqlx::postgres::PgConnection = &mut transaction;
-                let done = $body.await?;
-                transaction.commit().await?;
-                Ok::<_, $crate::ask::Trouble>(done)
+                let mut conn = $store.inner.connections.borrow().await?;
+                let mut transaction = sqlx::Connection::begin(conn.begin()).await?;
+                let done = {
+                    let $conn: &mut sqlx::postgres::PgConnection = &mut transaction;
+                    $body.await
+                };
+                match done {
+                    Ok(_) => transaction.commit().await?,
+                    Err(_) => transaction.rollback().await?,
+                }
+                conn.settle();
+                done
             };
             match tokio::time::timeout_at(tries.until(), attempt).await {
                 Err(_) => break Err($crate::fault::Fault::unavailable("the database did not answer in time")),
                 Ok(Ok(done)) => break Ok(done),
                 Ok(Err($crate::ask::Trouble::Data(fault))) => break Err(fault),
                 Ok(Err($crate::ask::Trouble::Database(error))) => {
+                    $store.lost_touch(&error);
                     if let Err(fault) = tries.again(error, true).await {
                         break Err(fault);
                     }

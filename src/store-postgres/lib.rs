@@ -1,7 +1,7 @@
 //! The store on Postgres, for more than one machine: every replica serves every channel, and any may die.
 //!
-//! Reading order: [`PostgresStore`] is the handle; `open` connects it, `ask` sends statements and repeats what
-//! failed, `pulse` says that this replica lives and buries those that do not, `doorbell` spares looks for work.
+//! Reading order: [`PostgresStore`] is the handle; `open` connects it, `connections` keeps what it connected, `ask`
+//! sends statements and repeats what failed, `pulse` says that this replica lives and buries those that do not, `doorbell` spares looks for work.
 //! The writes of a turn are functions in `migrations/postgres`, each one round trip. Every other file implements
 //! one topic of [`dovvybuddy_core::store`].
 //!
@@ -24,6 +24,7 @@ mod adopt;
 mod alerts;
 mod ask;
 mod audit;
+mod connections;
 mod doorbell;
 mod editions;
 mod fault;

@@ -3,17 +3,16 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use dovvybuddy_core::Clock;
 use dovvybuddy_core::store::StoreError;
 use sqlx::ConnectOptions as _;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use tokio::sync::OnceCell;
 
 use crate::address;
 use crate::adopt::{self, Adoption};
-use crate::ask::BUDGET;
+use crate::connections::Connections;
 use crate::doorbell::Doorbell;
 use crate::fault::{Fault, Outcome};
 use crate::pauses::Paused;
@@ -25,8 +24,6 @@ use crate::store::{Alarms, Changes, Inner, PostgresStore};
 const STATEMENT: &str = "30s";
 /// How long a statement waits for a row that another one holds.
 const LOCK: &str = "5s";
-/// Connections beyond the first few end when nobody needed them for so long.
-const IDLE: Duration = Duration::from_mins(5);
 const STATEMENTS_KEPT: usize = 200;
 
 /// Whose clock counts for limits, leases and what is due.
@@ -85,7 +82,7 @@ async fn open(options: OpenOptions) -> Outcome<PostgresStore> {
     let through = if options.direct_url.is_none() { bounded(through) } else { through };
     bring_up(&direct, &options).await?;
     let inner = Inner {
-        pool: pool(through.clone(), options.connections),
+        connections: connections(through.clone(), options.connections)?,
         address: address::shown(&through),
         direct: direct.disable_statement_logging(),
         clock: options.clock,
@@ -132,14 +129,8 @@ fn bounded(options: PgConnectOptions) -> PgConnectOptions {
     options.options([("statement_timeout", STATEMENT), ("lock_timeout", LOCK)])
 }
 
-fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
-    PgPoolOptions::new()
-        .max_connections(connections.max(1))
-        .acquire_timeout(BUDGET)
-        .idle_timeout(IDLE)
-        // A broken connection shows in the statement, which is then repeated; asking first would double every trip.
-        .test_before_acquire(false)
-        .connect_lazy_with(options.statement_cache_capacity(STATEMENTS_KEPT).disable_statement_logging())
+fn connections(options: PgConnectOptions, most: u32) -> Outcome<Connections> {
+    Connections::new(options.statement_cache_capacity(STATEMENTS_KEPT).disable_statement_logging(), most)
 }
 
 /// The standard library's own source of randomness for its maps; nothing here is secret.

@@ -88,6 +88,7 @@ async fn pulse(inner: Weak<Inner>, conn: PgConnection, me: i64) {
     loop {
         tokio::time::sleep(if conn.is_some() { BEAT } else { PAUSE }).await;
         let Some(inner) = inner.upgrade() else { return };
+        inner.connections.trim();
         let lives = async {
             let mut held = if let Some(held) = conn.take() {
                 held
@@ -114,8 +115,14 @@ async fn pulse(inner: Weak<Inner>, conn: PgConnection, me: i64) {
 /// Counts what waits.
 async fn count(inner: &Inner) {
     let before = inner.queue.before();
-    let counted = sqlx::query("SELECT coalesce(sum(waiting), 0)::bigint FROM lanes WHERE first_seq IS NOT NULL")
-        .fetch_one(&inner.pool);
+    let counted = async {
+        let mut conn = inner.connections.borrow().await?;
+        let row = sqlx::query("SELECT coalesce(sum(waiting), 0)::bigint FROM lanes WHERE first_seq IS NOT NULL")
+            .fetch_one(conn.begin())
+            .await?;
+        conn.settle();
+        Ok::<_, sqlx::Error>(row)
+    };
     if let Ok(Ok(row)) = timeout(PATIENCE, counted).await
         && let Ok(waiting) = row.try_get(0)
     {

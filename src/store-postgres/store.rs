@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dovvybuddy_core::{Clock, ConversationKey, Timestamp};
-use sqlx::postgres::{PgConnectOptions, PgPool};
+use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{Mutex as AsyncMutex, OnceCell, mpsc};
 use tokio::task::AbortHandle;
 
+use crate::connections::Connections;
 use crate::doorbell::Doorbell;
 use crate::open::Reckoning;
 use crate::pauses::Paused;
@@ -25,7 +26,7 @@ pub struct PostgresStore {
 }
 
 pub(crate) struct Inner {
-    pub(crate) pool: PgPool,
+    pub(crate) connections: Connections,
     /// For a connection that stays with its session: past any pooler.
     pub(crate) direct: PgConnectOptions,
     pub(crate) clock: Arc<dyn Clock>,

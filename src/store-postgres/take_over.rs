@@ -2,7 +2,7 @@
 
 use dovvybuddy_core::store::StoreError;
 use serde_json::{Map, Value};
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Postgres, Row as _, Transaction};
 
 use crate::fault::{Fault, Outcome};
@@ -54,7 +54,8 @@ impl PostgresStore {
     }
 
     async fn begin_take_over(&self) -> Outcome<TakeOver> {
-        let mut transaction = self.inner.pool.begin().await?;
+        let alone = PgPoolOptions::new().max_connections(1).connect_with(self.inner.direct.clone()).await?;
+        let mut transaction = alone.begin().await?;
         sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *transaction).await?;
         let filled = "SELECT EXISTS (SELECT 1 FROM sessions) OR EXISTS (SELECT 1 FROM documents)
                       OR EXISTS (SELECT 1 FROM leads) OR EXISTS (SELECT 1 FROM inbox)";

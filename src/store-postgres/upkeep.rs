@@ -1,18 +1,12 @@
 //! Care of the store itself.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use dovvybuddy_core::store::{Schema, StoreError, Upkeep};
 use sqlx::Row as _;
-use tokio::time::timeout;
 
 use crate::fault::Outcome;
 use crate::schema;
 use crate::store::PostgresStore;
-
-/// How long the pool may take to end its connections.
-const CLOSING: Duration = Duration::from_secs(5);
 
 const PARK_ALL: &str = "
 SELECT dovvy_park(conversation, fence, $1, first_seq) FROM lanes WHERE holder = $1";
@@ -53,8 +47,7 @@ impl Upkeep for PostgresStore {
     async fn close(&self) -> Result<(), StoreError> {
         self.inner.stop();
         let left = self.leave().await;
-        // A connection in use ends with its statement; nobody waits for one that hangs.
-        let _ = timeout(CLOSING, self.inner.pool.close()).await;
+        self.inner.connections.close();
         Ok(left?)
     }
 
@@ -78,8 +71,10 @@ impl PostgresStore {
     }
 
     async fn read_schema(&self) -> Outcome<Schema> {
-        let mut conn = self.inner.pool.acquire().await?;
-        schema::read(&mut conn).await
+        let mut conn = self.borrow().await?;
+        let read = schema::read(conn.begin()).await?;
+        conn.settle();
+        Ok(read)
     }
 
     /// How safe an acknowledged message is here.

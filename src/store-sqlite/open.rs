@@ -94,8 +94,6 @@ pub(crate) fn connect_options(path: &Path, durable: bool) -> SqliteConnectOption
         // What the log may keep of the disk once it is emptied.
         .pragma("journal_size_limit", "16777216")
         .pragma("temp_store", "MEMORY")
-        // 16 MB of pages per connection, where the default of 2 MB makes every other write read first.
-        .pragma("cache_size", "-16384")
         .statement_cache_capacity(200)
         .disable_statement_logging()
 }
@@ -131,8 +129,12 @@ async fn open(options: OpenOptions) -> Outcome<SqliteStore> {
     } else {
         connect
     };
-    // A dispatching process has a task for checkpoints; the bound, 64 MB, is only for when that fails.
-    let writing = connect.clone().pragma("wal_autocheckpoint", if options.dispatch { "16384" } else { "1000" });
+    // A dispatching process has a task for checkpoints; the bound, 64 MB, is only for when that fails. With the default
+    // cache of 2 MB every other write would read first; readers do with it, since the system keeps the file's pages, too.
+    let writing = connect
+        .clone()
+        .pragma("wal_autocheckpoint", if options.dispatch { "16384" } else { "1000" })
+        .pragma("cache_size", "-8192");
     let mut conn = connect_patiently(&writing).await?;
     let Standing { found, known } = schema::standing(&mut conn).await?;
     found.tell_if_newer(known);

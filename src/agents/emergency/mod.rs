@@ -13,7 +13,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use dovvybuddy_core::Lang;
 use dovvybuddy_core::guard::{Alarm, Assessment, EmergencyGuard, EmergencyKind, Heard, StandingEmergency};
-use dovvybuddy_core::session::Role;
 
 pub use hotlines::{Hotline, Hotlines};
 pub use reply::ReplyError;
@@ -180,16 +179,18 @@ impl RuleGuard {
     }
 }
 
+/// The messages that may still belong to this one.
+fn lately(heard: &Heard) -> &[String] {
+    heard.said.get(heard.said.len().saturating_sub(LOOK_BACK)..).unwrap_or_default()
+}
+
 /// What the diver said lately, as the rules read it, oldest first; what was called off does not count.
 fn earlier_readings(heard: &Heard, detected: &Detected) -> Vec<Reading> {
-    let said: Vec<&str> =
-        heard.recent.iter().filter(|(role, _)| *role == Role::User).map(|(_, text)| text.as_str()).collect();
-    let said = said.get(said.len().saturating_sub(LOOK_BACK)..).unwrap_or_default();
-    let read = |text: &&str| {
+    let read = |text: &String| {
         let message = Message::read(text);
         message.reading(message.signs.detect(Some(detected.lang)).lang)
     };
-    let readings: Vec<Reading> = said.iter().map(read).collect();
+    let readings: Vec<Reading> = lately(heard).iter().map(read).collect();
     let called_off = readings.iter().rposition(|reading| reading.has(Concept::StandDown));
     readings.into_iter().skip(called_off.map_or(0, |at| at + 1)).collect()
 }
@@ -201,13 +202,7 @@ fn alarmed(earlier: &[Reading]) -> bool {
 
 /// The language to expect: the one the diver wrote before, else the platform's.
 fn hint(heard: &Heard) -> Option<Lang> {
-    let before = heard
-        .recent
-        .iter()
-        .rev()
-        .filter(|(role, _)| *role == Role::User)
-        .map(|(_, text)| language::detect(text, None))
-        .find(|detected| detected.sure);
+    let before = heard.said.iter().rev().map(|text| language::detect(text, None)).find(|detected| detected.sure);
     before.map(|detected| detected.lang).or_else(|| heard.locale.as_deref().and_then(Lang::from_locale))
 }
 
@@ -225,9 +220,7 @@ pub(crate) fn readings(message: &str, detected: &Detected) -> Vec<Reading> {
 
 /// Whether the message continues an emergency, or completes the picture of one.
 fn with_history(message: &str, heard: &Heard, detected: &Detected, readings: &[Reading]) -> Option<EmergencyKind> {
-    let before: Vec<&str> =
-        heard.recent.iter().filter(|(role, _)| *role == Role::User).map(|(_, text)| text.as_str()).collect();
-    let before = before.get(before.len().saturating_sub(LOOK_BACK)..).unwrap_or_default();
+    let before = lately(heard);
     if before.is_empty() || readings.iter().any(|reading| reading.has(Concept::StandDown)) {
         return None;
     }

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use dovvybuddy_core::Lang;
 use dovvybuddy_core::guard::{EmergencyKind, Heard};
-use dovvybuddy_core::session::Role;
 use serde::Deserialize;
 
 use super::hotlines::{Hotline, Hotlines, Region};
@@ -210,7 +209,7 @@ impl Replies {
     /// The region from the diver's words, newest first, then the profile, then the locale.
     fn region(&self, message: &str, heard: &Heard) -> Option<&Region> {
         let mut words = vec![message];
-        words.extend(heard.recent.iter().rev().filter(|(role, _)| *role == Role::User).map(|(_, text)| text.as_str()));
+        words.extend(heard.said.iter().rev().map(String::as_str));
         words.extend(heard.region.as_deref());
         let country = heard.locale.as_deref().and_then(|locale| locale.split(['-', '_']).nth(1));
         self.hotlines.region(&words, country)

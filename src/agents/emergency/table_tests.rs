@@ -234,8 +234,7 @@ fn an_emergency_lives_from_its_sign_to_the_word_that_it_is_none() {
         assert_ne!(first.text, second.text, "{code}");
         now.standing = Some(second.standing);
         assert!(matches!(guard.assess(words.none, &now), Assessment::StoodDown { .. }), "{code}: not ended");
-        let recent = vec![(Role::User, words.sign.to_owned()), (Role::User, words.none.to_owned())];
-        let after = Heard { recent, ..heard(words) };
+        let after = Heard { said: vec![words.sign.to_owned(), words.none.to_owned()], ..heard(words) };
         assert!(matches!(guard.assess(words.sign, &after), Assessment::Emergency(_)), "{code}: not started again");
     }
 }

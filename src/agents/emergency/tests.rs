@@ -147,11 +147,7 @@ fn new_signs_start_another_emergency() {
 
 #[test]
 fn a_picture_completes_over_several_messages() {
-    let recent = vec![
-        (Role::User, "did three dives today in Koh Tao".to_owned()),
-        (Role::Assistant, "Nice! How were they?".to_owned()),
-    ];
-    let heard = Heard { recent, ..Heard::default() };
+    let heard = Heard { said: vec!["did three dives today in Koh Tao".to_owned()], ..Heard::default() };
     assert!(matches!(guard().assess("my left hand feels numb", &heard), Assessment::Emergency(_)));
 }
 
@@ -191,7 +187,7 @@ fn content_files_override_and_a_broken_one_does_not_silence_the_guard() {
 proptest::proptest! {
     #[test]
     fn any_message_is_judged(message in ".{0,400}", earlier in ".{0,100}") {
-        let heard = Heard { recent: vec![(Role::User, earlier)], ..Heard::default() };
+        let heard = Heard { said: vec![earlier], ..Heard::default() };
         let _ = guard().assess(&message, &heard);
     }
 }

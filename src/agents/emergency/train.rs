@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use dovvybuddy_core::guard::Heard;
+use dovvybuddy_core::session::Role;
 
 use super::{classifier, earlier_readings, readings};
 use crate::language;
@@ -83,10 +84,8 @@ impl EmergencyTrainer {
 }
 
 fn row(example: &Example, names: &mut BTreeMap<String, usize>) -> Row {
-    let heard = Heard {
-        recent: example.history.iter().map(|turn| (turn.role, turn.content.clone())).collect(),
-        ..Heard::default()
-    };
+    let by_diver = example.history.iter().filter(|turn| turn.role == Role::User);
+    let heard = Heard { said: by_diver.map(|turn| turn.content.clone()).collect(), ..Heard::default() };
     let detected = language::detect(&example.text, super::hint(&heard));
     let earlier = earlier_readings(&heard, &detected);
     let found =

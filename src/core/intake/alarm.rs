@@ -10,7 +10,7 @@ use crate::guard::Alarm;
 use crate::ids::{AgentId, SessionId};
 use crate::offers;
 use crate::reply::{Degraded, Reply, Safety};
-use crate::session::{Role, Session};
+use crate::session::Session;
 use crate::store::{Accepted, FinishedTurn, Outcome, StoreError, Usage};
 
 /// How long an emergency waits for the store before its reply goes out regardless.
@@ -25,8 +25,7 @@ impl Inner {
             self.hearing.forget(&event.conversation);
         }
         self.hearing.stand(&event.conversation, Some(alarm.standing.clone()));
-        self.hearing.add(&event.conversation, Role::User, event.content.text());
-        self.hearing.add(&event.conversation, Role::Assistant, &alarm.text);
+        self.hearing.add(&event.conversation, event.content.text());
         metrics::counter!("dovvybuddy_emergencies_total", "kind" => alarm.standing.kind.as_str()).increment(1);
 
         let session = self.session_for(&event);
