@@ -16,7 +16,6 @@ use tokio_util::sync::CancellationToken;
 use crate::agent::{Phrase, Voice};
 use crate::channel::{BoxError, ChannelAdapter, Content, Inbound, Rendering, Sender};
 use crate::clock::{Clock, Timestamp};
-use crate::hearing::Hearing;
 use crate::ids::{AgentId, ChannelId, ConversationKey, SessionId, TurnId};
 use crate::lang::Lang;
 use crate::reply::Reply;
@@ -47,8 +46,6 @@ pub struct Handover {
     pub store: Arc<dyn Store>,
     /// The channels by id, to render what is said.
     pub channels: HashMap<ChannelId, Arc<dyn ChannelAdapter>>,
-    /// What was said lately; the guard reads on in the light of a person's words, too.
-    pub hearing: Arc<Hearing>,
     /// The fixed sentences.
     pub voice: Arc<dyn Voice>,
     /// Time and ids.

@@ -99,7 +99,6 @@ impl Spine {
         let handover = Arc::new(Handover {
             store: Arc::clone(&ports.store),
             channels: ports.channels.clone(),
-            hearing: Arc::clone(&hearing),
             voice: Arc::clone(&ports.voice),
             clock: Arc::clone(&ports.clock),
             progress: Progress::new("handover", ports.clock.now()),

@@ -145,6 +145,7 @@ test('an open question becomes an answer, and the bot answers from it until that
   await hours.getByRole('button', { name: 'Write' }).click();
   await page.getByLabel('Answer').fill('Blue Fin Divers is open daily from 8:00 to 17:30.');
   await page.getByRole('button', { name: 'Publish' }).click();
+  await page.getByText('The bot answers from it now').waitFor();
   await hours.getByText('8:00 to 17:30').waitFor();
   await ask(asking, 'What time do you open?');
   await asking.locator('.reply').nth(3).getByText('17:30').first().waitFor();

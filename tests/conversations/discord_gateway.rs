@@ -210,7 +210,7 @@ async fn many_known_chats_are_asked_about_one_after_another() {
     until("each was asked about", || asked().len() > CHATS).await;
     let asked = asked();
     let took = asked.last().unwrap().at - asked[0].at;
-    assert!(took >= Duration::from_millis(1_800), "twenty a second, and not all at once: {took:?}");
+    assert!(took >= Duration::from_millis(2_800), "a dozen a second, and not all at once: {took:?}");
     assert!(asked.iter().all(|request| request.status == 200), "{asked:#?}");
     daemon.kill().await;
 }
