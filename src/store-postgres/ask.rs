@@ -182,7 +182,11 @@ macro_rules! transaction {
                 done
             };
             match tokio::time::timeout_at(tries.until(), attempt).await {
-                Err(_) => break Err($crate::fault::Fault::unavailable("the database did not answer in time")),
+                Err(_) => {
+                    // Its connection, and what that holds locked, are not kept for the next one.
+                    $store.inner.connections.trim();
+                    break Err($crate::fault::Fault::unavailable("the database did not answer in time"));
+                }
                 Ok(Ok(done)) => break Ok(done),
                 Ok(Err($crate::ask::Trouble::Data(fault))) => break Err(fault),
                 Ok(Err($crate::ask::Trouble::Database(error))) => {
