@@ -37,8 +37,10 @@ pub(crate) struct Candidate {
 impl Candidate {
     /// Whether the sentence is about money or opening times.
     pub(crate) fn is_business(&self) -> bool {
-        const WORDS: &[&str] = &["cost", "price", "fee", "expens", "cheap", "pay", "charg", "paid", "permit", "operat"];
-        WORDS.iter().any(|word| self.terms.contains(*word))
+        const WORDS: &[&str] = &["cost", "price", "fee", "expens", "cheap", "pay", "paid", "permit", "operat"];
+        const CHARGED_WITH_POWER: &[&str] = &["batteri", "comput", "torch", "light", "rechargeabl"];
+        let says = |words: &[&str]| words.iter().any(|word| self.terms.contains(*word));
+        says(WORDS) || self.terms.contains("charg") && !says(CHARGED_WITH_POWER)
     }
 }
 
