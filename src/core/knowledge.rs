@@ -26,6 +26,8 @@ pub trait Retriever: Send + Sync {
 pub struct Query {
     /// The question, standing alone.
     pub text: String,
+    /// Further questions of the same message, which may find passages of their own; each leans on the first.
+    pub further: Vec<String>,
     /// Document types by prefix (`certification` finds `certification_limits`); empty for all.
     pub doc_types: Vec<String>,
     /// Passages of other types count, too, where they answer clearly better.

@@ -36,6 +36,7 @@ mod offers;
 mod opening;
 pub mod phrase;
 mod pressed;
+pub mod questions;
 pub mod reply;
 mod report;
 pub mod session;

@@ -27,6 +27,7 @@ use crate::lang::Lang;
 use crate::lead_flow;
 use crate::offers;
 use crate::opening::{heard, language};
+use crate::questions::questions;
 use crate::reply::{Reply, Safety, Versions};
 use crate::report::report;
 use crate::session::Session;
@@ -287,8 +288,10 @@ impl Turns {
         if route.worry.is_some() && agent.id.as_str() == SAFETY {
             doc_types = vec![WORRIES.to_owned()];
         }
+        let further = questions(&asked.text).into_iter().skip(1).map(str::to_owned).collect();
         Query {
             text: route.query.clone(),
+            further,
             also_elsewhere: route.worry.is_none(),
             names: route.names.clone(),
             doc_types,

@@ -38,6 +38,8 @@ const LOOKUP_BATCH: usize = 500;
 const EMBED_PAUSE: Duration = Duration::from_mins(1);
 /// Results remembered.
 const REMEMBERED: u64 = 2_048;
+/// The most passages that a further question of a message adds.
+const FURTHER: usize = 3;
 
 /// How knowledge is opened.
 #[derive(Debug, Clone)]
@@ -447,7 +449,15 @@ impl Retriever for Knowledge {
         if let Some(found) = self.results.get(&key) {
             return (*found).clone();
         }
-        let found = search::search(&snapshot, query, vector.as_deref(), &self.config.fusion);
+        let mut found = search::search(&snapshot, query, vector.as_deref(), &self.config.fusion);
+        for question in &query.further {
+            // It leans on the first one: what that found says what it is about.
+            let Some(subject) = found.passages.first().map(search::subject) else { break };
+            let alone = Query { text: format!("{subject}: {question}"), limit: FURTHER, ..query.clone() };
+            let vector = self.query_vector(&snapshot, &alone.text).await;
+            let more = search::search(&snapshot, &alone, vector.as_deref(), &self.config.fusion);
+            search::add(&mut found, more);
+        }
         self.results.insert(key, Arc::new(found.clone()));
         found
     }

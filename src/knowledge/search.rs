@@ -27,6 +27,7 @@ pub(crate) struct ResultKey {
     doc_types: Vec<String>,
     also_elsewhere: bool,
     names: Vec<String>,
+    further: Vec<String>,
     limit: usize,
     cert_level: Option<String>,
 }
@@ -41,10 +42,27 @@ impl ResultKey {
             doc_types: query.doc_types.clone(),
             also_elsewhere: query.also_elsewhere,
             names: query.names.clone(),
+            further: query.further.clone(),
             limit: query.limit,
             cert_level: query.profile.cert_level.clone(),
         }
     }
+}
+
+/// What a passage's document is about, by its title without what explains it.
+pub(crate) fn subject(passage: &Passage) -> String {
+    passage.title.split(['(', ':']).next().unwrap_or_default().trim().to_owned()
+}
+
+/// Adds what a further question found behind what is there, each passage once.
+pub(crate) fn add(found: &mut Found, more: Found) {
+    for passage in more.passages {
+        let known = |other: &Passage| other.source == passage.source && other.section == passage.section;
+        if !found.passages.iter().any(known) {
+            found.passages.push(passage);
+        }
+    }
+    found.lexical_only |= more.lexical_only;
 }
 
 /// Searches a snapshot: among the document types asked for, and where they hold nothing, among all. The router

@@ -82,4 +82,7 @@ const OTHER_SENSES: &[&str] = &[
     "close to",
     "open ocean",
     "open sea",
+    "open heel",
+    "open-heel",
+    "do you have to",
 ];

@@ -34,7 +34,7 @@ async fn numbers(platform: &dyn Platform, chat: &str) -> Vec<usize> {
 }
 
 /// Waits until the last message of every chat is answered; gives up when nothing more comes.
-async fn all_answered(platform: &dyn Platform, chats: &[String], messages: usize) {
+async fn all_answered(platform: &dyn Platform, store: &dyn Store, chats: &[String], messages: usize) {
     let (mut known, mut since) = (0, Instant::now());
     loop {
         let mut count = 0;
@@ -47,7 +47,10 @@ async fn all_answered(platform: &dyn Platform, chats: &[String], messages: usize
         if count > known {
             (known, since) = (count, Instant::now());
         }
-        assert!(since.elapsed() < PATIENCE, "{count} of {} were answered", chats.len() * messages);
+        if since.elapsed() >= PATIENCE {
+            let backlog = store.backlog(SystemClock.now()).await;
+            panic!("{count} of {} were answered; in the store: {backlog:?}", chats.len() * messages);
+        }
         sleep(Duration::from_millis(250)).await;
     }
 }
@@ -74,7 +77,7 @@ pub(crate) async fn no_chat_sees_another_order(platform: &dyn Platform) {
         }
         sleep(Duration::from_millis(dice.below(100))).await;
     }
-    all_answered(platform, &chats, messages).await;
+    all_answered(platform, &*lab.store(), &chats, messages).await;
     let mut inversions = 0;
     for chat in &chats {
         let said = numbers(platform, chat).await;

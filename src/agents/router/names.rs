@@ -35,6 +35,7 @@ pub(super) fn named(reading: &Reading, text: &str, label: &str) -> Vec<String> {
 }
 
 /// Regions so wide that documents on what lies in them need not name them, and names that are common words, too.
+/// "Belongs" is taken for the site Belongas by the correction of spelling.
 const WIDE: &[&str] = &[
     "america",
     "africa",
@@ -50,6 +51,15 @@ const WIDE: &[&str] = &[
     "plankton",
     "deep south",
     "canary",
+    "animal",
+    "animals",
+    "marine animal",
+    "big animals",
+    "marine life",
+    "fish",
+    "creature",
+    "lake",
+    "belongs",
 ];
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ impl About {
                 },
             branch: BRANCHES
                 .iter()
-                .any(|name| terms::term_set(name_of(passage)).contains(*name) && !question.asks_for(name)),
+                .any(|name| terms::term_set(name_of(passage)).contains(*name) && !asks_for_branch(question, name)),
             to_ask: lower.starts_with("questions to ask") && !question.asks_for("ask"),
         }
     }
@@ -83,6 +83,13 @@ impl About {
             - if self.to_ask { 0.4 } else { 0.0 }
             - if self.branch { 0.35 } else { 0.0 }
     }
+}
+
+/// "How deep" asks for a depth, and not for the course that has the word in its name.
+fn asks_for_branch(question: &Question, name: &str) -> bool {
+    let after = |next: &[&str]| question.pairs.iter().any(|(one, two)| one == name && next.contains(&two.as_str()));
+    let only_a_depth = name == "deep" && question.kind == Kind::Depth;
+    question.asks_for(name) && (!only_a_depth || after(&["diver", "dive", "special", "specialti", "cours"]))
 }
 
 /// How far a question and the words of a heading are about the same, 0 to 1.

@@ -226,7 +226,7 @@ const PATTERNS: &[(Kind, &str)] = &[
     ),
     (
         Kind::Share,
-        "percent|what fraction|what share|how much oxygen|how much nitrogen|prozent|pourcentage|porcentaje|por ciento|\
+        "percent|what %|how many %|what fraction|what share|how much oxygen|how much nitrogen|prozent|pourcentage|porcentaje|por ciento|\
          porcentagem|percentuale|persen|パーセント|割合|百分|比例|含量|เปอร์เซ็นต์|نسبة",
     ),
     (

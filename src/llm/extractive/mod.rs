@@ -19,10 +19,12 @@ use async_trait::async_trait;
 use dovvybuddy_core::agent::{Answer, Answerer, Brief, Phrase, Release, Voice};
 use dovvybuddy_core::knowledge::Passage;
 use dovvybuddy_core::lang::Lang;
+use dovvybuddy_core::questions::questions;
 
 use self::candidates::Candidate;
 use self::kind::Kind;
 use self::question::Question;
+use self::select::Part;
 use crate::beyond;
 use crate::business;
 use crate::frame::{self, Frame};
@@ -189,7 +191,48 @@ fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool) ->
     let tells = candidates::weights(&candidates);
     let scores = score::rate(&question, passages, &candidates, &tells);
     let covered = !strict || coverage::covered(&question, brief, passages, &scores);
-    let runs = if covered { select::select(&question, passages, &candidates, &scores) } else { Vec::new() };
+    if std::env::var("DBG").is_ok() {
+        eprintln!(
+            "kind {:?} covered {covered} maxcov {:?} terms {:?} also {:?} intent {} agent {:?}",
+            question.kind,
+            scores.coverage.iter().copied().fold(0.0, f32::max),
+            question.terms,
+            brief.route.names,
+            brief.route.intent,
+            brief.agent.id
+        );
+        for p in passages {
+            eprintln!(
+                "   {:.2} {} / {} / {}",
+                p.score,
+                p.title,
+                p.section,
+                p.text.chars().take(60).collect::<String>()
+            );
+        }
+        let mut o: Vec<usize> = (0..candidates.len()).collect();
+        o.sort_by(|a, b| scores.relevance[*b].total_cmp(&scores.relevance[*a]));
+        for at in o.into_iter().take(8) {
+            eprintln!(
+                "      {:.2} cov {:.2} beside {} [{}] {}",
+                scores.relevance[at],
+                scores.coverage[at],
+                scores.beside[at],
+                candidates[at].passage,
+                candidates[at].text.chars().take(110).collect::<String>()
+            );
+        }
+    }
+    let parts = || {
+        let alone = questions(&brief.asked.text).into_iter().map(|part| Question::read(part, part));
+        alone.map(|question| Part { scores: score::rate(&question, passages, &candidates, &tells), question }).collect()
+    };
+    let runs = if covered {
+        let parts: Vec<Part> = if strict && brief.route.lang == Lang::En { parts() } else { Vec::new() };
+        select::select(&question, &parts, passages, &candidates, &scores)
+    } else {
+        Vec::new()
+    };
     let where_is = question.kind == Kind::Where || question.further.contains(&Kind::Where);
     Chosen { candidates, runs, where_is }
 }

@@ -236,6 +236,16 @@ const SYNONYMS: &[&[&str]] = &[
     &["convuls", "seizur", "fit"],
     &["male", "dad", "father"],
     &["femal", "mum", "mom", "mother"],
+    &["lead", "weight", "ballast"],
+    &["kit", "gear", "equip"],
+    &["freshwat", "fresh", "lake"],
+    &["leftov", "residu", "remain"],
+    &["boot", "booti", "bootee"],
+    &["drysuit", "dri"],
+    &["drunk", "narcosi", "tipsi", "giggl", "gigg"],
+    &["suit", "wetsuit", "drysuit"],
+    &["belong", "owner", "own"],
+    &["skip", "mandatori", "requir", "compulsori"],
 ];
 
 fn same_as(term: &str) -> HashSet<String> {

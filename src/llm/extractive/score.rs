@@ -36,6 +36,9 @@ pub(crate) fn rate(
     let weights = term_weights(question, tells);
     let headings: Vec<(HashSet<String>, HashSet<String>)> =
         passages.iter().map(|p| (terms::term_set(&p.title), terms::term_set(&p.section))).collect();
+    // A site lies in the folder of its country or region, whose name it need not repeat.
+    let folders: Vec<HashSet<String>> =
+        passages.iter().map(|p| terms::term_set(&p.source.replace(['/', '-'], " "))).collect();
     let subject = subject(question, passages, &headings);
     let topic = topic(question, passages, tells);
     let rivals = Rivals::of(question);
@@ -68,7 +71,11 @@ pub(crate) fn rate(
         let passage = passages.get(candidate.passage).map_or(0.0, |p| p.score / best);
         let misses = |subjects: &[usize]| {
             let missed = |all: &[f32], at: usize| all.get(at).is_some_and(|holds| *holds <= 0.0);
-            subjects.iter().any(|at| missed(&held, *at) && missed(&around, *at))
+            let elsewhere = |at: usize| {
+                let term = question.terms.get(at).map_or("", |(term, _)| term);
+                folders.get(candidate.passage).is_none_or(|folder| !folder.contains(term))
+            };
+            subjects.iter().any(|at| missed(&held, *at) && missed(&around, *at) && elsewhere(*at))
         };
         let (beside, off_topic) = (misses(&subject), misses(&topic));
         let relevance = coverage * 0.6

@@ -15,9 +15,21 @@ const MOST_WORDS: usize = 130;
 /// Sentences of one passage that stand together.
 pub(crate) type Run = Vec<usize>;
 
+/// One of several questions of a message, with the candidates rated for it.
+pub(crate) struct Part {
+    pub(crate) question: Question,
+    pub(crate) scores: Scores,
+}
+
 /// Chooses two to six candidates and orders them: the passage with the best sentence first, source
 /// order within a passage.
-pub(crate) fn select(question: &Question, passages: &[Passage], candidates: &[Candidate], scores: &Scores) -> Vec<Run> {
+pub(crate) fn select(
+    question: &Question,
+    parts: &[Part],
+    passages: &[Passage],
+    candidates: &[Candidate],
+    scores: &Scores,
+) -> Vec<Run> {
     let most = match question.kind {
         Kind::Sites => 5,
         kind if kind.wants_a_fact() => 3,
@@ -25,6 +37,16 @@ pub(crate) fn select(question: &Question, passages: &[Passage], candidates: &[Ca
         _ => 5,
     };
     let mut chosen: Vec<usize> = best_next(question, passages, candidates, scores, &[], 0).into_iter().collect();
+    let topic = chosen.first().and_then(|at| candidates.get(*at)).map(|first| first.passage);
+    for (number, part) in parts.iter().enumerate() {
+        let found = answer_to(part, topic, passages, candidates, &chosen);
+        if number == 0 {
+            // The whole may read like its second half; what is asked first is answered first.
+            chosen.splice(..0, found);
+        } else {
+            chosen.extend(found);
+        }
+    }
     for kind in &question.further {
         chosen.extend(part(question, *kind, passages, candidates, scores, &chosen));
     }
@@ -76,6 +98,44 @@ fn part(
         .max_by(|a, b| a.1.total_cmp(&b.1))
         .map(|(at, ..)| at)
 }
+
+/// The sentence that answers one of several questions. One of the document that answers the whole best is
+/// likelier to speak of the same.
+fn answer_to(
+    part: &Part,
+    topic: Option<usize>,
+    passages: &[Passage],
+    candidates: &[Candidate],
+    chosen: &[usize],
+) -> Option<usize> {
+    let Part { question, scores } = part;
+    let source = |passage: usize| passages.get(passage).map(|passage| passage.source.as_str());
+    let of_topic = |candidate: &Candidate| topic.is_some_and(|topic| source(topic) == source(candidate.passage));
+    let fits = |candidate: &Candidate| fit::fit(question, question.kind, candidate) >= fit::HAS_IT;
+    let answers = |at: usize, candidate: &Candidate| {
+        let coverage = scores.coverage.get(at).copied().unwrap_or(0.0);
+        coverage >= if fits(candidate) && of_topic(candidate) { 0.0 } else { PART_COVERED }
+    };
+    let value = |at: usize, candidate: &Candidate| {
+        let own = scores.relevance.get(at).copied().unwrap_or(0.0);
+        own + if of_topic(candidate) { SAME_SOURCE } else { 0.0 }
+    };
+    let best = candidates
+        .iter()
+        .enumerate()
+        .filter(|(at, candidate)| answers(*at, candidate))
+        .map(|(at, candidate)| (at, value(at, candidate)))
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+        .map(|(at, _)| at)?;
+    let told = chosen.contains(&best) || candidates.get(best).is_none_or(|own| repeats(candidates, chosen, own));
+    (!told).then_some(best)
+}
+
+/// How much of such a question's words a sentence and its headings must hold.
+const PART_COVERED: f32 = 0.3;
+
+/// What a sentence gains for standing in the document that answers the whole.
+const SAME_SOURCE: f32 = 0.25;
 
 /// What a sentence for a further part of the question must have of its kind of fact.
 const FOR_A_PART: f32 = 0.15;

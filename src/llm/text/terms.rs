@@ -15,7 +15,7 @@ he her here hers him his how i if in into is it its itself just know let like ll
 must my need no nor not now of off on once one only or other our out over own per please really s same shall she should \
 so some such t tell than that the their theirs them then there these they this those though through to too under until \
 up us use very want was way we were what when where which while who whom why will with within without would yes you your \
-yours d m re ve im i'm what's it's don't can't doesn't isn't there's that's whats hows wheres dont doesnt didnt shouldnt cant havent isnt ive okay ok still usually often generally typically";
+yours d m re ve im i'm what's it's don't can't doesn't isn't there's that's whats hows wheres dont doesnt didnt shouldnt cant havent isnt ive okay ok wont aint whens whos whys im ur pls plz gonna wanna gotta kinda funny literally roughly basically actually mainly mostly apart still usually often generally typically";
 
 thread_local! {
     static STOP_WORDS: HashSet<&'static str> = STOP.split_whitespace().collect();

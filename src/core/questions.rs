@@ -1,0 +1,166 @@
+//! The questions of a message that asks more than one: "how deep is it and when did she sink".
+
+/// The most questions that are looked up one by one; further ones are left to the search for the whole.
+const MOST: usize = 3;
+
+/// Words that ask wherever they stand. In other languages than English only the question mark tells.
+const ASKING: &[&str] = &[
+    "what", "whats", "what's", "which", "who", "whos", "who's", "where", "wheres", "where's", "when", "whens",
+    "when's", "why", "how", "hows", "how's",
+];
+
+/// Verbs that ask when they come before their subject.
+const VERBS: &[&str] = &[
+    "is", "are", "do", "does", "did", "can", "could", "should", "would", "will", "was", "were", "has", "have", "must",
+    "may", "am",
+];
+
+/// Subjects such a verb may have; "and do a course" asks nothing.
+const SUBJECTS: &[&str] = &[
+    "i",
+    "you",
+    "we",
+    "they",
+    "he",
+    "she",
+    "it",
+    "the",
+    "my",
+    "our",
+    "his",
+    "her",
+    "their",
+    "there",
+    "this",
+    "that",
+    "these",
+    "those",
+    "divers",
+    "people",
+    "kids",
+    "children",
+    "beginners",
+    "one",
+];
+
+/// Words that may stand between the joint and the word that asks: "and about how deep", ", off which town".
+const BETWEEN: &[&str] =
+    &["about", "roughly", "just", "to", "at", "in", "from", "until", "for", "off", "on", "with", "so", "then", "also"];
+
+/// Words by which a few words without a verb ask: "minimum age for nitrox".
+const SOUGHT: &[&str] = &[
+    "age",
+    "depth",
+    "name",
+    "difference",
+    "meaning",
+    "size",
+    "season",
+    "temperature",
+    "visibility",
+    "requirements",
+    "prerequisites",
+    "distance",
+    "limit",
+    "months",
+];
+
+/// The questions of a message, in its order; empty where it asks only one.
+pub fn questions(message: &str) -> Vec<&str> {
+    let mut asked = Vec::new();
+    for sentence in
+        message.split_inclusive(['?', '？', '؟', '!', ';', '\n']).flat_map(|part| part.split_inclusive(". "))
+    {
+        let mut rest = sentence;
+        while let Some(at) = joint(rest) {
+            let (head, tail) = rest.split_at(at);
+            asked.push(head);
+            rest = tail;
+        }
+        asked.push(rest);
+    }
+    let mut asked: Vec<&str> = asked.into_iter().map(trimmed).filter(|part| asks(part)).collect();
+    asked.truncate(MOST);
+    if asked.len() < 2 { Vec::new() } else { asked }
+}
+
+fn trimmed(part: &str) -> &str {
+    let part = part.trim_matches([' ', ',', '\n']);
+    ["and ", "or "].iter().find_map(|joiner| part.strip_prefix(joiner)).unwrap_or(part)
+}
+
+/// Where the next question begins behind a comma or an "and".
+fn joint(sentence: &str) -> Option<usize> {
+    let places = sentence.match_indices([' ', ',']).map(|(at, _)| at).filter(|at| *at > 0);
+    places.into_iter().find(|at| {
+        let after = sentence.get(*at..).unwrap_or("");
+        let joined = after.starts_with(',') || after.starts_with(" and ") || after.starts_with(" or ");
+        joined && opens(trimmed(after))
+    })
+}
+
+/// Whether the words begin like a question.
+fn opens(words: &str) -> bool {
+    let mut words = words.split_whitespace().map(bare).skip_while(|word| BETWEEN.contains(&word.as_str()));
+    let Some(first) = words.next() else { return false };
+    ASKING.contains(&first.as_str())
+        || VERBS.contains(&first.as_str()) && words.next().is_some_and(|next| SUBJECTS.contains(&next.as_str()))
+}
+
+/// Whether the words ask something, and are more than a tag ("right?").
+fn asks(part: &str) -> bool {
+    let words: Vec<String> = part.split_whitespace().map(bare).collect();
+    let long_enough = words.len() > 1 || !part.is_ascii() && part.chars().count() > 4;
+    let has = |listed: &[&str]| words.iter().any(|word| listed.contains(&word.as_str()));
+    long_enough && (part.ends_with(['?', '？', '؟']) || opens(part) || has(ASKING) || has(SOUGHT))
+}
+
+fn bare(word: &str) -> String {
+    word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_question_is_not_parted() {
+        for one in [
+            "how deep can I go",
+            "Is it safe to dive and fly on the same day?",
+            "I have 20 dives. Where should I go in May?",
+            "what is the difference between nitrox and air",
+            "can my son and my daughter dive together and do a course",
+            "moving to a lake with the same kit, how should my lead change?",
+            "",
+        ] {
+            assert!(questions(one).is_empty(), "{one}: {:?}", questions(one));
+        }
+    }
+
+    #[test]
+    fn further_questions_are_parted_at_marks_and_joints() {
+        for (asked, expected) in [
+            ("where is the thistlegorm and when did she sink", ["where is the thistlegorm", "when did she sink"]),
+            (
+                "has my card expired? is there some course to get back in",
+                ["has my card expired?", "is there some course to get back in"],
+            ),
+            (
+                "Minimum age for nitrox, and what % does the card go up to?",
+                ["Minimum age for nitrox", "what % does the card go up to?"],
+            ),
+            (
+                "that rock, which country and what big fish is it famous for",
+                ["which country", "what big fish is it famous for"],
+            ),
+            (
+                "what is that cloud made of and about how deep is it",
+                ["what is that cloud made of", "about how deep is it"],
+            ),
+            ("¿Dónde está el pecio? ¿Y a qué profundidad?", ["¿Dónde está el pecio?", "¿Y a qué profundidad?"]),
+        ] {
+            assert_eq!(questions(asked), expected);
+        }
+    }
+}
