@@ -84,12 +84,22 @@ impl<'a> Composer<'a> {
         reply
     }
 
+    /// Says who is speaking, behind a reply of fixed words that was a diver's first.
+    pub(crate) fn introduced(&self, reply: &mut Reply) {
+        self.introduce(reply.lang);
+        self.take_released(reply);
+    }
+
+    fn introduce(&self, lang: Lang) {
+        self.piece(&format!("\n\n{}", self.voice.say(Phrase::Introduction, lang)));
+    }
+
     /// The reply of an agent: its released words, an introduction at first contact, the sources.
     pub(crate) fn compose(&self, draft: Draft<'_>) -> Reply {
         let Draft { brief, answer, safety, introduce, lexical_only } = draft;
         let lang = brief.route.lang;
         if introduce {
-            self.piece(&format!("\n\n{}", self.voice.say(Phrase::Introduction, lang)));
+            self.introduce(lang);
         }
         if !answer.citations.is_empty() {
             self.piece(&format!("\n\n{}", self.sources(&answer.citations, lang)));

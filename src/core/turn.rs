@@ -219,6 +219,7 @@ impl Turns {
         session.note(&route.state_updates);
         asked.session.profile = session.profile.clone();
 
+        let first_contact = asked.session.history.is_empty();
         let mut spoken = match route.to.clone() {
             Destination::Fixed(phrase) => {
                 let mut spoken = self.say(composer, phrase, route.lang);
@@ -238,6 +239,11 @@ impl Turns {
             Destination::Helplines => self.whom_to_call(&asked, &route, composer),
             Destination::Agent(agent) => self.answer_as(&agent, asked, route, composer).await,
         };
+        // An agent introduces itself before its sources, and help does nothing else.
+        let fixed = matches!(spoken.outcome, Outcome::Fixed | Outcome::OutOfScope);
+        if first_contact && fixed && spoken.reply.intent != Phrase::Help.key() {
+            composer.introduced(&mut spoken.reply);
+        }
         if !spoken.reply.citations.is_empty() {
             session.state.insert(LAST_SOURCES.to_owned(), source_list(&spoken.reply.citations).into());
         }

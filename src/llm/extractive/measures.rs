@@ -100,6 +100,8 @@ impl<'a> List<'a> {
         match (starts.len(), inside) {
             (1, _) => Some(whole),
             (numbers, inside) if numbers == inside => Some(whole),
+            // "9 to 10 m (30 ft)": a span that the source rounds to one number.
+            (_, 1) if whole.is_a_span() => Some(whole),
             (_, 1) => {
                 let (before, text) = text.split_at(*starts.last()?);
                 Some(Self { before, text })
@@ -119,6 +121,10 @@ impl<'a> List<'a> {
         let rises = values.windows(2).all(|pair| pair.first() < pair.last());
         let listed = joints.len() > 1 || joints.first().is_some_and(|joint| *joint != ",");
         listed && rises && (decimals == 0 || decimals == numbers.len())
+    }
+
+    fn is_a_span(&self) -> bool {
+        JOINTS.find_iter(self.text).all(|joint| matches!(joint.as_str().trim(), "to" | "–" | "-"))
     }
 
     /// The numbers in the other unit, joined as they are; `None` where one of them is not to be converted.
@@ -217,6 +223,7 @@ mod tests {
             ),
             ("First levels end at 18 or 20 m.", "First levels end at 59 or 65 ft (18 or 20 m)."),
             ("It goes from 5 to 30 m (16 to 100 ft).", "It goes from 16 to 100 ft (5 to 30 m)."),
+            ("About 9 to 10 m (30 ft) per minute.", "About 30 ft (9 to 10 m) per minute."),
             ("At 1.4 and 66 m it is over.", "At 1.4 and 66 m it is over."),
             ("On dive 1, 18 m are enough.", "On dive 1, 18 m are enough."),
             ("They end with 50 bar (500 to 700 psi).", "They end with 500 to 700 psi (50 bar)."),
