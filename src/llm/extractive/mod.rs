@@ -28,6 +28,7 @@ use self::select::Part;
 use crate::beyond;
 use crate::business;
 use crate::frame::{self, Frame};
+use crate::text::marks;
 use crate::text::sentences::Gap;
 use crate::writer::Writer;
 
@@ -112,7 +113,7 @@ impl Extractive {
         let Some(note) = chosen.runs.first().and_then(|run| chosen.candidates.get(*run.first()?)) else { return };
         let intro = self.voice.say(Phrase::SafetyNote, brief.route.lang);
         let words = measures::in_units_of(&note.text, units(brief));
-        writer.write(Gap::Paragraph, &format!("{} {}", intro.trim(), marked(&words, passage)));
+        writer.write(Gap::Paragraph, &format!("{} {}", intro.trim(), marks::add(&words, passage)));
     }
 }
 
@@ -246,7 +247,7 @@ fn write_runs(brief: &Brief, chosen: &Chosen, writer: &mut Writer<'_>) {
         let words = if quoted {
             format!("“{}” [{}]", words.collect::<Vec<_>>().join(" "), first.passage + 1)
         } else {
-            words.map(|words| marked(&words, first.passage)).collect::<Vec<_>>().join(" ")
+            words.map(|words| marks::add(&words, first.passage)).collect::<Vec<_>>().join(" ")
         };
         let site = brief.passages.get(first.passage).filter(|_| number == 0 && chosen.where_is).and_then(address);
         let piece = site.map_or_else(|| words.clone(), |site| format!("{site}: {words}"));
@@ -263,15 +264,6 @@ fn address(passage: &Passage) -> Option<&str> {
 
 fn units(brief: &Brief) -> Option<dovvybuddy_core::session::Units> {
     brief.route.learned.units.or(brief.asked.session.profile.units)
-}
-
-/// The words with the mark before their final stop.
-fn marked(words: &str, passage: usize) -> String {
-    let n = passage + 1;
-    match words.strip_suffix(['.', '!']) {
-        Some(head) => format!("{head} [{n}]{}", words.get(head.len()..).unwrap_or(".")),
-        None => format!("{words} [{n}]"),
-    }
 }
 
 #[cfg(test)]

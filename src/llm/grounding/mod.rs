@@ -126,7 +126,17 @@ impl Grounding {
         if !leads_in && !self.supports(&words, &cited) {
             return Err(Fault::Unsupported);
         }
-        Ok(Checked { text: tidy(&text), leads_in })
+        let source = if cited.is_empty() && !leads_in { self.source(&words) } else { None };
+        let text = tidy(&text);
+        Ok(Checked { text: source.map_or_else(|| text.clone(), |passage| marks::add(&text, passage)), leads_in })
+    }
+
+    /// The passage, by its place, whose words an unmarked sentence says: facts are cited, also where the model forgot.
+    fn source(&self, words: &str) -> Option<usize> {
+        let said = Terms::of(words);
+        let shares = self.grounds.iter().map(|ground| said.share(|term| ground.terms.contains(term))).enumerate();
+        let (passage, share) = shares.max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))?;
+        (self.english && said.len() >= 3 && share >= FACT_SHARE).then_some(passage)
     }
 
     /// Instructions may hold a fact of diving in a passage's words; saying it with its source is no leak.

@@ -31,6 +31,14 @@ fn what_the_passages_say_may_be_said() {
 }
 
 #[test]
+fn a_fact_that_came_without_its_mark_is_cited_all_the_same() {
+    let said = |sentence: &str| grounding().check(sentence).unwrap().text;
+    let fact = "A PADI Open Water Diver may dive to 18 m (60 ft) with a buddy.";
+    assert_eq!(said(fact), "A PADI Open Water Diver may dive to 18 m (60 ft) with a buddy [1].");
+    assert_eq!(said("There are 2 options:"), "There are 2 options:");
+}
+
+#[test]
 fn what_they_do_not_say_is_held_back() {
     for (sentence, wanted) in [
         ("A PADI Open Water Diver may dive to 40 m [1].", Fault::Number),

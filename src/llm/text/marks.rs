@@ -98,6 +98,15 @@ pub(crate) fn strip(text: &str) -> String {
     normalise(text, 0).0
 }
 
+/// The words with the mark of the passage at this place, counted from 0, before their final stop.
+pub(crate) fn add(words: &str, passage: usize) -> String {
+    let n = passage + 1;
+    match words.strip_suffix(['.', '!']) {
+        Some(head) => format!("{head} [{n}]{}", words.get(head.len()..).unwrap_or(".")),
+        None => format!("{words} [{n}]"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
