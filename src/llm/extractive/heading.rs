@@ -58,7 +58,8 @@ impl About {
                     Kind::Why => lower.starts_with("why"),
                     Kind::Definition => lower.starts_with("what ") && (lower.contains(" is") || lower.contains(" are")),
                     Kind::HowTo => {
-                        lower.starts_with("how ") || lower.starts_with("what to do") || lower.contains("do divers")
+                        ["how ", "what to do", "what helps", "what if"].iter().any(|words| lower.starts_with(words))
+                            || lower.contains("do divers")
                     }
                     Kind::Allowed => ["can ", "may ", "is it ", "does "].iter().any(|w| lower.starts_with(w)),
                     _ => false,

@@ -213,6 +213,12 @@ impl Kind {
 /// Question words by kind, parted by bars; the first that occurs decides. English first, then the other
 /// languages.
 const PATTERNS: &[(Kind, &str)] = &[
+    // "Can I" in "what can I do" asks for no permission, nor "when" in "what to do when" for a season.
+    (
+        Kind::HowTo,
+        "what can i do \n|what can i do? \n|what can i do against|what can i do about|what can one do|what to do|what do i do|\
+         what should i do|what helps|how do i stop|how do i avoid",
+    ),
     (
         Kind::Ratio,
         "how many times|how much faster|how much slower|how much bigger|how much larger|how much closer|how much more|\

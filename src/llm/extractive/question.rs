@@ -164,8 +164,8 @@ fn counted(asked: &str) -> Option<String> {
 /// Stems so common in this subject that they say little.
 const GENERAL: &[&str] = &[
     "dive", "diver", "scuba", "good", "best", "need", "requir", "long", "old", "deep", "take", "kind", "differ",
-    "recreat", "becom", "work", "way", "day", "time", "tip", "right", "water", "like", "max", "maximum", "minimum",
-    "limit",
+    "recreat", "becom", "work", "way", "day", "time", "year", "ago", "last", "month", "week", "tip", "right", "water",
+    "like", "max", "maximum", "minimum", "limit",
 ];
 
 /// Groups of stems that stand for one another in a diver's question.

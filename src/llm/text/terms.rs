@@ -110,7 +110,23 @@ fn number(word: &str) -> Option<u64> {
 /// The term of a word; `None` for a stop word.
 fn term(word: &str) -> Option<String> {
     let word = word.to_lowercase().replace('’', "'");
-    (!is_stop(&word)).then(|| stem(word.trim_end_matches("'s")))
+    (!is_stop(&word)).then(|| figure(&word).map_or_else(|| stem(word.trim_end_matches("'s")), str::to_owned))
+}
+
+/// A small number in figures: who asks for 2 days is answered by two.
+fn figure(word: &str) -> Option<&'static str> {
+    const WORDS: [(&str, &str); 9] = [
+        ("two", "2"),
+        ("three", "3"),
+        ("four", "4"),
+        ("five", "5"),
+        ("six", "6"),
+        ("seven", "7"),
+        ("eight", "8"),
+        ("nine", "9"),
+        ("ten", "10"),
+    ];
+    WORDS.iter().find(|(name, _)| *name == word).map(|(_, figure)| *figure)
 }
 
 /// The same as a set.
