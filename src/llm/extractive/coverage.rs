@@ -137,11 +137,23 @@ pub(crate) fn covered(question: &Question, brief: &Brief, passages: &[Passage], 
     {
         return false;
     }
-    if asks_for_the_unknown(question, &brief.asked.text, passages) {
+    if asks_for_the_unknown(question, &brief.asked.text, passages) || names_an_unknown_place(brief, passages) {
         return false;
     }
     let least = if best >= SURE { LEAST_COVERAGE_WHEN_SURE } else { LEAST_COVERAGE };
     coverage >= least && (best >= SURE || !names_the_unknown(question, brief, passages, best))
+}
+
+/// Whether a trip is asked for to a place that is written like a name and stands nowhere: what is said of others is
+/// no answer, however sure the search is of it.
+fn names_an_unknown_place(brief: &Brief, passages: &[Passage]) -> bool {
+    if brief.agent.id.as_str() != "trip" || !brief.route.names.is_empty() {
+        return false;
+    }
+    let texts = passages.iter().map(|p| format!("{} {} {}", p.title, p.section, p.text));
+    let known: HashSet<String> = texts.flat_map(|text| terms::terms(&text)).collect();
+    let unknown = |name: &String| !known.contains(name) && known_apart(name, &known) && !Months::names(name);
+    names(&brief.asked.text).iter().filter(|name| unknown(name)).count() > 1
 }
 
 /// "What is the salary of an instructor?" is not answered by all there is about instructors: what is asked for
