@@ -40,6 +40,8 @@ concepts! {
     Missing = "missing",
     /// Drifting at the surface, left behind.
     Drift = "drift",
+    /// Poisonous fish eaten, or the signs that only that gives.
+    Poison = "poison",
     /// Wanting to die.
     Suicide = "suicide",
     /// A cry for help.
@@ -85,6 +87,21 @@ concepts! {
     FastAscent = "fast_ascent",
     /// Decompression sickness by name.
     Dci = "dci",
+    // What tells the kind of an emergency that other words made out.
+    /// No breath or no pulse at all, not merely short of breath.
+    Apnoea = "apnoea",
+    /// An ear that bleeds, discharges or tore.
+    EarInjury = "ear_injury",
+    /// Fish or shellfish was eaten.
+    AteFish = "ate_fish",
+    /// Jellyfish and what else burns where it was touched.
+    Stinger = "stinger",
+    /// Snorkelling: in the water without compressed gas.
+    Snorkel = "snorkel",
+    /// Diving on one breath.
+    Freedive = "freedive",
+    /// Diving with compressed gas, by words that are of nothing else.
+    Scuba = "scuba",
     // Circumstances.
     /// After a dive, since surfacing.
     PostDive = "post_dive",
@@ -298,6 +315,7 @@ impl Concept {
                 | Self::Cardiac
                 | Self::Missing
                 | Self::Drift
+                | Self::Poison
         )
     }
 
@@ -322,6 +340,20 @@ impl Concept {
         matches!(
             self,
             Self::Dizzy | Self::Fatigue | Self::Headache | Self::Nausea | Self::Unwell | Self::Pain | Self::FastAscent
+        )
+    }
+
+    /// Tells which kind an emergency is, and nothing of whether it is one.
+    pub(crate) const fn tells_kind(self) -> bool {
+        matches!(
+            self,
+            Self::Apnoea
+                | Self::EarInjury
+                | Self::AteFish
+                | Self::Stinger
+                | Self::Snorkel
+                | Self::Freedive
+                | Self::Scuba
         )
     }
 

@@ -83,6 +83,14 @@ pub enum EmergencyKind {
     Drowning,
     /// A diver is missing, or someone drifts at the surface.
     MissingDiver,
+    /// Unconscious or without breath, whatever the cause.
+    Unresponsive,
+    /// An ear that bleeds, discharges or hurts badly, with nothing that speaks for more.
+    EarBarotrauma,
+    /// Poisoned by fish or shellfish.
+    SeafoodPoisoning,
+    /// Acutely ill in or after water, without a dive with compressed gas.
+    Illness,
     /// Thoughts of suicide.
     Suicide,
     /// An emergency whose kind the words don't tell.
@@ -91,7 +99,7 @@ pub enum EmergencyKind {
 
 impl EmergencyKind {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::DecompressionIllness,
         Self::CarbonMonoxide,
         Self::Cardiac,
@@ -99,6 +107,10 @@ impl EmergencyKind {
         Self::Envenomation,
         Self::Drowning,
         Self::MissingDiver,
+        Self::Unresponsive,
+        Self::EarBarotrauma,
+        Self::SeafoodPoisoning,
+        Self::Illness,
         Self::Suicide,
         Self::Unspecified,
     ];
@@ -113,6 +125,10 @@ impl EmergencyKind {
             Self::Envenomation => "envenomation",
             Self::Drowning => "drowning",
             Self::MissingDiver => "missing_diver",
+            Self::Unresponsive => "unresponsive",
+            Self::EarBarotrauma => "ear_barotrauma",
+            Self::SeafoodPoisoning => "seafood_poisoning",
+            Self::Illness => "illness",
             Self::Suicide => "suicide",
             Self::Unspecified => "unspecified",
         }

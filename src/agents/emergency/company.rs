@@ -21,7 +21,7 @@ const fn tier(sign: C) -> &'static str {
 
 /// What tells whose sign it is, and of when, and whether it is one at all.
 const fn tells(concept: C) -> bool {
-    !concept.is_sign() && !matches!(concept, C::Mask | C::NegAfter | C::Neg | C::But)
+    !concept.is_sign() && !concept.tells_kind() && !matches!(concept, C::Mask | C::NegAfter | C::Neg | C::But)
 }
 
 /// Names each tier of sign together with what else the message speaks of, with who is missing from it,

@@ -30,7 +30,11 @@ pub struct Region {
     /// Names by which divers mention the region.
     #[serde(default)]
     pub places: Vec<String>,
-    /// The general emergency numbers.
+    /// The general emergency numbers, with what each is for, which the reply files say in the diver's language.
+    #[serde(default)]
+    pub services: Vec<Service>,
+    /// The same as text, said as it stands; for operators who put the numbers in their own words.
+    #[serde(default)]
     pub emergency: String,
     /// The dive-medicine hotlines, nearest first.
     #[serde(default)]
@@ -38,6 +42,18 @@ pub struct Region {
     /// A line for people in a mental-health crisis.
     #[serde(default)]
     pub crisis: Option<Hotline>,
+}
+
+/// A number of the emergency services.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// The number as dialled; empty where only words say what to do.
+    #[serde(default)]
+    pub number: String,
+    /// What it is for, by a name under `[numbers]` in the reply files; empty where it needs no word.
+    #[serde(default, rename = "for")]
+    pub of: String,
 }
 
 /// A number, with where it comes from.
@@ -61,6 +77,10 @@ impl Hotlines {
             .map_err(|source| ReplyError::Toml { file: file.to_owned(), source: Box::new(source) })?;
         if !hotlines.region.iter().any(|region| region.id == INTERNATIONAL) {
             return Err(ReplyError::NoInternational { file: file.to_owned() });
+        }
+        let empty = |region: &&Region| region.emergency.is_empty() && region.services.is_empty();
+        if let Some(region) = hotlines.region.iter().find(empty) {
+            return Err(ReplyError::NoNumber { file: file.to_owned(), region: region.id.clone() });
         }
         Ok(hotlines)
     }

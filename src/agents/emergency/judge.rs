@@ -177,29 +177,67 @@ const THINGS: &[C] = &[C::Tech, C::Food, C::Money, C::Media, C::Sport, C::Aquari
 
 /// The kind whose words fit best; the gravest first where several do.
 pub(super) fn kind(reading: &Reading) -> EmergencyKind {
-    let after_dive = reading.any(&[C::PostDive, C::Dive, C::FastAscent, C::Dci]);
     let nerves = reading.any(&[C::Neuro, C::Paralysis, C::InnerEar, C::Skin, C::Joint, C::Dci, C::Vision]);
+    let gasless = gasless(reading);
+    let after_dive = reading.any(&[C::PostDive, C::Dive, C::FastAscent, C::Dci]);
     if reading.has(C::Suicide) {
         EmergencyKind::Suicide
-    } else if stung(reading) {
+    } else if reading.has(C::Apnoea) {
+        // Breath comes before poison, blood and search; the words for the drowned begin with it, too.
+        if reading.has(C::Drown) { EmergencyKind::Drowning } else { EmergencyKind::Unresponsive }
+    } else if reading.has(C::Poison) || fish_poisoned(reading) {
+        EmergencyKind::SeafoodPoisoning
+    } else if stung(reading) || (reading.has(C::Sting) && reading.has(C::Stinger)) {
         EmergencyKind::Envenomation
     } else if reading.has(C::FoulAir) {
         EmergencyKind::CarbonMonoxide
+    } else if nothing_but_ear(reading) {
+        EmergencyKind::EarBarotrauma
     } else if reading.has(C::Bleed) {
         EmergencyKind::Bleeding
     } else if reading.has(C::Cardiac) && !nerves {
         EmergencyKind::Cardiac
-    } else if reading.has(C::Drown) {
+    } else if reading.has(C::Drown) || blacked_out(reading) {
         EmergencyKind::Drowning
+    } else if reading.has(C::Collapse) && !nerves {
+        EmergencyKind::Unresponsive
     } else if reading.any(&[C::Missing, C::Drift]) {
         EmergencyKind::MissingDiver
     } else if reading.has(C::Swelling) && !after_dive {
         EmergencyKind::Envenomation
+    } else if gasless && reading.any(&[C::Breathing, C::NoBreath, C::BloodCough]) {
+        EmergencyKind::Drowning
+    } else if gasless && !nerves {
+        EmergencyKind::Illness
     } else if nerves || after_dive || reading.has(C::BloodCough) {
         EmergencyKind::DecompressionIllness
     } else {
         EmergencyKind::Unspecified
     }
+}
+
+/// Somebody was in the water, and nothing tells of compressed gas: it is not bubbles that make them ill.
+fn gasless(reading: &Reading) -> bool {
+    reading.has(C::Snorkel) && !reading.any(&[C::Scuba, C::Dci, C::FastAscent])
+}
+
+/// Fish was eaten, and the body tells of it.
+fn fish_poisoned(reading: &Reading) -> bool {
+    reading.has(C::AteFish) && reading.count(|c| c.is_suspect() || c.is_mild() || c == C::Paralysis) > 0
+}
+
+/// Diving on one breath ends in a blackout, not in bubbles.
+fn blacked_out(reading: &Reading) -> bool {
+    reading.has(C::Freedive) && reading.any(&[C::NoBreath, C::Collapse, C::BloodCough])
+}
+
+/// Every sign is of the ear itself. Spinning, deafness or anything of the nerves beside it may be bubbles in the
+/// inner ear.
+fn nothing_but_ear(reading: &Reading) -> bool {
+    let ear: Vec<_> = reading.hits().iter().filter(|hit| hit.concept == C::EarInjury).collect();
+    let of_ear = |start, end| ear.iter().any(|hit| hit.start < end && start < hit.end);
+    let others = |concept: C| concept.is_sign() && !matches!(concept, C::Cry | C::EarMild | C::Pain);
+    !ear.is_empty() && reading.hits().iter().filter(|hit| others(hit.concept)).all(|hit| of_ear(hit.start, hit.end))
 }
 
 /// Whether a message adds to a picture: a sign, or when and after what.

@@ -4,8 +4,10 @@ mod classifier;
 pub(crate) mod company;
 mod hotlines;
 mod judge;
+mod question;
 mod reading;
 mod reply;
+mod sheet;
 mod train;
 
 use std::path::Path;
@@ -21,6 +23,7 @@ use crate::Operator;
 use crate::concept::Concept;
 use crate::language::{self, Detected};
 use crate::message::Message;
+use crate::pattern::Hit;
 pub use train::EmergencyTrainer;
 
 pub use classifier::Thresholds;
@@ -97,6 +100,7 @@ impl RuleGuard {
         for lang in Lang::ALL {
             let _ = crate::lexicon::Lexicon::of(lang);
         }
+        question::warm_up();
     }
 
     fn alarm(
@@ -104,12 +108,13 @@ impl RuleGuard {
         message: &str,
         heard: &Heard,
         lang: Lang,
-        kind: EmergencyKind,
-        replies: u32,
+        standing: StandingEmergency,
+        readings: &[Reading],
         fine: bool,
     ) -> Assessment {
-        let text = self.replies().compose(message, heard, lang, kind, replies, fine);
-        Assessment::Emergency(Alarm { text, lang, standing: StandingEmergency { kind, replies } })
+        let topics = question::asked(message, readings.iter().map(Reading::lang), standing.kind);
+        let text = self.replies().compose(message, heard, lang, &standing, &topics, fine);
+        Assessment::Emergency(Alarm { text, lang, standing })
     }
 }
 
@@ -121,6 +126,12 @@ impl EmergencyGuard for RuleGuard {
         let verdict = judge::judge(&readings);
         if let Some(standing) = &heard.standing {
             return self.while_standing(message, heard, standing, &detected, &readings, verdict);
+        }
+        if verdict.kind.is_none()
+            && readings.iter().any(nothing_but_standing_down)
+            && let Some(reply) = self.replies().none_open(detected.lang)
+        {
+            return Assessment::StoodDown { reply: Some(reply), lang: detected.lang };
         }
         let earlier = earlier_readings(heard, &detected);
         let opinion = self.classifier().opinion(message, &readings, &earlier.iter().collect::<Vec<_>>());
@@ -140,7 +151,10 @@ impl EmergencyGuard for RuleGuard {
             }),
         };
         match found {
-            Some((kind, lang)) => self.alarm(message, heard, lang, kind, 1, false),
+            Some((kind, lang)) => {
+                let begun = StandingEmergency { kind, replies: 1 };
+                self.alarm(message, heard, lang, begun, &readings, false)
+            }
             None => Assessment::Calm,
         }
     }
@@ -166,17 +180,30 @@ impl RuleGuard {
         let signs_now = verdict.severity >= 2.0;
         if has(Concept::StandDown) && !signs_now {
             let more = readings.first().is_some_and(|reading| reading.len() > 12 && reading.question());
-            let reply = (!more).then(|| self.replies().stood_down(lang));
+            let reply = (!more).then(|| self.replies().stood_down(lang, standing.kind));
             return Assessment::StoodDown { reply, lang };
         }
-        let new_kind = verdict.kind.filter(|kind| *kind != standing.kind && *kind != EmergencyKind::Unspecified);
-        match new_kind {
-            Some(kind) => self.alarm(message, heard, lang, kind, 1, false),
-            None => {
-                self.alarm(message, heard, lang, standing.kind, standing.replies.saturating_add(1), has(Concept::Fine))
-            }
-        }
+        let new_kind = verdict.kind.filter(|kind| *kind != standing.kind && graver(*kind));
+        let standing = match new_kind {
+            Some(kind) => StandingEmergency { kind, replies: 1 },
+            None => StandingEmergency { kind: standing.kind, replies: standing.replies.saturating_add(1) },
+        };
+        self.alarm(message, heard, lang, standing, readings, new_kind.is_none() && has(Concept::Fine))
     }
+}
+
+/// Kinds that take over from one that stands: a hurt ear, or words that tell no kind, do not.
+const fn graver(kind: EmergencyKind) -> bool {
+    !matches!(kind, EmergencyKind::Unspecified | EmergencyKind::EarBarotrauma | EmergencyKind::Illness)
+}
+
+/// Whether a message says that it is no emergency, and nothing else.
+fn nothing_but_standing_down(reading: &Reading) -> bool {
+    // "It is", "sorry", "that was" may stand beside it.
+    let beside = if crate::text::unspaced(reading.lang()) { 6 } else { 3 };
+    let more = |start: usize, end: usize| reading.len().saturating_sub(end - start) > beside;
+    let said = |hit: &Hit<Concept>| hit.concept == Concept::StandDown && !more(hit.start, hit.end);
+    !reading.question() && reading.count(Concept::is_sign) == 0 && reading.hits().iter().any(said)
 }
 
 /// The messages that may still belong to this one.

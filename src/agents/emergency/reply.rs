@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use dovvybuddy_core::Lang;
-use dovvybuddy_core::guard::{EmergencyKind, Heard};
-use serde::Deserialize;
+use dovvybuddy_core::guard::{EmergencyKind, Heard, StandingEmergency};
 
 use super::hotlines::{Hotline, Hotlines, Region};
+use super::question::Topic;
+use super::sheet::{self, Sheet};
 use crate::Operator;
 
 /// Why replies or hotlines can't be read.
@@ -21,13 +22,21 @@ pub enum ReplyError {
         /// What is wrong, and where.
         source: Box<toml::de::Error>,
     },
-    /// A kind of emergency has no words.
-    #[error("{file}: the section [{kind}] is missing")]
+    /// A kind of emergency has no words for what comes after the first reply.
+    #[error("{file}: the section [{kind}] has no `next`")]
     MissingKind {
         /// The file.
         file: String,
         /// The kind without words.
         kind: &'static str,
+    },
+    /// A region has no emergency number.
+    #[error("{file}: the region {region:?} has neither `emergency` nor `services`")]
+    NoNumber {
+        /// The file.
+        file: String,
+        /// The region.
+        region: String,
     },
     /// The hotlines lack the region used when none is known.
     #[error("{file}: a region with id \"international\" is needed")]
@@ -43,65 +52,6 @@ pub enum ReplyError {
         /// The system's reason.
         source: std::io::Error,
     },
-}
-
-/// The replies of one language.
-#[derive(Debug, Clone, Deserialize)]
-struct Sheet {
-    /// Who signed the sentences off, and when; empty until then.
-    #[allow(dead_code, reason = "for the people who read the file")]
-    reviewed: String,
-    /// The label before the emergency services' number.
-    services: String,
-    /// The label before the dive-medicine hotline.
-    hotline: String,
-    /// The label before the crisis line.
-    crisis: String,
-    /// The label before the operator's emergency contacts.
-    operator: String,
-    /// How to say that it is no emergency.
-    closing: String,
-    /// Answers "I feel fine now" where it may be decompression illness.
-    fine: String,
-    /// The same for every other kind. A file of an operator may not have it yet.
-    #[serde(default)]
-    better: Option<String>,
-    /// Acknowledges that it is no emergency.
-    stood_down: String,
-    #[serde(flatten)]
-    kinds: HashMap<String, Words>,
-}
-
-/// The words for one kind.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Words {
-    /// The first reply: what to do now, in order.
-    first: String,
-    /// What to tell the helpers.
-    helpers: String,
-    /// The replies after it, one for each further message; the last ones repeat.
-    next: Vec<String>,
-    /// Answers "I feel fine now" where the sheet's own sentences do not fit the kind.
-    #[serde(default)]
-    fine: Option<String>,
-    /// Ends the replies where the sheet's own sentence does not fit the kind.
-    #[serde(default)]
-    closing: Option<String>,
-}
-
-macro_rules! sheets {
-    ($($lang:ident $code:literal,)*) => {
-        const fn compiled_in(lang: Lang) -> &'static str {
-            match lang {
-                $(Lang::$lang => include_str!(concat!("../../../content/emergency/replies/", $code, ".toml")),)*
-            }
-        }
-    };
-}
-
-sheets! {
-    En "en", Es "es", De "de", Fr "fr", Pt "pt", It "it", Id "id", Ja "ja", Th "th", Ar "ar", Zh "zh",
 }
 
 const HOTLINES: &str = include_str!("../../../content/emergency/hotlines.toml");
@@ -122,7 +72,8 @@ impl Replies {
         let mut faults = Vec::new();
         for lang in Lang::ALL {
             let name = format!("emergency/replies/{}.toml", lang.code());
-            sheets.insert(lang, read(content_dir, &name, compiled_in(lang), parse, &mut faults)?);
+            let sheet = read(content_dir, &name, sheet::compiled_in(lang), Sheet::parse, &mut faults)?;
+            sheets.insert(lang, sheet.completed(lang)?);
         }
         let hotlines = read(content_dir, "emergency/hotlines.toml", HOTLINES, Hotlines::parse, &mut faults)?;
         Ok(Self { sheets, hotlines, contacts: operator.emergency_contacts.clone(), faults })
@@ -142,38 +93,57 @@ impl Replies {
         &self.hotlines
     }
 
-    /// The answer to the diver's word that it is none.
-    pub(super) fn stood_down(&self, lang: Lang) -> String {
-        self.sheet(lang).map_or_else(String::new, |sheet| sheet.stood_down.clone())
+    /// The answer to the diver's word that an emergency of `kind` is none.
+    pub(super) fn stood_down(&self, lang: Lang, kind: EmergencyKind) -> String {
+        self.sheet(lang).map_or_else(String::new, |sheet| sheet.stood_down(kind))
     }
 
-    /// The reply number `replies` about an emergency of `kind`.
+    /// The answer to the same words while none is open.
+    pub(super) fn none_open(&self, lang: Lang) -> Option<String> {
+        self.sheet(lang)?.none_open.clone()
+    }
+
+    /// The reply about a standing emergency. `topics` are what was asked, `fine` whether it is said to be better.
     pub(super) fn compose(
         &self,
         message: &str,
         heard: &Heard,
         lang: Lang,
-        kind: EmergencyKind,
-        replies: u32,
+        standing: &StandingEmergency,
+        topics: &[Topic],
         fine: bool,
     ) -> String {
+        let StandingEmergency { kind, replies } = *standing;
         let Some(sheet) = self.sheet(lang) else { return String::new() };
-        let Some(words) = sheet.kinds.get(kind.as_str()) else { return String::new() };
+        let Some(words) = sheet.words(kind) else { return String::new() };
         let numbers = self.numbers(sheet, kind, self.region(message, heard));
         let closing = words.closing.as_deref().unwrap_or(&sheet.closing).trim();
-        let mut parts: Vec<&str> = Vec::new();
+        let answered = |topic: &&Topic| replies > 1 || topic.at_once();
+        let answers: Vec<(Topic, &str)> =
+            topics.iter().filter(answered).filter_map(|topic| Some((*topic, sheet.answer(*topic, kind)?))).collect();
+        let answers_call = answers.iter().any(|(topic, _)| *topic == Topic::Call);
+        let mut parts: Vec<&str> = answers.iter().map(|(_, sentence)| *sentence).collect();
         if replies <= 1 {
             parts.extend([words.first.trim(), numbers.as_str(), words.helpers.trim(), closing]);
         } else {
+            if answers_call {
+                parts.push(&numbers);
+            }
             if fine {
                 let bubbles = matches!(kind, EmergencyKind::DecompressionIllness | EmergencyKind::Unspecified);
                 let general = if bubbles { None } else { sheet.better.as_deref() };
                 parts.push(words.fine.as_deref().or(general).unwrap_or(&sheet.fine).trim());
             }
+            let reminder = sheet.reminder(kind).filter(|_| answers.iter().any(|(topic, _)| topic.instead_of_steps()));
             let step = usize::try_from(replies - 2).unwrap_or(usize::MAX);
+            // The first step asks for the oxygen that was just told of.
+            let step = if answers.iter().any(|(topic, _)| *topic == Topic::OxygenOn) { step.max(1) } else { step };
             let next = words.next.get(step).or_else(|| words.next.get(step % words.next.len().max(1)));
-            parts.extend(next.map(|text| text.trim()));
-            parts.extend([numbers.as_str(), closing]);
+            parts.extend(reminder.or_else(|| next.map(|text| text.trim())));
+            if !answers_call {
+                parts.push(&numbers);
+            }
+            parts.push(closing);
         }
         parts.retain(|part| !part.is_empty());
         parts.join("\n\n")
@@ -193,7 +163,7 @@ impl Replies {
     fn numbers(&self, sheet: &Sheet, kind: EmergencyKind, region: Option<&Region>) -> String {
         let mut lines = Vec::new();
         if let Some(region) = region {
-            lines.push(format!("{}: {}", sheet.services, region.emergency));
+            lines.push(format!("{}: {}", sheet.services, sheet.services_of(region)));
             if kind == EmergencyKind::Suicide {
                 lines.extend(region.crisis.as_ref().map(|line| labelled(&sheet.crisis, std::slice::from_ref(line))));
             } else if !region.dive.is_empty() {
@@ -242,15 +212,4 @@ fn read<T>(
         }
     }
     parse(name, compiled_in)
-}
-
-fn parse(file: &str, source: &str) -> Result<Sheet, ReplyError> {
-    let sheet: Sheet = toml::from_str(source)
-        .map_err(|source| ReplyError::Toml { file: file.to_owned(), source: Box::new(source) })?;
-    for kind in EmergencyKind::ALL {
-        if sheet.kinds.get(kind.as_str()).is_none_or(|words| words.next.is_empty()) {
-            return Err(ReplyError::MissingKind { file: file.to_owned(), kind: kind.as_str() });
-        }
-    }
-    Ok(sheet)
 }

@@ -137,7 +137,7 @@ fn heard(words: &Words) -> Heard {
 }
 
 fn compose(guard: &RuleGuard, heard: &Heard, lang: Lang, kind: EmergencyKind, replies: u32, fine: bool) -> String {
-    guard.replies().compose("", heard, lang, kind, replies, fine).to_lowercase()
+    guard.replies().compose("", heard, lang, &StandingEmergency { kind, replies }, &[], fine).to_lowercase()
 }
 
 #[test]
@@ -236,5 +236,78 @@ fn an_emergency_lives_from_its_sign_to_the_word_that_it_is_none() {
         assert!(matches!(guard.assess(words.none, &now), Assessment::StoodDown { .. }), "{code}: not ended");
         let after = Heard { said: vec![words.sign.to_owned(), words.none.to_owned()], ..heard(words) };
         assert!(matches!(guard.assess(words.sign, &after), Assessment::Emergency(_)), "{code}: not started again");
+    }
+}
+
+/// What is asked in an open emergency, the kind that is open, and how the reply begins.
+const ASKED: [(EmergencyKind, &str, &str); 32] = {
+    use EmergencyKind::{Bleeding, DecompressionIllness as Dci, EarBarotrauma, Envenomation, MissingDiver};
+    [
+        (Dci, "we have no oxygen", "Without oxygen:"),
+        (Dci, "there is no oxygen on the boat", "Without oxygen:"),
+        (Dci, "should I give him water?", "Small sips"),
+        (Bleeding, "should I give him water?", "No: nothing to eat"),
+        (Dci, "can I take him back down to 5 m?", "No: nobody is taken back down"),
+        (Dci, "how much oxygen should I give?", "As much as the set gives"),
+        (Dci, "ok she is on oxygen now. what next?", "Good: leave the oxygen on"),
+        (Dci, "who do i call", "These are the numbers"),
+        (Dci, "he had a beer, can he take aspirin?", "No alcohol, and no aspirin"),
+        (Dci, "so is it ok to dive tomorrow?", "No: no diving"),
+        (Dci, "it's gone now, can I dive tomorrow?", "No: no diving"),
+        (Envenomation, "how hot should the water be?", "About 45 °C"),
+        (Envenomation, "how long should I keep it in", "About 45 °C"),
+        (Dci, "can we fly home", "No: no flying"),
+        (Dci, "can he sleep", "Not unwatched"),
+        (Dci, "should we wait and see", "Do not wait"),
+        (EarBarotrauma, "should we wait and see", "Do not put it off"),
+        (Dci, "thanks", "You are welcome"),
+        (MissingDiver, "we looked everywhere", "Tell the coast guard so"),
+        (MissingDiver, "current is strong, we are in Komodo", "Tell the coast guard so"),
+        (MissingDiver, "should I go back down to look for him?", "No: do not go down alone"),
+        (Dci, "¿puede beber agua?", "Sorbos pequeños"),
+        (Dci, "wir haben keinen Sauerstoff", "Ohne Sauerstoff"),
+        (Dci, "on peut prendre l'avion ?", "Non : ni avion"),
+        (Dci, "ele pode dormir?", "Não sem vigilância"),
+        (Dci, "possiamo volare a casa?", "No: niente voli"),
+        (Dci, "siapa yang harus saya hubungi?", "Ini nomornya"),
+        (Dci, "酸素がありません", "酸素がないときは"),
+        (Dci, "พรุ่งนี้ดำน้ำได้ไหม", "ไม่ได้: ห้ามดำน้ำ"),
+        (Dci, "هل يمكن أن ينام؟", "ليس بلا مراقبة"),
+        (Dci, "他可以喝水吗？", "只有在完全清醒"),
+        (Dci, "没有氧气怎么办", "没有氧气："),
+    ]
+};
+
+#[test]
+fn what_is_asked_is_answered_before_the_next_step() {
+    let guard = guard();
+    let mut wrong = Vec::new();
+    for (kind, question, beginning) in ASKED {
+        let standing = StandingEmergency { kind, replies: 1 };
+        let now = Heard { standing: Some(standing), ..Heard::default() };
+        match guard.assess(question, &now) {
+            Assessment::Emergency(alarm) if alarm.text.starts_with(beginning) => {
+                assert_eq!(alarm.standing, StandingEmergency { kind, replies: 2 }, "{question}");
+            }
+            other => wrong.push(format!("{question}: {other:?}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_answer_is_there_in_every_language() {
+    use super::question::Topic;
+    let guard = guard();
+    for lang in Lang::ALL {
+        for topic in Topic::ALL {
+            let kinds = EmergencyKind::ALL.iter();
+            let answered = kinds.filter(|kind| {
+                let standing = StandingEmergency { kind: **kind, replies: 2 };
+                let with = guard.replies().compose("", &Heard::default(), lang, &standing, &[*topic], false);
+                with != guard.replies().compose("", &Heard::default(), lang, &standing, &[], false)
+            });
+            assert!(answered.count() > 0, "{} {}", lang.code(), topic.key());
+        }
     }
 }

@@ -19,6 +19,10 @@ fn standing(kind: EmergencyKind, replies: u32) -> Heard {
     Heard { standing: Some(StandingEmergency { kind, replies }), ..Heard::default() }
 }
 
+fn compose(guard: &RuleGuard, lang: Lang, kind: EmergencyKind, replies: u32, fine: bool) -> String {
+    guard.replies().compose("", &Heard::default(), lang, &StandingEmergency { kind, replies }, &[], fine)
+}
+
 #[test]
 fn each_kind_is_told_from_the_others() {
     for (message, expected) in [
@@ -30,7 +34,7 @@ fn each_kind_is_told_from_the_others() {
         ("we pulled him out of the water, he inhaled a lot of water", EmergencyKind::Drowning),
         ("one diver is missing, he hasn't surfaced", EmergencyKind::MissingDiver),
         ("I want to kill myself", EmergencyKind::Suicide),
-        ("he is unconscious", EmergencyKind::Unspecified),
+        ("he is unconscious", EmergencyKind::Unresponsive),
     ] {
         assert_eq!(kind(message), expected, "{message}");
     }
@@ -157,14 +161,14 @@ fn every_kind_has_words_in_every_language_without_gaps() {
     for lang in Lang::ALL {
         for kind in EmergencyKind::ALL {
             for replies in 1..6 {
-                let text = guard.replies().compose("", &Heard::default(), lang, kind, replies, replies == 3);
+                let text = compose(&guard, lang, kind, replies, replies == 3);
                 assert!(text.len() > 100, "{} {}", lang.code(), kind.as_str());
                 assert!(!text.contains('{') && !text.contains("\n\n\n"), "{text}");
             }
         }
         if lang != Lang::En {
-            let english = guard.replies().compose("", &Heard::default(), Lang::En, EmergencyKind::Cardiac, 1, false);
-            let own = guard.replies().compose("", &Heard::default(), lang, EmergencyKind::Cardiac, 1, false);
+            let english = compose(&guard, Lang::En, EmergencyKind::Cardiac, 1, false);
+            let own = compose(&guard, lang, EmergencyKind::Cardiac, 1, false);
             assert_ne!(english, own, "{} is not translated", lang.code());
         }
     }
