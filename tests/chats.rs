@@ -238,6 +238,18 @@ async fn an_emergency_passes_through_the_lead_flow_and_ends_it() {
     assert!(house.store.leads(&BotId::default(), 9).await.unwrap().is_empty());
 }
 
+/// The button leaves no words behind, so nothing in the conversation tells the guard that it is over but the session.
+#[tokio::test]
+async fn what_was_said_before_the_button_raises_no_alarm_after_it() {
+    let house = House::open().await;
+    assert!(house.says("ana", "mayday").await.starts_with("Get help now."));
+    assert!(house.says("ana", "still apples").await.starts_with("Get help now."));
+    assert_eq!(house.presses("ana", Command::NotAnEmergency).await, "<stood_down>");
+    let answer = house.says("ana", "still apples").await;
+    assert!(answer.contains("apples"), "{answer}");
+    assert!(house.says("ana", "mayday again").await.starts_with("Get help now."), "a new one counts");
+}
+
 #[tokio::test]
 async fn the_flow_can_be_stopped() {
     let house = House::open().await;

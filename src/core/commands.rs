@@ -75,8 +75,15 @@ impl Turns {
                 self.say(composer, Phrase::ButtonExpired, lang)
             }
             Command::NotAnEmergency => {
-                self.hearing.stand(&event.conversation, None);
-                Spoken { stands_down: true, ..self.say(composer, Phrase::StoodDown, lang) }
+                let standing = session.emergency.as_ref();
+                let words = standing.and_then(|standing| self.ports.guard.stood_down(standing.kind, lang));
+                self.hearing.stand_down(&event.conversation);
+                session.stand_down(event.received_at);
+                let spoken = match words {
+                    Some(words) => tell(composer, &words, lang),
+                    None => self.say(composer, Phrase::StoodDown, lang),
+                };
+                Spoken { stands_down: true, ..spoken }
             }
         }
     }

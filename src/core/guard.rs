@@ -13,6 +13,11 @@ pub trait EmergencyGuard: Send + Sync {
     /// Whom to call in a diving emergency, a line each, for a diver who asks `message` about it: the numbers
     /// of the region and the operator's contacts.
     fn helplines(&self, message: &str, heard: &Heard, lang: Lang) -> String;
+
+    /// What answers a button by which the diver calls off an emergency of `kind`, if there are words for it.
+    fn stood_down(&self, _kind: EmergencyKind, _lang: Lang) -> Option<String> {
+        None
+    }
 }
 
 /// What the guard knows of the conversation when a message arrives.
@@ -93,7 +98,8 @@ pub enum EmergencyKind {
     Illness,
     /// Thoughts of suicide.
     Suicide,
-    /// An emergency whose kind the words don't tell.
+    /// An emergency whose kind the words don't tell, or a kind that a newer program wrote.
+    #[serde(other)]
     Unspecified,
 }
 

@@ -57,9 +57,17 @@ impl Hearing {
         }
     }
 
-    /// An emergency stands, or no longer does.
-    pub fn stand(&self, conversation: &ConversationKey, standing: Option<StandingEmergency>) {
-        self.change(conversation, |heard| heard.standing = standing);
+    /// An emergency stands.
+    pub fn stand(&self, conversation: &ConversationKey, standing: StandingEmergency) {
+        self.change(conversation, |heard| heard.standing = Some(standing));
+    }
+
+    /// An emergency was called off: what was said before must not make it out again.
+    pub fn stand_down(&self, conversation: &ConversationKey) {
+        self.change(conversation, |heard| {
+            heard.standing = None;
+            heard.said.clear();
+        });
     }
 
     /// Forgets a conversation: it was erased or begun anew.

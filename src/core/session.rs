@@ -15,6 +15,9 @@ use crate::summary;
 /// A session ends after this long without a message.
 pub const SESSION_IDLE: Duration = Duration::from_hours(24);
 
+/// The note of when an emergency was last called off, in milliseconds.
+const STOOD_DOWN: &str = "stood_down_at";
+
 /// The most a session's notes and a profile's unknown fields may hold, in bytes of JSON. Clients write
 /// to both, and what they write must not grow without end.
 const MOST_NOTES: usize = 16 * 1024;
@@ -41,9 +44,19 @@ pub struct Session {
 }
 
 impl Session {
-    /// What the diver said in it, oldest first.
+    /// What the diver said in it, oldest first; what came before an emergency was called off is over.
     pub fn said(&self) -> impl Iterator<Item = &str> {
-        self.history.iter().filter(|message| message.role == Role::User).map(|message| message.content.as_str())
+        let over = self.state.get(STOOD_DOWN).and_then(Value::as_i64);
+        let counts = move |message: &&Message| {
+            message.role == Role::User && over.is_none_or(|over| message.created_at.as_millis() > over)
+        };
+        self.history.iter().filter(counts).map(|message| message.content.as_str())
+    }
+
+    /// The diver called an emergency off with what arrived at `at`. A button leaves no words from which the guard
+    /// could tell that later.
+    pub fn stand_down(&mut self, at: Timestamp) {
+        self.state.insert(STOOD_DOWN.to_owned(), at.as_millis().into());
     }
 
     /// A session nobody has spoken in yet.
@@ -65,6 +78,7 @@ impl Session {
     pub fn note(&mut self, notes: &Map<String, Value>) {
         let mut notes = notes.clone();
         notes.remove(summary::KEY);
+        notes.remove(STOOD_DOWN);
         extend_within(&mut self.state, &notes);
     }
 
@@ -298,6 +312,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::clock::Clock as _;
 
     #[test]
     fn a_newer_profile_corrects_and_never_erases() {
@@ -305,6 +320,25 @@ mod tests {
         known.merge(DiverProfile { dives: Some(12), concerns: vec!["ears".into()], ..Default::default() });
         assert_eq!((known.cert_level.as_deref(), known.dives), (Some("OW"), Some(12)));
         assert_eq!(known.concerns, ["ears"]);
+    }
+
+    #[test]
+    fn what_was_said_before_an_emergency_was_called_off_is_over() {
+        let key = ConversationKey {
+            bot: crate::ids::BotId::default(),
+            channel: crate::ids::ChannelId::new("web"),
+            account: String::new(),
+            conversation: "a".into(),
+        };
+        let at = Timestamp::from_millis;
+        let mut session = Session::open(SessionId(crate::clock::SystemClock.uuid()), key, at(0));
+        let told =
+            |content: &str, millis| Message { role: Role::User, content: content.into(), created_at: at(millis) };
+        session.history = vec![told("my leg is numb", 10), told("false alarm", 20), told("which fins?", 30)];
+        assert_eq!(session.said().count(), 3);
+        session.stand_down(at(20));
+        session.note(&Map::from_iter([(STOOD_DOWN.to_owned(), Value::from(0))]));
+        assert_eq!(session.said().collect::<Vec<_>>(), ["which fins?"]);
     }
 
     #[test]

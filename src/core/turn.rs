@@ -186,7 +186,8 @@ impl Turns {
             Assessment::Calm => {}
             Assessment::Emergency(alarm) => return self.alarm(session, &alarm, composer),
             Assessment::StoodDown { reply, lang } => {
-                self.hearing.stand(&claim.conversation, None);
+                self.hearing.stand_down(&claim.conversation);
+                claim.events.last().into_iter().for_each(|event| session.stand_down(event.received_at));
                 stands_down = true;
                 if let Some(text) = reply {
                     let reply = composer.fixed(&text, SAFETY, lang, Safety::None);
@@ -422,7 +423,7 @@ impl Turns {
 
     /// An emergency that only the joined burst or the stored history shows.
     fn alarm(&self, session: &mut Session, alarm: &Alarm, composer: &Composer<'_>) -> Spoken {
-        self.hearing.stand(&session.conversation, Some(alarm.standing.clone()));
+        self.hearing.stand(&session.conversation, alarm.standing.clone());
         metrics::counter!("dovvybuddy_emergencies_total", "kind" => alarm.standing.kind.as_str()).increment(1);
         session.emergency = Some(alarm.standing.clone());
         session.state.remove(lead_flow::KEY);

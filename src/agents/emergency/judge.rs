@@ -228,7 +228,7 @@ fn fish_poisoned(reading: &Reading) -> bool {
 
 /// Diving on one breath ends in a blackout, not in bubbles.
 fn blacked_out(reading: &Reading) -> bool {
-    reading.has(C::Freedive) && reading.any(&[C::NoBreath, C::Collapse, C::BloodCough])
+    reading.has(C::Freedive) && reading.any(&[C::NoBreath, C::Breathing, C::Collapse, C::BloodCough])
 }
 
 /// Every sign is of the ear itself. Spinning, deafness or anything of the nerves beside it may be bubbles in the

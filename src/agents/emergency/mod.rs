@@ -162,6 +162,10 @@ impl EmergencyGuard for RuleGuard {
     fn helplines(&self, message: &str, heard: &Heard, lang: Lang) -> String {
         self.replies().helplines(message, heard, lang)
     }
+
+    fn stood_down(&self, kind: EmergencyKind, lang: Lang) -> Option<String> {
+        Some(self.replies().stood_down(lang, kind)).filter(|words| !words.is_empty())
+    }
 }
 
 impl RuleGuard {

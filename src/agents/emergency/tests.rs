@@ -40,6 +40,87 @@ fn each_kind_is_told_from_the_others() {
     }
 }
 
+/// What divers wrote and got the wrong words for.
+#[test]
+fn the_words_are_those_of_the_danger() {
+    use EmergencyKind::{
+        Bleeding, DecompressionIllness, Drowning, EarBarotrauma, Envenomation, Illness, MissingDiver, SeafoodPoisoning,
+        Unresponsive,
+    };
+    let mut wrong = Vec::new();
+    for (message, expected) in [
+        ("my friend has been missing underwater for 10 minutes", MissingDiver),
+        ("my buddy has been missing for ten minutes", MissingDiver),
+        ("he has been underwater for 40 minutes and should be up", MissingDiver),
+        ("we lost sight of two divers an hour ago", MissingDiver),
+        ("we've lost two divers, surfaced 40 min ago not seen", MissingDiver),
+        ("My buddy is unconscious in the water", Unresponsive),
+        ("buddy passed out underwater, we pulled him out, not breathing", Unresponsive),
+        ("he blacked out during a freedive", Drowning),
+        ("my friend was found unconscious on the bottom", Unresponsive),
+        ("My buddy was unconscious at the surface", Unresponsive),
+        ("no respira", Unresponsive),
+        ("não está respirando", Unresponsive),
+        ("لا يتنفس", Unresponsive),
+        ("Someone got run over by a boat while snorkelling", Bleeding),
+        ("A boat ran over a snorkeler, he's hurt", Bleeding),
+        ("my kid ate a pufferfish", SeafoodPoisoning),
+        ("we ate a grouper and now my lips tingle and everything cold feels hot", SeafoodPoisoning),
+        ("terrible headache and stiff neck after snorkelling", Illness),
+        ("my friend drank sea water and vomits a lot after snorkeling", Illness),
+        ("my friend went blue in the face after freediving but is ok now", Drowning),
+        (
+            "my husband's speech is slurred since our dive this morning, we're on a plane about to take off",
+            DecompressionIllness,
+        ),
+        ("help i got stung by a jellyfish and it burns so bad", Envenomation),
+        ("my ear is bleeding after diving", EarBarotrauma),
+        ("my ear is bleeding after diving and everything spins", DecompressionIllness),
+    ] {
+        let locale = [("no respira", "es"), ("não está respirando", "pt")].iter().find(|(own, _)| *own == message);
+        let heard = Heard { locale: locale.map(|(_, lang)| (*lang).to_owned()), ..Heard::default() };
+        match guard().assess(message, &heard) {
+            Assessment::Emergency(alarm) if alarm.standing.kind == expected => {}
+            Assessment::Emergency(alarm) => wrong.push(format!("{message}: {:?}", alarm.standing.kind)),
+            other => wrong.push(format!("{message}: {other:?}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_plane_about_to_leave_is_told_of_first() {
+    let message = "my husband's speech is slurred since our dive this morning, we're on a plane about to take off";
+    assert!(alarm(message, &Heard::default()).text.starts_with("Tell the cabin crew now"));
+}
+
+#[test]
+fn only_the_country_that_is_named_is_called() {
+    let text = alarm("my buddy can't feel his legs after the dive, we are in the maldives", &Heard::default()).text;
+    assert!(text.contains("102 (ambulance) · 191 (coast guard)"), "{text}");
+    assert!(!text.contains("India") && !text.contains("1990"), "{text}");
+}
+
+#[test]
+fn what_stays_true_is_said_when_it_is_none() {
+    for lang in Lang::ALL {
+        let sheet = |kind| guard().replies().stood_down(lang, kind);
+        assert!(sheet(EmergencyKind::DecompressionIllness).contains("DAN"), "{}", lang.code());
+        assert!(!sheet(EmergencyKind::Suicide).contains("DAN"), "{}", lang.code());
+    }
+}
+
+#[test]
+fn ears_and_old_complaints_stay_with_the_safety_agent() {
+    let mut wrong = Vec::new();
+    for (message, heard) in [("My ears hurt when I went diving yesterday", &Heard::default())] {
+        if guard().assess(message, heard) != Assessment::Calm {
+            wrong.push(message);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
 #[test]
 fn words_of_danger_in_other_company_are_no_emergency() {
     for message in [

@@ -24,7 +24,7 @@ impl Inner {
         if restarts {
             self.hearing.forget(&event.conversation);
         }
-        self.hearing.stand(&event.conversation, Some(alarm.standing.clone()));
+        self.hearing.stand(&event.conversation, alarm.standing.clone());
         self.hearing.add(&event.conversation, event.content.text());
         metrics::counter!("dovvybuddy_emergencies_total", "kind" => alarm.standing.kind.as_str()).increment(1);
 

@@ -17,7 +17,7 @@ use crate::model::Prompt;
 use crate::session::DiverProfile;
 
 /// Cries for a message that says `mayday`, alone or over the pieces heard before, and as long as an
-/// emergency stands; `all clear` ends it.
+/// emergency stands; `all clear` ends it. `still` takes up a `mayday` that was said before.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct ScriptedGuard;
 
@@ -27,7 +27,8 @@ impl EmergencyGuard for ScriptedGuard {
             return Assessment::StoodDown { reply: Some("Good to hear.".into()), lang: Lang::En };
         }
         let standing = heard.standing.as_ref();
-        if message.contains("mayday") || standing.is_some() {
+        let taken_up = message.contains("still") && heard.said.iter().any(|said| said.contains("mayday"));
+        if message.contains("mayday") || standing.is_some() || taken_up {
             let replies = standing.map_or(0, |s| s.replies) + 1;
             let standing = StandingEmergency { kind: EmergencyKind::DecompressionIllness, replies };
             return Assessment::Emergency(Alarm {
