@@ -165,7 +165,9 @@ fn read(lang: Lang) -> Result<Matcher<Topic>, String> {
 
 /// Reads all files now, so that the first question does not wait for it.
 pub(super) fn warm_up() {
-    Lang::ALL.into_iter().for_each(|lang| drop(wordings(lang).find(&Text::default(), &|_| false)));
+    for lang in Lang::ALL {
+        let _ = wordings(lang).find(&Text::default(), &|_| false);
+    }
 }
 
 #[cfg(test)]
