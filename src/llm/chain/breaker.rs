@@ -29,8 +29,6 @@ struct State {
     rest: Duration,
     /// A call is trying whether the model is well again.
     probing: bool,
-    /// The last call that ended well did so after any failure.
-    proven: bool,
     /// Grows with every opening: a call from before says nothing about the time after.
     era: u64,
 }
@@ -57,16 +55,7 @@ pub(crate) struct Permit<'b> {
 
 impl Default for Breaker {
     fn default() -> Self {
-        Self {
-            state: Mutex::new(State {
-                calls: 0,
-                open_until: None,
-                rest: FIRST_REST,
-                probing: false,
-                proven: false,
-                era: 0,
-            }),
-        }
+        Self { state: Mutex::new(State { calls: 0, open_until: None, rest: FIRST_REST, probing: false, era: 0 }) }
     }
 }
 
@@ -88,11 +77,6 @@ impl Breaker {
         Some(Permit { breaker: self, probe, era: state.era, told: false })
     }
 
-    /// Whether the last word about the model was a good one.
-    pub(crate) fn proven(&self) -> bool {
-        self.state().proven
-    }
-
     /// For metrics and the status page.
     pub(crate) fn health(&self, now: Instant) -> Health {
         match self.state().open_until {
@@ -108,7 +92,6 @@ impl Permit<'_> {
     pub(crate) fn succeeded(mut self) {
         self.told = true;
         let mut state = self.breaker.state();
-        state.proven = true;
         if self.probe {
             state.open_until = None;
             state.probing = false;
@@ -123,7 +106,6 @@ impl Permit<'_> {
     pub(crate) fn failed(mut self, now: Instant, rest: Option<Duration>) {
         self.told = true;
         let mut state = self.breaker.state();
-        state.proven = false;
         state.calls = ((state.calls << 1) | 1) & WINDOW_MASK;
         if self.probe {
             state.probing = false;
@@ -166,7 +148,6 @@ mod tests {
         drop(probe);
         breaker.permit(later).expect("a dropped probe frees its place").succeeded();
         assert_eq!(breaker.health(later), Health::Closed);
-        assert!(breaker.proven());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The budget of extra calls: a failing provider must not be asked more than 1.2 times per turn.
+//! The budget of retries: a failing model must not be asked more than 1.2 times per turn that comes to it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -7,7 +7,7 @@ const PER_TURN: f64 = 0.18;
 const START: f64 = 1.0;
 const MOST: f64 = 10.0;
 
-/// An account of calls beyond the first of each turn.
+/// One model's account of calls beyond the first of each turn.
 #[derive(Debug)]
 pub(crate) struct Budget(Mutex<f64>);
 
@@ -22,7 +22,7 @@ impl Budget {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A turn begins.
+    /// A turn comes to the model.
     pub(crate) fn turn(&self) {
         let mut account = self.account();
         *account = (*account + PER_TURN).min(MOST);

@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::breaker::{Breaker, Health};
+use super::budget::Budget;
 
 /// Limits and prices of one model.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,6 +45,7 @@ pub struct Member {
     pub(crate) model: Arc<dyn LanguageModel>,
     pub(crate) limits: Limits,
     pub(crate) breaker: Breaker,
+    pub(crate) retries: Budget,
     pub(crate) places: Semaphore,
 }
 
@@ -57,7 +59,7 @@ impl Member {
     /// A model under a name for logs and metrics.
     pub fn new(name: impl Into<String>, model: Arc<dyn LanguageModel>, limits: Limits) -> Self {
         let places = Semaphore::new(limits.max_concurrency.clamp(1, Semaphore::MAX_PERMITS));
-        Self { name: name.into(), model, limits, breaker: Breaker::default(), places }
+        Self { name: name.into(), model, limits, breaker: Breaker::default(), retries: Budget::default(), places }
     }
 
     /// Its name, for logs and people.

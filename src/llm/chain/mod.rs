@@ -1,7 +1,8 @@
 //! Models in order of preference, then extraction: an answer always comes.
 //!
-//! A turn's first call is free; each further one is paid from a budget unless the next model is known to
-//! be well. What was released stands: the next model, or extraction, goes on after it.
+//! Every model of a turn is asked until one answers; what keeps a failing one from being asked for nothing is its
+//! breaker. Asking the same model again is paid from a budget of its own. What was released stands: the next model,
+//! or extraction, goes on after it.
 
 mod attempt;
 mod breaker;
@@ -23,7 +24,6 @@ use dovvybuddy_core::session::Role;
 use tokio::time::Instant;
 
 use self::attempt::{Attempt, Ended};
-use self::budget::Budget;
 use crate::beyond;
 use crate::business;
 use crate::extractive::{self, EXTRACTIVE, Extractive};
@@ -46,7 +46,6 @@ pub struct Chain {
     agents: Arc<dyn Agents>,
     extractive: Extractive,
     spending: Option<Spending>,
-    budget: Budget,
     clock: Arc<dyn Clock>,
 }
 
@@ -55,7 +54,6 @@ pub struct Chain {
 struct Tally {
     tokens: u32,
     cost_micros: u64,
-    calls: u32,
     /// The model whose words were released last.
     model: Option<String>,
     /// A model's answer came to its end.
@@ -71,7 +69,7 @@ impl Chain {
         spending: Option<Spending>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { members: models, agents, extractive: Extractive::new(voice), spending, budget: Budget::default(), clock }
+        Self { members: models, agents, extractive: Extractive::new(voice), spending, clock }
     }
 
     /// Whether some model is configured and none of them rests: for readiness and status pages.
@@ -90,7 +88,6 @@ impl Chain {
         let prompt = self.agents.prompt(brief);
         let grounding = Grounding::new(brief, &prompt.system);
         let until = brief.asked.deadline.checked_sub(RESERVE).unwrap_or_else(Instant::now);
-        self.budget.turn();
         for (place, member) in self.members.iter().enumerate() {
             let last = place + 1 == self.members.len();
             let mut retries = ExponentialBuilder::default()
@@ -147,8 +144,9 @@ impl Chain {
         tally: &mut Tally,
     ) -> Ended {
         let Some(permit) = member.breaker.permit(Instant::now()) else { return Ended::NotAsked };
-        let free = tally.calls == 0 || (!again && member.breaker.proven());
-        if !free && !self.budget.take() {
+        if !again {
+            member.retries.turn();
+        } else if !member.retries.take() {
             return Ended::NotAsked;
         }
         let continued = continued(prompt, writer.as_given());
@@ -164,14 +162,13 @@ impl Chain {
         };
         let outcome = attempt.run(writer).await;
         let released = attempt.gate.released() > 0;
-        tally.calls += u32::from(outcome.asked);
         tally.tokens = tally.tokens.saturating_add(outcome.used.prompt).saturating_add(outcome.used.completion);
         tally.cost_micros = tally.cost_micros.saturating_add(outcome.cost_micros);
         if released {
             tally.model = Some(member.model.name().to_owned());
         }
-        if !free && (!outcome.asked || matches!(outcome.ended, Ended::Answered)) {
-            self.budget.give_back();
+        if again && (!outcome.asked || matches!(outcome.ended, Ended::Answered)) {
+            member.retries.give_back();
         }
         outcome.ended
     }

@@ -229,6 +229,28 @@ async fn the_first_turn_already_reaches_the_second_model_and_a_lone_model_is_tri
 }
 
 #[tokio::test]
+async fn every_model_is_asked_until_one_answers_in_every_turn() {
+    let status = |code, after: Option<&str>| Fault::Status { code, retry_after: after.map(Into::into) };
+    let (e500, e401, e429) = (status(500, None), status(401, None), status(429, Some("2")));
+    for faults in
+        [[e500.clone(), e500.clone(), e500.clone()], [e500, e401.clone(), e429.clone()], [e429, e401, Fault::Hang]]
+    {
+        let mut failing = Vec::new();
+        for fault in &faults {
+            failing.push(fake(Script::failing(fault.clone())).await);
+        }
+        let well = fake(Script::saying(FIRST)).await;
+        let chain = chain(&[("a", &failing[0]), ("b", &failing[1]), ("c", &failing[2]), ("d", &well)]);
+        for turn in 1..=8 {
+            let answer = ask(&chain, &brief(QUESTION, limits())).await;
+            assert_eq!(answer.model, "d-large", "{faults:?}, turn {turn}");
+            assert!(answer.degraded.is_empty(), "{faults:?}, turn {turn}");
+        }
+        assert!(failing.iter().all(|model| (1..=5).contains(&model.counts().chats)), "each until its breaker opened");
+    }
+}
+
+#[tokio::test]
 async fn a_model_that_always_fails_is_called_at_most_a_fifth_more_than_there_are_turns() {
     for at_once in [1, 100] {
         let first = fake(Script::failing(Fault::Html)).await;
@@ -238,8 +260,10 @@ async fn a_model_that_always_fails_is_called_at_most_a_fifth_more_than_there_are
         for _ in 0..100 / at_once {
             futures::future::join_all((0..at_once).map(|_| ask(&chain, &asked))).await;
         }
-        let calls = first.counts().chats + second.counts().chats;
-        assert!(calls <= 120, "{at_once} at once: {calls} calls");
+        for model in [&first, &second] {
+            let calls = model.counts().chats;
+            assert!(calls <= 120, "{at_once} at once: {calls} calls");
+        }
         if at_once == 1 {
             assert!(first.counts().chats <= 10 && second.counts().chats <= 10, "the breakers opened");
             assert!(chain.status().iter().all(|(_, state)| *state == "open") && !chain.healthy());
