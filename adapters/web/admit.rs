@@ -31,6 +31,8 @@ pub(crate) struct Ask {
     pub(crate) key: Option<String>,
     /// Why anything but an emergency is refused: a limit, or too much going on.
     pub(crate) unless_emergency: Option<ApiError>,
+    /// Its client is told of the turn before the turn begins.
+    pub(crate) streamed: bool,
     /// When it came in.
     pub(crate) arrived: Instant,
 }
@@ -74,6 +76,7 @@ pub(crate) async fn admit(state: &App, client: &Client, ask: Ask) -> Result<Admi
         None => event_id(Scope::Client(client.ip), key),
     });
     let event = inbound(state, client, &ask.request, known, event_id);
+    let foretold = ask.streamed.then(|| event.clone());
 
     let give_up = ask.arrived + state.config.reply_within;
     let intake = state.intake.clone();
@@ -87,7 +90,10 @@ pub(crate) async fn admit(state: &App, client: &Client, ask: Ask) -> Result<Admi
         }
     };
     let admission = match admitted {
-        Ok(Admitted::Queued { turn, session, allowance, events }) => {
+        Ok(Admitted::Queued { turn, session, allowance, mut events }) => {
+            if let Some(event) = foretold {
+                events = events.foretelling(state.intake.foresee(event));
+            }
             Admission { turn, session, allowance, answer: Coming::Later(events) }
         }
         Ok(Admitted::Repeat { turn, session, events }) => {
@@ -100,7 +106,6 @@ pub(crate) async fn admit(state: &App, client: &Client, ask: Ask) -> Result<Admi
         Ok(Admitted::Noted { .. }) => return Err(ApiError::Malformed),
         Err(refusal) => return Err(ApiError::refused(&*state.clock, refusal, state.limits.diver_per_minute())),
     };
-    state.turns.insert(admission.turn, ());
     Ok(admission)
 }
 

@@ -72,7 +72,7 @@ pub(crate) fn read_ask(
         let request = ChatRequest::read(body?.0)?;
         let key = idempotency::key(headers)?;
         let unless_emergency = client.limited.map(ApiError::RateLimited);
-        Ok(Ask { request, key, unless_emergency, arrived: client.arrived })
+        Ok(Ask { request, key, unless_emergency, streamed: false, arrived: client.arrived })
     };
     read().map_err(|error| client.limited.map_or(error, ApiError::RateLimited))
 }

@@ -1,7 +1,6 @@
 //! What every request handler may reach.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use dovvybuddy_core::guard::EmergencyGuard;
 use dovvybuddy_core::handover::Handover;
@@ -11,8 +10,7 @@ use dovvybuddy_core::knowledge::Retriever;
 use dovvybuddy_core::lead::Lead;
 use dovvybuddy_core::shelf::Shelf;
 use dovvybuddy_core::store::{Notice, Store};
-use dovvybuddy_core::{BotId, ChannelId, Clock, ConversationKey, DiverKey, SessionId, TurnId};
-use moka::sync::Cache;
+use dovvybuddy_core::{BotId, ChannelId, Clock, ConversationKey, DiverKey, SessionId};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -83,15 +81,10 @@ pub(crate) struct Inner {
     pub(crate) origins: Vec<String>,
     /// The origin people reach the daemon under.
     pub(crate) public_origin: Option<String>,
-    /// The turns this process took in lately: they may be waited for, an unknown one may not.
-    pub(crate) turns: Cache<TurnId, ()>,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) sockets: Arc<Semaphore>,
     pub(crate) tasks: TaskTracker,
 }
-
-/// How long a turn is remembered as taken in; far longer than any turn waits.
-const TURN_MEMORY: Duration = Duration::from_mins(15);
 
 impl WebState {
     /// Checks the settings and puts the parts together.
@@ -118,7 +111,6 @@ impl WebState {
             proxies: TrustedProxies::new(config.proxies()?),
             origins,
             public_origin,
-            turns: Cache::builder().max_capacity(50_000).time_to_live(TURN_MEMORY).build(),
             streams: Arc::new(Semaphore::new(config.most_streams)),
             sockets: Arc::new(Semaphore::new(config.most_sockets)),
             tasks: TaskTracker::new(),

@@ -34,9 +34,6 @@ use crate::wire::{ServerSentEvent, StreamEvent, place};
 const BEAT: Duration = Duration::from_secs(15);
 /// After this long without an event a stream ends; the client may take it up again.
 const LONGEST_SILENCE: Duration = Duration::from_mins(5);
-/// How long a turn that this process does not know may need to show itself: after a crash, waiting
-/// messages are picked up within two seconds.
-const SHOW_ITSELF: Duration = Duration::from_secs(3);
 
 /// Ask a question and follow the answer as it is written.
 ///
@@ -62,6 +59,7 @@ pub(crate) async fn chat_stream(
     body: Result<JsonObject, ApiError>,
 ) -> Result<Response, ApiError> {
     let mut ask = read_ask(&client, &headers, body)?;
+    ask.streamed = true;
     // Taken before the message is, so that a message that was taken in can be followed.
     let room = Arc::clone(&state.streams).try_acquire_owned();
     if room.is_err() {
@@ -106,27 +104,26 @@ pub(crate) async fn resume(
         let rest: Vec<_> = events_of(&stored).into_iter().filter(fresh).collect();
         return Ok(if rest.is_empty() { StatusCode::NO_CONTENT.into_response() } else { whole(&rest) });
     }
+    if !still_comes(&state, turn).await {
+        return Err(ApiError::TurnNotFound);
+    }
     let room = Arc::clone(&state.streams).try_acquire_owned().map_err(|_| ApiError::Overloaded)?;
-    let mut events = state.intake.follow(turn, seen);
-    let first = if state.turns.contains_key(&turn) {
-        None
-    } else {
-        let deadline = Instant::now() + SHOW_ITSELF;
-        let first = events.next(deadline).await;
-        // Another replica may be at work on it.
-        if first.is_none() && !matches!(state.store.is_waiting(turn).await, Ok(true)) {
-            return Err(ApiError::TurnNotFound);
+    let events = state.intake.follow(turn, seen);
+    Ok(respond(Body::from_stream(live(state.clone(), turn, events, room))))
+}
+
+/// Whether a turn has a reply or will get one: an unknown one never does, nor one that was erased meanwhile. A
+/// store that can't tell ends nothing.
+async fn still_comes(state: &App, turn: TurnId) -> bool {
+    match state.store.is_waiting(turn).await {
+        Ok(true) => true,
+        // It may have been answered between the two looks.
+        Ok(false) => !matches!(state.store.turn(turn).await, Ok(None)),
+        Err(error) => {
+            tracing::warn!(error = %error, %turn, "it can't be told whether a turn is still to come");
+            true
         }
-        first
-    };
-    Ok(match first {
-        Some(first) if first.event.ends() => whole(&[first]),
-        Some(first) => {
-            let start = futures::stream::iter([Ok::<_, Infallible>(frame(&first))]);
-            respond(Body::from_stream(futures::StreamExt::chain(start, live(state.clone(), turn, events, room))))
-        }
-        None => respond(Body::from_stream(live(state.clone(), turn, events, room))),
-    })
+    }
 }
 
 /// A place in this turn's stream.
@@ -175,6 +172,10 @@ fn live(
                     yield Ok(data(&StreamEvent::error("OVERLOADED", Some(turn)), None));
                     return;
                 }
+                None if !still_comes(&state, turn).await => {
+                    yield Ok(data(&StreamEvent::error(ApiError::TurnNotFound.code(), Some(turn)), None));
+                    return;
+                }
                 None => yield Ok(Bytes::from_static(b": still here\n\n")),
             }
         }
@@ -191,7 +192,7 @@ fn data(event: &StreamEvent, id: Option<String>) -> Bytes {
 }
 
 /// A stream whose events are all there.
-fn whole(events: &[NumberedEvent]) -> Response {
+pub(crate) fn whole(events: &[NumberedEvent]) -> Response {
     let frames: Vec<Bytes> = events.iter().map(frame).collect();
     respond(Body::from(frames.concat()))
 }

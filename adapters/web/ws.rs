@@ -31,8 +31,10 @@ use crate::request::ChatRequest;
 use crate::state::App;
 use crate::wire::{StreamEvent, place};
 
-/// The longest frame or message.
+/// The longest message.
 const LONGEST: usize = 64 * 1024;
+/// So much of one is read all the same: a client that is still sending does not hear why it is let go.
+const LONGEST_READ: usize = 4 * LONGEST;
 /// Messages of one socket that are waiting or being answered.
 const AT_ONCE: usize = 8;
 /// Emergencies of one socket that are being answered. Each takes well under a second, whatever the store
@@ -84,8 +86,8 @@ pub(crate) async fn socket(
         _room: room,
     };
     Ok(upgrade
-        .max_message_size(LONGEST)
-        .max_frame_size(LONGEST)
+        .max_message_size(LONGEST_READ)
+        .max_frame_size(LONGEST_READ)
         .read_buffer_size(4 * 1024)
         .write_buffer_size(4 * 1024)
         .max_write_buffer_size(256 * 1024)
@@ -160,6 +162,10 @@ impl Talk {
     async fn hear(&mut self, socket: &mut WebSocket, message: Message) -> Flow {
         self.heard = Instant::now();
         match message {
+            Message::Text(text) if text.len() > LONGEST => {
+                let frame = CloseFrame { code: close_code::SIZE, reason: "messages have up to 64 KiB".into() };
+                ControlFlow::Break(Some(frame))
+            }
             Message::Text(text) => {
                 self.asked = self.heard;
                 match self.read(text.as_bytes()).and_then(|ask| self.take(ask)) {
@@ -191,7 +197,7 @@ impl Talk {
             Ok((ChatRequest::read(form)?, key))
         };
         match read() {
-            Ok((request, key)) => Ok(Ask { request, key, unless_emergency, arrived: Instant::now() }),
+            Ok((request, key)) => Ok(Ask { request, key, unless_emergency, streamed: true, arrived: Instant::now() }),
             Err(error) => Err(unless_emergency.unwrap_or(error)),
         }
     }

@@ -47,6 +47,11 @@ impl Asked {
 pub trait Router: Send + Sync {
     /// Reads the message with its history.
     async fn route(&self, asked: &Asked) -> Route;
+
+    /// What [`Router::route`] will probably say, told at once: no model is asked for it.
+    async fn foresee(&self, asked: &Asked) -> Route {
+        self.route(asked).await
+    }
 }
 
 /// Where a message goes and what was understood of it.

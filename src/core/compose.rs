@@ -23,7 +23,8 @@ pub(crate) struct Composer<'a> {
 struct Released {
     text: String,
     pieces: Vec<u32>,
-    routed: bool,
+    /// How sure it is who answers, once that was said.
+    routed: Option<f32>,
     first: Option<Instant>,
 }
 
@@ -59,12 +60,16 @@ impl<'a> Composer<'a> {
     }
 
     /// Tells the followers who answers. Said once; a reply that was never routed says it with its text.
-    pub(crate) fn routed(&self, agent: &AgentId, confidence: f32, safety: Safety) {
-        let said = std::mem::replace(&mut self.released().routed, true);
-        if !said {
-            self.log.push(TurnEvent::Route { agent: agent.clone(), confidence, session: self.session });
-            self.log.push(TurnEvent::Safety(safety));
+    /// Gives how sure that is, as they were told.
+    pub(crate) fn routed(&self, agent: &AgentId, confidence: f32, safety: Safety) -> f32 {
+        let mut released = self.released();
+        if released.routed.is_some() {
+            return confidence;
         }
+        let confidence = self.log.route(agent, confidence, self.session);
+        released.routed = Some(confidence);
+        self.log.push(TurnEvent::Safety(safety));
+        confidence
     }
 
     /// When the first piece was released.
@@ -75,11 +80,11 @@ impl<'a> Composer<'a> {
     /// A reply of fixed words. Words released before stand, and these follow them.
     pub(crate) fn fixed(&self, text: &str, agent: &str, lang: Lang, safety: Safety) -> Reply {
         let agent = AgentId::new(agent);
-        self.routed(&agent, 1.0, safety);
+        let confidence = self.routed(&agent, 1.0, safety);
         let gap = if self.released().text.is_empty() { "" } else { "\n\n" };
         self.piece(&format!("{gap}{text}"));
         let mut reply = Reply::fixed("", agent, lang);
-        reply.safety = safety;
+        (reply.safety, reply.confidence) = (safety, confidence);
         self.take_released(&mut reply);
         reply
     }
@@ -112,7 +117,7 @@ impl<'a> Composer<'a> {
             text: String::new(),
             pieces: Vec::new(),
             agent: brief.agent.id.clone(),
-            confidence: brief.route.confidence,
+            confidence: self.released().routed.unwrap_or(brief.route.confidence),
             intent: brief.route.intent.clone(),
             lang,
             safety,

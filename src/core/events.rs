@@ -7,6 +7,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use moka::sync::Cache;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -105,6 +108,8 @@ struct LogState {
     /// 0 until the turn runs.
     attempt: u32,
     events: Vec<Arc<NumberedEvent>>,
+    /// Who will probably answer, told while there are no events yet.
+    foretold: Option<Arc<NumberedEvent>>,
     /// The message is answered together with an earlier one, in its turn.
     joined: Option<TurnId>,
 }
@@ -114,6 +119,8 @@ type OpenLogs = Mutex<HashMap<TurnId, Weak<TurnLog>>>;
 /// What comes next in a log.
 enum Next {
     Event(Arc<NumberedEvent>),
+    /// What its first event will probably be.
+    Foretold(Arc<NumberedEvent>),
     /// This turn tells the rest.
     In(TurnId),
 }
@@ -133,7 +140,8 @@ impl TurnLog {
     /// Begins a try; what an earlier try said is forgotten.
     pub fn begin(&self, attempt: u32) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        *state = LogState { attempt, ..LogState::default() };
+        let foretold = state.foretold.take().filter(|event| event.at.attempt == attempt);
+        *state = LogState { attempt, foretold, ..LogState::default() };
     }
 
     fn join(&self, turn: TurnId) {
@@ -156,11 +164,37 @@ impl TurnLog {
         self.grown.notify_waiters();
     }
 
-    /// The first event after `seen`.
-    fn after(&self, seen: Option<Cursor>) -> Option<Next> {
+    /// Says who answers, and gives how sure that is: what was foretold about the same agent stands.
+    pub fn route(&self, agent: &AgentId, confidence: f32, session: SessionId) -> f32 {
+        let foretold = self.state.lock().unwrap_or_else(PoisonError::into_inner).foretold.clone();
+        let confidence = match foretold.as_ref().map(|foretold| &foretold.event) {
+            Some(TurnEvent::Route { agent: told, confidence, .. }) if told == agent => *confidence,
+            _ => confidence,
+        };
+        self.push(TurnEvent::Route { agent: agent.clone(), confidence, session });
+        confidence
+    }
+
+    /// Tells who will probably answer, in the place where the turn will say it; too late once it did.
+    fn foretell(&self, event: TurnEvent) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.events.is_empty() {
+            let at = Cursor { attempt: state.attempt.max(1), n: 1 };
+            state.foretold = Some(Arc::new(NumberedEvent { turn: self.turn, at, event }));
+        }
+    }
+
+    /// The first event after `seen`, to a follower that was `told` what the first one would be.
+    fn after(&self, seen: Option<Cursor>, told: Option<&NumberedEvent>) -> Option<Next> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(turn) = state.joined {
             return Some(Next::In(turn));
+        }
+        let Some(first) = state.events.first() else {
+            return state.foretold.clone().filter(|_| seen.is_none()).map(Next::Foretold);
+        };
+        if told.is_some_and(|told| belies(told, first)) {
+            return Some(Next::Event(Arc::clone(first)));
         }
         let skip = match seen {
             Some(seen) if seen.attempt == state.attempt.max(1) => seen.n as usize,
@@ -170,9 +204,16 @@ impl TurnLog {
     }
 }
 
+/// Whether an event is not what was foretold in its place.
+fn belies(told: &NumberedEvent, event: &NumberedEvent) -> bool {
+    event.at == told.at && event.event != told.event
+}
+
 /// The running turns of this process, and the way to the finished ones.
 pub struct Streams {
     open: Arc<OpenLogs>,
+    /// Logs of turns that were foretold: what was said stands, also when whoever heard it has left.
+    foretold: Cache<TurnId, Arc<TurnLog>>,
     store: Arc<dyn Sessions>,
 }
 
@@ -181,10 +222,15 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// How long a turn that was accepted here may say nothing before it is looked for, where several processes answer.
 const LOOK_ELSEWHERE: Duration = Duration::from_secs(1);
 
+/// How many waiting turns are remembered to have been foretold, and for how long.
+const MOST_FORETOLD: u64 = 20_000;
+const FORETOLD: Duration = Duration::from_mins(5);
+
 impl Streams {
     /// Streams over a store.
     pub fn new(store: Arc<dyn Sessions>) -> Self {
-        Self { open: Arc::default(), store }
+        let foretold = Cache::builder().max_capacity(MOST_FORETOLD).time_to_live(FORETOLD).build();
+        Self { open: Arc::default(), foretold, store }
     }
 
     /// The log of a turn of a conversation, opened if need be.
@@ -231,12 +277,13 @@ impl Streams {
     }
 
     fn take(&self, turn: TurnId) -> Option<Arc<TurnLog>> {
+        self.foretold.invalidate(&turn);
         self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&turn)?.upgrade()
     }
 
     /// Follows a turn from after `seen`.
     pub fn follow(self: &Arc<Self>, turn: TurnId, seen: Option<Cursor>) -> Follower {
-        Follower { streams: Arc::clone(self), turn, seen, log: None, stored: None }
+        Follower { streams: Arc::clone(self), turn, seen, log: None, stored: None, ahead: None, told: None }
     }
 
     fn running(&self, turn: TurnId) -> Option<Arc<TurnLog>> {
@@ -251,6 +298,10 @@ pub struct Follower {
     seen: Option<Cursor>,
     log: Option<Arc<TurnLog>>,
     stored: Option<std::vec::IntoIter<NumberedEvent>>,
+    /// Finds out who will probably answer.
+    ahead: Option<BoxFuture<'static, TurnEvent>>,
+    /// What this reader was told before the turn could say it.
+    told: Option<Arc<NumberedEvent>>,
 }
 
 impl Follower {
@@ -258,6 +309,14 @@ impl Follower {
     #[must_use]
     pub fn holding(mut self, log: Arc<TurnLog>) -> Self {
         self.log = Some(log);
+        self
+    }
+
+    /// Says who will answer as soon as `ahead` knows, unless the turn has said it by then. Where the turn says
+    /// otherwise later, its own word follows in the same place.
+    #[must_use]
+    pub fn foretelling(mut self, ahead: impl Future<Output = TurnEvent> + Send + 'static) -> Self {
+        self.ahead = Some(ahead.boxed());
         self
     }
 
@@ -293,27 +352,33 @@ impl Follower {
             };
             // A turn that stands still here may run elsewhere.
             let patience = if self.streams.store.shared() { LOOK_ELSEWHERE } else { Duration::MAX };
-            match tokio::time::timeout(patience, self.live(&log)).await {
+            let live = live(&log, self.seen, self.told.as_deref());
+            let next = match &mut self.ahead {
+                None => tokio::time::timeout(patience, live).await,
+                Some(ahead) => tokio::select! {
+                    biased;
+                    next = live => Ok(next),
+                    foretold = ahead => {
+                        self.ahead = None;
+                        log.foretell(foretold);
+                        self.streams.foretold.insert(self.turn, log);
+                        continue;
+                    }
+                },
+            };
+            match next {
                 Ok(Next::Event(event)) => {
-                    self.seen = Some(event.at);
+                    (self.seen, self.told, self.ahead) = (Some(event.at), None, None);
                     return NumberedEvent::clone(&event);
+                }
+                Ok(Next::Foretold(event)) => {
+                    self.seen = Some(event.at);
+                    let event = self.told.insert(event);
+                    return NumberedEvent::clone(event);
                 }
                 Ok(Next::In(turn)) => (self.turn, self.seen, self.log) = (turn, None, None),
                 Err(_) => self.find_in_store().await,
             }
-        }
-    }
-
-    async fn live(&self, log: &TurnLog) -> Next {
-        loop {
-            let grown = log.grown.notified();
-            tokio::pin!(grown);
-            // Registered before looking, so that an event in between wakes us.
-            grown.as_mut().enable();
-            if let Some(next) = log.after(self.seen) {
-                return next;
-            }
-            grown.await;
         }
     }
 
@@ -327,8 +392,11 @@ impl Follower {
     async fn find_in_store(&mut self) {
         let found = self.streams.store.turn(self.turn).await;
         if let Ok(Some(turn)) = found {
-            let seen = self.seen;
-            let fresh = move |e: &NumberedEvent| seen.is_none_or(|seen| e.at > seen || e.at.attempt != seen.attempt);
+            let (seen, told) = (self.seen, self.told.take());
+            let fresh = move |e: &NumberedEvent| {
+                seen.is_none_or(|seen| e.at > seen || e.at.attempt != seen.attempt)
+                    || told.as_ref().is_some_and(|told| belies(told, e))
+            };
             let events: Vec<_> = events_of(&turn).into_iter().filter(fresh).collect();
             self.stored = Some(events.into_iter());
             // Everything was seen already: nothing more will ever come.
@@ -339,84 +407,20 @@ impl Follower {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use async_trait::async_trait;
-
-    use super::*;
-    use crate::clock::Timestamp;
-    use crate::ids::{BotId, ChannelId, DiverKey};
-    use crate::session::Session;
-    use crate::store::StoreError;
-
-    /// A store in which nothing ever ends.
-    struct Nothing;
-
-    #[async_trait]
-    impl Sessions for Nothing {
-        async fn session(&self, _: &ConversationKey, _: &DiverKey, _: usize) -> Result<Option<Session>, StoreError> {
-            Ok(None)
+/// What comes next in a log, as soon as it does.
+async fn live(log: &TurnLog, seen: Option<Cursor>, told: Option<&NumberedEvent>) -> Next {
+    loop {
+        let grown = log.grown.notified();
+        tokio::pin!(grown);
+        // Registered before looking, so that an event in between wakes us.
+        grown.as_mut().enable();
+        if let Some(next) = log.after(seen, told) {
+            return next;
         }
-
-        async fn session_by_id(&self, _: &BotId, _: SessionId, _: usize) -> Result<Option<Session>, StoreError> {
-            Ok(None)
-        }
-
-        async fn open_session(&self, _: &Session) -> Result<(), StoreError> {
-            Ok(())
-        }
-
-        async fn move_session(&self, _: &ConversationKey, _: &ConversationKey) -> Result<bool, StoreError> {
-            Ok(true)
-        }
-
-        async fn turn(&self, _: TurnId) -> Result<Option<StoredTurn>, StoreError> {
-            Ok(None)
-        }
-
-        async fn rate(&self, _: TurnId, _: bool, _: Option<&str>, _: Timestamp) -> Result<bool, StoreError> {
-            Ok(false)
-        }
-    }
-
-    fn conversation() -> ConversationKey {
-        ConversationKey {
-            bot: BotId::default(),
-            channel: ChannelId::new("web"),
-            account: String::new(),
-            conversation: "c".into(),
-        }
-    }
-
-    #[tokio::test]
-    async fn a_log_is_kept_no_longer_than_somebody_holds_it() {
-        let streams = Arc::new(Streams::new(Arc::new(Nothing)));
-        let turn = TurnId(uuid::Uuid::from_u128(1));
-        let log = streams.open(turn, &conversation());
-        let follower = streams.follow(turn, None).holding(log);
-        assert_eq!(streams.open.lock().unwrap().len(), 1);
-        drop(follower);
-        assert_eq!(streams.open.lock().unwrap().len(), 0, "a message that was erased leaves nothing behind");
-
-        let old = streams.open(turn, &conversation());
-        streams.close(turn);
-        let new = streams.open(turn, &conversation());
-        drop(old);
-        assert!(Arc::ptr_eq(&new, &streams.open(turn, &conversation())), "the old one's end is not the new one's");
-    }
-
-    #[tokio::test]
-    async fn a_parked_try_and_the_next_are_told_apart() {
-        let streams = Arc::new(Streams::new(Arc::new(Nothing)));
-        let turn = TurnId(uuid::Uuid::from_u128(1));
-        let log = streams.open(turn, &conversation());
-        log.begin(1);
-        log.push(TurnEvent::Token("Nitrox is".into()));
-        let seen = Some(Cursor { attempt: 1, n: 1 });
-        log.begin(2);
-        log.push(TurnEvent::Token("By nitrox".into()));
-        let mut follower = streams.follow(turn, seen);
-        let next = follower.next(Instant::now() + Duration::from_secs(5)).await.expect("the new try's first event");
-        assert_eq!((next.at, next.event), (Cursor { attempt: 2, n: 1 }, TurnEvent::Token("By nitrox".into())));
+        grown.await;
     }
 }
+
+#[cfg(test)]
+#[path = "events_tests.rs"]
+mod tests;

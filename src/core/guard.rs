@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::AgentId;
 use crate::lang::Lang;
+use crate::reply::{Reply, Safety};
 
 /// Recognises an emergency and finds the words for it. Deterministic, without network, model or
 /// store; an assessment takes well under 5 ms.
@@ -101,6 +103,16 @@ pub enum EmergencyKind {
     /// An emergency whose kind the words don't tell, or a kind that a newer program wrote.
     #[serde(other)]
     Unspecified,
+}
+
+impl Alarm {
+    /// The words as a reply.
+    pub fn reply(&self) -> Reply {
+        let mut reply = Reply::fixed(self.text.clone(), AgentId::new("safety"), self.lang);
+        reply.safety = Safety::Emergency;
+        self.standing.kind.as_str().clone_into(&mut reply.intent);
+        reply
+    }
 }
 
 impl EmergencyKind {

@@ -3,6 +3,7 @@
 //! This is the first half of the turn (SPEC section 5); [`crate::turn`] is the second.
 
 mod alarm;
+mod foresee;
 mod memory;
 mod past_outbox;
 mod seat;
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use self::memory::{Arrivals, SlowDownNotices};
 pub use self::seat::{Seat, Seated};
 use crate::action::MENU;
-use crate::agent::{Phrase, Voice};
+use crate::agent::{Agents, Phrase, Router, Voice};
 use crate::alert::OperatorChat;
 use crate::channel::{Action, ChannelAdapter, Delivery, Inbound, MessageStatus, Rendering};
 use crate::clock::{Clock, Timestamp};
@@ -63,6 +64,12 @@ pub struct Parts {
     pub guard: Arc<dyn EmergencyGuard>,
     /// Where messages become durable.
     pub store: Arc<dyn Store>,
+    /// Foresees who will answer.
+    pub router: Arc<dyn Router>,
+    /// The agents.
+    pub agents: Arc<dyn Agents>,
+    /// How many messages of a conversation the router sees.
+    pub history: usize,
     /// The fixed sentences.
     pub voice: Arc<dyn Voice>,
     /// Time and ids.

@@ -106,6 +106,9 @@ impl Spine {
         let diver_quota = Arc::new(Dial::new(settings.diver_quota));
         let intake = Intake::new(Parts {
             guard: Arc::clone(&ports.guard),
+            router: Arc::clone(&ports.router),
+            agents: Arc::clone(&ports.agents),
+            history: settings.turn.history,
             store: Arc::clone(&ports.store),
             voice: Arc::clone(&ports.voice),
             clock: Arc::clone(&ports.clock),

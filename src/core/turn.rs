@@ -36,7 +36,7 @@ use crate::store::{Claim, FinishedTurn, MOST_CRASHES, Outcome, StoreError, Usage
 use crate::summary::{self, Summary};
 
 /// The agent under whose name emergencies and warnings are given.
-const SAFETY: &str = "safety";
+pub(crate) const SAFETY: &str = "safety";
 /// From this score on a passage is believed to answer even what seems to be no diver's question,
 const SURELY: f32 = 0.68;
 /// unless the router is surer than this that it is none: a wreck is called "President", and a reef "Washing Machine".

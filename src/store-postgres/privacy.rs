@@ -92,6 +92,9 @@ async fn erase(store: &PostgresStore, conn: &mut PgConnection, subject: &Subject
             .fetch_one(&mut *conn)
             .await?;
         rows += rows::count(&erased, 0)?;
+        // A lead that stays is a matter between diver and operator; it no longer tells of the conversation.
+        let leads = sqlx::query("UPDATE leads SET session = NULL WHERE session = ANY($1)").bind(&held.sessions);
+        rows += leads.execute(&mut *conn).await?.rows_affected();
     }
     if rows > 0 {
         knowledge::changed(store, conn).await?;

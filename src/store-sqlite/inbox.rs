@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use dovvybuddy_core::channel::Inbound;
 use dovvybuddy_core::limit::Charge;
 use dovvybuddy_core::store::{Accepted, Backlog, Claim, FinishedTurn, Inbox, StoreError};
-use dovvybuddy_core::{BotId, ChannelId, ConversationKey, SessionId, Timestamp};
+use dovvybuddy_core::{BotId, ChannelId, ConversationKey, SessionId, Timestamp, TurnId};
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
@@ -113,6 +113,12 @@ impl Inbox for SqliteStore {
         };
         self.writer().finish(finish, after).await?;
         Ok(())
+    }
+
+    async fn is_waiting(&self, turn: TurnId) -> Result<bool, StoreError> {
+        const WAITS: &str = "SELECT EXISTS (SELECT 1 FROM inbox WHERE covered_by IS NULL AND turn = $1)";
+        let row = sqlx::query(WAITS).bind(turn.to_string()).fetch_one(self.readers()).await.map_err(Fault::from)?;
+        Ok(row.try_get(0).map_err(Fault::from)?)
     }
 
     async fn newest_events(

@@ -7,9 +7,9 @@ use super::{Admitted, Inner, Refusal};
 use crate::channel::{Delivery, Inbound};
 use crate::failpoint;
 use crate::guard::Alarm;
-use crate::ids::{AgentId, SessionId};
+use crate::ids::SessionId;
 use crate::offers;
-use crate::reply::{Degraded, Reply, Safety};
+use crate::reply::{Degraded, Reply};
 use crate::session::Session;
 use crate::store::{Accepted, FinishedTurn, Outcome, StoreError, Usage};
 
@@ -78,15 +78,13 @@ impl Inner {
 
     fn alarm_turn(&self, event: &Inbound, session: SessionId, alarm: Alarm, restarts: bool) -> FinishedTurn {
         let now = self.clock.now();
-        let mut reply = Reply::fixed(alarm.text, AgentId::new("safety"), alarm.lang);
-        reply.safety = Safety::Emergency;
-        reply.session_restarted = restarts;
-        alarm.standing.kind.as_str().clone_into(&mut reply.intent);
+        let lang = alarm.lang;
+        let reply = Reply { session_restarted: restarts, ..alarm.reply() };
         let mut session = Session::open(session, event.conversation.clone(), now);
         session.emergency = Some(alarm.standing);
         if restarts && self.delivery(&event.conversation.channel) == Delivery::Fetched {
             // Of an anonymous diver nothing outlives the session.
-            session.profile.language = Some(alarm.lang);
+            session.profile.language = Some(lang);
         }
         let actions = offers::actions(&*self.voice, event.turn, &reply, Outcome::Emergency);
         let parts = self.render(event, &reply, &actions);

@@ -62,12 +62,8 @@ pub trait Inbox: Send + Sync + 'static {
         std::future::pending().await
     }
 
-    /// Whether a message that begins this turn is stored and has no reply yet, so that another process than the one that
-    /// took it in knows that waiting is worth while. On a store of one process `false`.
-    async fn is_waiting(&self, turn: TurnId) -> Result<bool, StoreError> {
-        let _ = turn;
-        Ok(false)
-    }
+    /// Whether a message that begins this turn is stored and has no reply yet: whether waiting for it is worth while.
+    async fn is_waiting(&self, turn: TurnId) -> Result<bool, StoreError>;
 
     /// The newest event stored of each of a channel's conversations, by the platform's id. From there on a
     /// platform that tells an event only once is asked what was missed.

@@ -85,6 +85,8 @@ const ERASE: &[&str] = &[
     "DELETE FROM outbox WHERE $5 AND lead IN
         (SELECT id FROM leads WHERE session IN (SELECT value FROM json_each($2)))",
     "DELETE FROM leads WHERE $5 AND session IN (SELECT value FROM json_each($2))",
+    // A lead that stays is a matter between diver and operator; it no longer tells of the conversation.
+    "UPDATE leads SET session = NULL WHERE session IN (SELECT value FROM json_each($2))",
 ];
 
 pub(super) async fn erase(store: &SqliteStore, subject: &Subject, leads_too: bool) -> Outcome<u64> {

@@ -1,8 +1,11 @@
 //! `POST /api/chat/stream` and taking a lost stream up again.
 
+use std::time::{Duration, Instant};
+
 use reqwest::StatusCode;
 
 use super::{DEPTH, error_of, header, is_uuid_v4, keys};
+use crate::models;
 use crate::support::{Daemon, Event, Setup, events};
 use crate::wire::{PATIENCE, eventually};
 
@@ -171,5 +174,68 @@ async fn turns_of_one_conversation_keep_their_order() {
     let expected: Vec<String> = (0..10).map(|n| format!("Question {n}: what is a safety stop?")).collect();
     assert_eq!(said, expected);
     assert!(history.chunks(2).all(|turn| turn[0].0 == "user" && turn[1].0 == "assistant"));
+    daemon.kill().await;
+}
+
+/// A client whose message waits for the one before it knows at once what it waits for.
+#[tokio::test]
+async fn the_route_is_told_once_the_message_is_accepted() {
+    let fake = models::start(models::slow(Duration::from_secs(6))).await;
+    let mut setup = Setup::slice();
+    models::with_model(&mut setup, &fake);
+    let daemon = setup.start().await;
+    let session = daemon.session().await;
+    let mut first = daemon.stream(Some(&session), DEPTH).await;
+    first.next_of("token").await.expect("it runs");
+
+    let began = Instant::now();
+    let mut second = daemon.stream(Some(&session), "What is a safety stop?").await;
+    let route = second.next().await.expect("the route");
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert_eq!(route.kind(), "route");
+    let turn = route.data["metadata"]["turnId"].as_str().unwrap().to_owned();
+    // The connection is lost while the message waits.
+    drop(second);
+    let rest = resume(&daemon, &turn, Some(&route.id)).await;
+    let whole: Vec<Event> = std::iter::once(route).chain(rest).collect();
+    assert_stream(&whole);
+    assert_resumable(&daemon, &whole).await;
+    assert_eq!(first.rest().await.last().unwrap().kind(), "final");
+    daemon.kill().await;
+}
+
+/// Whatever erased it: nobody waits for a turn that will never come.
+#[tokio::test]
+async fn the_turns_of_an_erased_session_are_unknown() {
+    let fake = models::start(models::slow(Duration::from_secs(6))).await;
+    let mut setup = Setup::slice();
+    models::with_model(&mut setup, &fake);
+    let daemon = setup.start().await;
+    for by in ["delete", "/forget", "command"] {
+        let session = daemon.session().await;
+        let mut running = daemon.stream(Some(&session), DEPTH).await;
+        let route = running.next().await.unwrap();
+        if by == "/forget" {
+            assert_eq!(running.rest().await.last().unwrap().kind(), "final");
+        } else {
+            drop(running);
+        }
+        let turn = route.data["metadata"]["turnId"].as_str().unwrap();
+        match by {
+            "delete" => {
+                let url = format!("{}/api/sessions/{session}", daemon.base);
+                assert_eq!(daemon.client.delete(url).send().await.unwrap().status(), StatusCode::NO_CONTENT);
+            }
+            "/forget" => drop(daemon.ask(Some(&session), "/forget").await),
+            _ => drop(setup.ok(&["erase", "--session", &session]).await),
+        }
+        for seen in ["", &route.id] {
+            let url = format!("{}/api/turns/{turn}/events", daemon.base);
+            let request = daemon.client.get(url).header("Last-Event-ID", seen);
+            let response = request.timeout(Duration::from_secs(10)).send().await.unwrap();
+            assert_eq!(response.status(), StatusCode::NOT_FOUND, "{by}, {seen:?}");
+            assert_eq!(error_of(&response.text().await.unwrap()).0, "TURN_NOT_FOUND");
+        }
+    }
     daemon.kill().await;
 }

@@ -220,6 +220,14 @@ async fn a_frame_that_is_too_long_ends_the_socket() {
     let server = Server::start().await;
     let mut socket = Socket::open(&server).await;
     socket.0.send(Message::text("x".repeat(64 * 1024 + 1))).await.unwrap();
+    let code = loop {
+        match socket.frame().await.expect("it is told why") {
+            Message::Close(frame) => break frame.map(|frame| u16::from(frame.code)),
+            Message::Ping(_) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(code, Some(1009));
     assert!(socket.closed().await);
     let mut socket = Socket::open(&server).await;
     socket.0.send(Message::binary(vec![1, 2, 3])).await.unwrap();

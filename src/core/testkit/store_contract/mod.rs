@@ -120,6 +120,7 @@ macro_rules! store_contract {
             }
             turns {
                 a_finished_turn_is_all_there,
+                a_turn_is_waited_for_until_it_has_a_reply_or_is_erased,
                 a_command_leaves_no_message,
                 a_burst_is_covered_by_one_turn,
                 a_turn_is_finished_once,
@@ -254,6 +255,7 @@ macro_rules! store_contract {
                 a_turn_that_ends_after_the_erasure_writes_nothing,
                 the_answer_to_a_command_survives_its_erasure,
                 leads_go_only_if_asked,
+                an_erased_lead_is_not_delivered,
                 old_things_expire_and_new_ones_stay,
                 event_ids_outlive_short_retention,
             }

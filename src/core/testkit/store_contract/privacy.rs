@@ -178,16 +178,40 @@ pub async fn the_answer_to_a_command_survives_its_erasure(lab: &mut dyn Lab) {
     assert_eq!(store.due(later(4), 9).await.unwrap(), []);
 }
 
-/// A lead was handed over on the diver's wish; it stays unless its removal is asked for.
+/// A lead was handed over on the diver's wish; it stays unless its removal is asked for, and forgets which
+/// conversation it came from.
 pub async fn leads_go_only_if_asked(lab: &mut dyn Lab) {
+    let store = lab.store();
+    let asked = async || {
+        let id = fresh();
+        accept(&*store, &web(id, "x", 0)).await;
+        let mut lead = lead("Ada", 0);
+        lead.session = Some(id);
+        store.add_lead(&lead, &[notice("mail", &lead)]).await.unwrap();
+        id
+    };
+    let id = asked().await;
+    store.erase(&session(id), false).await.unwrap();
+    let kept = store.leads(&BotId::default(), 9).await.unwrap();
+    assert_eq!(kept.iter().map(|record| record.lead.session).collect::<Vec<_>>(), [None]);
+    assert_eq!(store.export(&session(id)).await.unwrap(), None, "nothing of the session remains");
+    assert_eq!(store.erase(&session(id), true).await.unwrap(), 0);
+
+    let id = asked().await;
+    assert!(store.erase(&session(id), true).await.unwrap() > 0);
+    let left = store.leads(&BotId::default(), 9).await.unwrap();
+    assert_eq!(left, kept);
+    let parts = store.due(later(1), 9).await.unwrap();
+    assert_eq!(parts.len(), 1, "that of the lead that stays");
+}
+
+/// What hangs on a lead goes with it.
+pub async fn an_erased_lead_is_not_delivered(lab: &mut dyn Lab) {
     let (store, id) = (lab.store(), fresh());
     accept(&*store, &web(id, "x", 0)).await;
-    let id = store.session(&web(id, "", 0).conversation, &web(id, "", 0).sender.key, 1).await.unwrap().unwrap().id;
     let mut lead = lead("Ada", 0);
     lead.session = Some(id);
     store.add_lead(&lead, &[notice("mail", &lead)]).await.unwrap();
-    store.erase(&session(id), false).await.unwrap();
-    assert_eq!(store.leads(&BotId::default(), 9).await.unwrap().len(), 1);
     assert!(store.erase(&session(id), true).await.unwrap() > 0);
     assert_eq!(store.leads(&BotId::default(), 9).await.unwrap(), []);
     assert_eq!(store.due(later(1), 9).await.unwrap(), []);

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Lab;
 use super::make::{accept, answer, burst, chat, claim, diver, exchange, fresh, later, said, try_claim};
 use crate::session::{DiverProfile, Role};
-use crate::store::{Accepted, StoreError};
+use crate::store::{Accepted, StoreError, Subject};
 
 /// Reply, messages, session, profile and parts are written together.
 pub async fn a_finished_turn_is_all_there(lab: &mut dyn Lab) {
@@ -30,6 +30,24 @@ pub async fn a_finished_turn_is_all_there(lab: &mut dyn Lab) {
     let due = store.due(later(5), 9).await.unwrap();
     assert_eq!((due.len(), &due[0].payload, &due[0].context), (1, &turn.parts[0], &turn.context));
     assert_eq!((&due[0].conversation, due[0].created_at, due[0].part), (&chat("c"), later(5), 0));
+}
+
+/// From its acceptance to its reply a turn is worth waiting for, unless it is erased meanwhile.
+pub async fn a_turn_is_waited_for_until_it_has_a_reply_or_is_erased(lab: &mut dyn Lab) {
+    let store = lab.store();
+    let (first, second) = (said(&chat("c"), "ada", "which card?", 0), said(&chat("c"), "ada", "how deep?", 1));
+    assert!(!store.is_waiting(first.turn).await.unwrap(), "unknown");
+    accept(&*store, &first).await;
+    accept(&*store, &second).await;
+    assert!(store.is_waiting(first.turn).await.unwrap() && store.is_waiting(second.turn).await.unwrap());
+    let claimed = claim(&*store, 1).await;
+    assert!(store.is_waiting(first.turn).await.unwrap(), "it runs");
+    let turn = answer(&*store, &claimed, "Open Water.", 5).await;
+    store.finish(&claimed, &turn).await.unwrap();
+    assert!(!store.is_waiting(first.turn).await.unwrap(), "answered");
+    assert!(store.is_waiting(second.turn).await.unwrap());
+    store.erase(&Subject::Diver(diver("ada")), false).await.unwrap();
+    assert!(!store.is_waiting(second.turn).await.unwrap(), "erased");
 }
 
 /// A command is answered but not remembered as something said.
