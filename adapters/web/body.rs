@@ -29,12 +29,17 @@ impl FromRequest<App> for JsonObject {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let bytes = read(app, &parts.headers, body).await?;
-        if !is_json(&parts.headers) {
-            return Err(ApiError::UnsupportedMediaType);
-        }
-        parse(&bytes).map(Self)
+        json_object(app.config.body_within, &parts.headers, body).await.map(Self)
     }
+}
+
+/// A JSON object from a body that arrives in time.
+pub(crate) async fn json_object(within: Duration, headers: &HeaderMap, body: Body) -> Result<Form, ApiError> {
+    let bytes = read(within, headers, body).await?;
+    if !is_json(headers) {
+        return Err(ApiError::UnsupportedMediaType);
+    }
+    parse(&bytes)
 }
 
 /// A JSON object from the body, or nothing where the body is empty.
@@ -45,7 +50,7 @@ impl FromRequest<App> for MaybeJsonObject {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let bytes = read(app, &parts.headers, body).await?;
+        let bytes = read(app.config.body_within, &parts.headers, body).await?;
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self(Form::default()));
         }
@@ -90,14 +95,14 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-async fn read(app: &App, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+async fn read(within: Duration, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     // A client that waits for "100 Continue" has not sent the body yet and need not.
     if declared.is_some_and(|length| length > LONGEST) && headers.contains_key(EXPECT) {
         return Err(ApiError::TooLarge);
     }
     let capacity = declared.unwrap_or(1024).min(LONGEST);
-    tokio::time::timeout(app.config.body_within, collect(body, capacity)).await.unwrap_or(Err(ApiError::TooSlow))
+    tokio::time::timeout(within, collect(body, capacity)).await.unwrap_or(Err(ApiError::TooSlow))
 }
 
 async fn collect(body: Body, capacity: usize) -> Result<Bytes, ApiError> {

@@ -86,7 +86,8 @@ fn cookie(headers: &HeaderMap) -> Option<SessionId> {
     pairs.find_map(|(name, value)| (name == SESSION_COOKIE).then(|| SessionId::parse(value))?)
 }
 
-fn locale(headers: &HeaderMap) -> Option<String> {
+/// The first language that is asked for.
+pub(crate) fn locale(headers: &HeaderMap) -> Option<String> {
     let first = headers.get(ACCEPT_LANGUAGE)?.to_str().ok()?.split([',', ';']).next()?.trim();
     let plausible = (2..=35).contains(&first.len()) && first.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     plausible.then(|| first.to_owned())

@@ -4,6 +4,7 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
+use crate::error::ErrorBody;
 use crate::{about, admin, chat, feedback, leads, news, passages, sessions, stream, ws};
 
 /// Where the description is served.
@@ -27,6 +28,8 @@ pub(crate) const DOCUMENT: &str = "/openapi.json";
         admin::events::events, admin::shelf::entries, admin::shelf::preview, admin::shelf::publish,
         admin::shelf::replace, admin::shelf::remove, admin::shelf::undo,
         operation::health, operation::ready, operation::status, operation::metrics,
+        files::page, files::widget, files::admin, files::docs, files::document,
+        called::generic, called::verify, called::meta, called::telegram, called::discord, called::twilio,
     ),
     tags(
         (name = "chat", description = "Asking and being answered"),
@@ -35,6 +38,7 @@ pub(crate) const DOCUMENT: &str = "/openapi.json";
         (name = "feedback", description = "Whether an answer helped"),
         (name = "page", description = "What a front end shows besides the conversation"),
         (name = "admin", description = "The operator's view; every request carries a key (`keys create`)"),
+        (name = "channels", description = "What platforms call; each address is there when its channel is configured"),
         (name = "operation", description = "For those who run the daemon"),
     ),
     modifiers(&Keys)
@@ -57,6 +61,8 @@ impl Modify for Keys {
 mod operation {
     #![expect(dead_code, reason = "only their descriptions are used")]
 
+    use super::ErrorBody;
+
     /// Whether the process lives.
     #[utoipa::path(get, path = "/health", tag = "operation",
         responses((status = 200, description = "`{\"status\":\"healthy\",\"version\"}`", body = Object)))]
@@ -76,8 +82,106 @@ mod operation {
 
     /// Figures for Prometheus.
     #[utoipa::path(get, path = "/metrics", tag = "operation",
-        responses((status = 200, description = "Prometheus text", body = String, content_type = "text/plain")))]
+        responses(
+            (status = 200, description = "Prometheus text", body = String, content_type = "text/plain"),
+            (status = 401, description = "`metrics.token` is set and was not sent as `Authorization: Bearer`", body = ErrorBody)))]
     pub(super) fn metrics() {}
+}
+
+/// What a browser shows.
+mod files {
+    #![expect(dead_code, reason = "only their descriptions are used")]
+
+    /// The chat page.
+    #[utoipa::path(get, path = "/", tag = "page",
+        responses((status = 200, description = "HTML", body = String, content_type = "text/html")))]
+    pub(super) fn page() {}
+
+    /// The widget for other sites.
+    #[utoipa::path(get, path = "/widget.js", tag = "page",
+        responses((status = 200, description = "A script", body = String, content_type = "text/javascript")))]
+    pub(super) fn widget() {}
+
+    /// The operator's view; what it shows needs a key.
+    #[utoipa::path(get, path = "/admin", tag = "page",
+        responses((status = 200, description = "HTML", body = String, content_type = "text/html")))]
+    pub(super) fn admin() {}
+
+    /// This description, for people.
+    #[utoipa::path(get, path = "/docs", tag = "page",
+        responses((status = 200, description = "HTML", body = String, content_type = "text/html")))]
+    pub(super) fn docs() {}
+
+    /// This description.
+    #[utoipa::path(get, path = "/openapi.json", tag = "page",
+        responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
+    pub(super) fn document() {}
+}
+
+/// What platforms call.
+mod called {
+    #![expect(dead_code, reason = "only their descriptions are used")]
+
+    use super::ErrorBody;
+
+    /// A message of a generic webhook, signed by Standard Webhooks.
+    #[utoipa::path(post, path = "/webhooks/{name}", tag = "channels",
+        params(("name" = String, Path, description = "A webhook of `channels.webhook`"),
+            ("webhook-id" = String, Header, description = "The event's id; a repeat makes no second turn"),
+            ("webhook-timestamp" = String, Header, description = "Seconds since 1970"),
+            ("webhook-signature" = String, Header, description = "`v1,` and the signature")),
+        request_body(content = Object, description = "The message; see the manual"),
+        responses(
+            (status = 200, description = "The reply, where the webhook replies at once", body = Object),
+            (status = 202, description = "Stored; the reply is delivered", body = Object),
+            (status = 401, description = "The signature is missing or wrong; nothing was stored", body = ErrorBody),
+            (status = 404, description = "No such webhook", body = ErrorBody),
+            (status = 422, description = "Fields that can't be used", body = ErrorBody),
+            (status = 429, description = "A limit; see Retry-After", body = ErrorBody),
+            (status = 503, description = "Overloaded, or the store is away; see Retry-After", body = ErrorBody)))]
+    pub(super) fn generic() {}
+
+    /// Meta's check of the address.
+    #[utoipa::path(get, path = "/webhooks/whatsapp", tag = "channels",
+        params(("hub.mode" = String, Query, description = "`subscribe`"),
+            ("hub.verify_token" = String, Query, description = "The verify token"),
+            ("hub.challenge" = String, Query, description = "What is sent back")),
+        responses(
+            (status = 200, description = "The challenge", body = String, content_type = "text/plain"),
+            (status = 403, description = "The verify token is wrong")))]
+    pub(super) fn verify() {}
+
+    /// Messages of WhatsApp, Instagram and Messenger.
+    #[utoipa::path(post, path = "/webhooks/whatsapp", tag = "channels", request_body = Object,
+        responses(
+            (status = 200, description = "Stored"),
+            (status = 401, description = "The signature is missing or wrong"),
+            (status = 503, description = "Not stored; come again")))]
+    pub(super) fn meta() {}
+
+    /// Updates of Telegram.
+    #[utoipa::path(post, path = "/webhooks/telegram", tag = "channels", request_body = Object,
+        responses(
+            (status = 200, description = "Stored"),
+            (status = 401, description = "The secret is missing or wrong"),
+            (status = 503, description = "Not stored; come again")))]
+    pub(super) fn telegram() {}
+
+    /// Interactions of Discord.
+    #[utoipa::path(post, path = "/webhooks/discord", tag = "channels", request_body = Object,
+        responses(
+            (status = 200, description = "The first answer", body = Object),
+            (status = 401, description = "The signature is missing or wrong")))]
+    pub(super) fn discord() {}
+
+    /// Messages of Twilio.
+    #[utoipa::path(post, path = "/webhooks/twilio", tag = "channels",
+        request_body(content = String, content_type = "application/x-www-form-urlencoded"),
+        responses(
+            (status = 200, description = "Stored"),
+            (status = 401, description = "The signature is missing or wrong"),
+            (status = 503, description = "Not stored; come again")))]
+    pub(super) fn twilio() {}
 }
 
 /// The OpenAPI 3.1 description of the web channel, and of what the daemon answers beside it.
@@ -129,9 +233,21 @@ mod tests {
             ("/ready", "get"),
             ("/status", "get"),
             ("/metrics", "get"),
+            ("/", "get"),
+            ("/widget.js", "get"),
+            ("/admin", "get"),
+            ("/docs", "get"),
+            ("/openapi.json", "get"),
+            ("/webhooks/{name}", "post"),
+            ("/webhooks/whatsapp", "get"),
+            ("/webhooks/whatsapp", "post"),
+            ("/webhooks/telegram", "post"),
+            ("/webhooks/discord", "post"),
+            ("/webhooks/twilio", "post"),
         ] {
             assert!(document["paths"][path][method].is_object(), "{method} {path}");
         }
+        assert!(document["paths"]["/metrics"]["get"]["responses"]["401"].is_object());
     }
 
     #[test]

@@ -178,12 +178,17 @@ pub(crate) fn operator(config: &Config) -> Operator {
     }
 }
 
+/// Loads the emergency replies alone, which takes no time; the lexicons are read with the first message.
+pub(crate) fn guard(config: &Config) -> Result<RuleGuard, ComposeError> {
+    Ok(RuleGuard::load(Some(&config.content_dir), &operator(config))?)
+}
+
 /// Loads prompts, phrases and emergency replies.
 pub(crate) fn minds(config: &Config) -> Result<Minds, ComposeError> {
     let operator = operator(config);
     let agents = PromptLibrary::load(Some(&config.prompts_dir))?;
     let voice = PhraseBook::load(Some(&config.prompts_dir), &operator)?;
-    let guard = RuleGuard::load(Some(&config.content_dir), &operator)?;
+    let guard = guard(config)?;
     guard.warm_up();
     let router = HeuristicRouter::new(&agents.examples());
     Ok(Minds { guard: Arc::new(guard), router: Arc::new(router), agents: Arc::new(agents), voice: Arc::new(voice) })
@@ -221,9 +226,13 @@ pub(crate) fn own_content(config: &Config) -> PathBuf {
     config.data_dir.join("faq")
 }
 
+/// A variable of the environment that is set to something.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 /// The configured models, or those whose keys stand in the environment.
 pub(crate) fn models(config: &Config) -> Result<Vec<Member>, ComposeError> {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let configured = if config.llm.models.is_empty() {
         dovvybuddy_llm::from_environment(variable)
     } else {

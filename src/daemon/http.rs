@@ -8,13 +8,15 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use dovvybuddy_core::guard::EmergencyGuard;
 use dovvybuddy_core::intake::Intake;
 use dovvybuddy_core::lanes::Running;
 use dovvybuddy_core::store::{Backlog, Store, StoreError};
 use dovvybuddy_core::supervise::{Progress, ProgressReport};
-use dovvybuddy_core::{ChannelId, Clock, Timestamp};
+use dovvybuddy_core::{ChannelId, Clock, SystemClock, Timestamp};
 use dovvybuddy_knowledge::Knowledge;
 use dovvybuddy_llm::Chain;
+use dovvybuddy_web::ApiError;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
@@ -37,6 +39,8 @@ pub(crate) struct Health {
     /// The loops, and how long each may show no progress.
     pub(crate) loops: Vec<(Arc<Progress>, Duration)>,
     pub(crate) models: Option<Arc<Chain>>,
+    /// Vectors are made for the content.
+    pub(crate) embeds: bool,
     pub(crate) lead_outlets: Vec<String>,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) metrics_token: Option<SecretString>,
@@ -149,17 +153,14 @@ impl From<Backlog> for QueueBody {
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What can be said before the parts are put together: the process lives, and everything else comes.
-pub(crate) fn starting_router() -> Router {
-    Router::new()
-        .route("/health", get(healthy))
-        .route(
-            "/ready",
-            get(async || {
-                let body = ReadyBody { status: "not_ready", version: VERSION, checks: Checks::starting() };
-                (StatusCode::SERVICE_UNAVAILABLE, Json(body))
-            }),
-        )
-        .fallback(async || dovvybuddy_web::ApiError::Overloaded)
+pub(crate) fn starting_router(guard: Arc<dyn EmergencyGuard>) -> Router {
+    dovvybuddy_web::starting(guard, Arc::new(SystemClock)).route("/health", get(healthy)).route(
+        "/ready",
+        get(async || {
+            let body = ReadyBody { status: "not_ready", version: VERSION, checks: Checks::starting() };
+            (StatusCode::SERVICE_UNAVAILABLE, Json(body))
+        }),
+    )
 }
 
 async fn healthy() -> Json<HealthBody> {
@@ -175,7 +176,8 @@ pub(crate) fn router(health: Arc<Health>, metrics_here: bool) -> Router {
 
 /// `/metrics` alone, for an address of its own.
 pub(crate) fn metrics_router(health: Arc<Health>) -> Router {
-    Router::new().route("/metrics", get(metrics)).with_state(health)
+    let router = Router::new().route("/metrics", get(metrics)).with_state(health);
+    router.method_not_allowed_fallback(async || ApiError::MethodNotAllowed).fallback(async || ApiError::NotFound)
 }
 
 /// Whether this replica can serve: the database answers and the dispatch loop moves. A model or a
@@ -199,7 +201,11 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
         },
         lead_capture: word(health.lead_outlets.is_empty(), "stored", "delivered"),
         knowledge: word(knowledge.passages > 0, "ok", "empty"),
-        embeddings: word(knowledge.embedded >= knowledge.passages, "ok", "pending"),
+        embeddings: match (health.embeds, knowledge.embedded >= knowledge.passages) {
+            (false, _) => "none",
+            (true, true) => "ok",
+            (true, false) => "pending",
+        },
     };
     let ready = database && dispatch && open;
     let body = ReadyBody { status: word(ready, "ready", "not_ready"), version: VERSION, checks };
@@ -224,7 +230,7 @@ async fn status(State(health): State<Arc<Health>>) -> Json<StatusBody> {
 
 async fn metrics(State(health): State<Arc<Health>>, headers: HeaderMap) -> Response {
     if !health.may_read_metrics(&headers) {
-        return StatusCode::UNAUTHORIZED.into_response();
+        return ApiError::Unauthorized.into_response();
     }
     health.gauge().await;
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], health.metrics.render()).into_response()

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -11,18 +12,25 @@ use tokio_util::task::TaskTracker;
 pub(crate) const SOFT_STOP: Duration = Duration::from_secs(20);
 /// How long turns that were given back may take to be written.
 const PARKING: Duration = Duration::from_secs(4);
+/// How long connections may take to end once everything else has.
+pub(crate) const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// The daemon's tasks and the tokens that end them, in the order in which they fire.
 #[derive(Clone, Default)]
 pub(crate) struct Lifecycle {
-    /// No new work: the intake refuses, listeners close, loops finish what they hold.
+    /// No new work: the intake refuses, loops finish what they hold.
     pub(crate) stopping: CancellationToken,
+    /// What ran has ended: listeners close. Until then whoever calls is told to come back, and an emergency is
+    /// answered.
+    pub(crate) closing: CancellationToken,
     /// Running turns are given back unfinished; the next start takes them up.
     pub(crate) park: CancellationToken,
     /// Whatever is still there is dropped.
     pub(crate) hard_stop: CancellationToken,
-    /// Every task of the daemon.
+    /// Every task of the daemon, but those that serve connections.
     pub(crate) tasks: TaskTracker,
+    /// The listeners with their connections.
+    pub(crate) servers: TaskTracker,
 }
 
 impl Lifecycle {
@@ -38,15 +46,32 @@ impl Lifecycle {
         notify(NotifyState::Stopping);
         self.stopping.cancel();
         self.tasks.close();
-        tokio::select! {
-            () = self.tasks.wait() => return,
-            () = tokio::time::sleep(SOFT_STOP) => tracing::warn!("still running after the deadline: turns are parked"),
-            () = signals.next() => tracing::warn!("asked twice: turns are parked"),
+        let deadline = Instant::now() + SOFT_STOP;
+        let ended = tokio::select! {
+            () = self.tasks.wait() => true,
+            () = tokio::time::sleep_until(deadline) => {
+                tracing::warn!("still running after the deadline: turns are parked");
+                false
+            }
+            () = signals.next() => {
+                tracing::warn!("asked twice: turns are parked");
+                false
+            }
+        };
+        if !ended {
+            self.park.cancel();
+            if tokio::time::timeout(PARKING, self.tasks.wait()).await.is_err() {
+                tracing::warn!("some tasks did not end and are dropped");
+            }
         }
-        self.park.cancel();
-        if tokio::time::timeout(PARKING, self.tasks.wait()).await.is_err() {
-            tracing::warn!("some tasks did not end and are dropped");
-            self.hard_stop.cancel();
+        self.closing.cancel();
+        self.servers.close();
+        // Replies may still be on their way, and whoever asked twice does not wait for slow readers.
+        let until = if ended { deadline } else { Instant::now() }.max(Instant::now() + LAST_WORDS);
+        tokio::select! {
+            () = self.servers.wait() => {}
+            () = tokio::time::sleep_until(until) => self.hard_stop.cancel(),
+            () = signals.next() => self.hard_stop.cancel(),
         }
     }
 }

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::models::{self, with_model};
-use crate::support::Setup;
-use crate::wire::PATIENCE;
+use crate::support::{Daemon, Setup, client};
+use crate::wire::{PATIENCE, eventually};
 
 const DEPTH: &str = "How deep can a PADI Open Water Diver go?";
 
@@ -40,6 +40,69 @@ async fn sigterm_during_a_stream_loses_nothing_and_the_stream_can_be_resumed() {
     assert_eq!(history.len(), 2, "covered by exactly one reply: {history:?}");
     assert_eq!(last.data["content"], history[1].1);
     daemon.kill().await;
+}
+
+/// While running turns end, whoever calls is told to come back, except in an emergency.
+#[tokio::test]
+async fn a_draining_daemon_still_answers() {
+    let fake = models::start(models::slow(Duration::from_secs(6))).await;
+    let mut setup = Setup::slice();
+    with_model(&mut setup, &fake);
+    let daemon = setup.start().await;
+    let mut live = daemon.stream(None, DEPTH).await;
+    live.next_of("token").await.expect("it runs");
+    daemon.terminate();
+    eventually("it stops", PATIENCE, async || {
+        let ready = daemon.get("/ready").await.ok()?;
+        (ready.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(())
+    })
+    .await;
+
+    // Nothing of before: a new connection each.
+    for path in ["/api/chat", "/api/chat/stream"] {
+        let request = client().post(format!("{}{path}", daemon.base)).json(&json!({ "message": DEPTH }));
+        let refused = request.send().await.expect("somebody listens");
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(refused.headers().contains_key("retry-after"));
+        assert_eq!(refused.json::<Value>().await.unwrap()["code"], "OVERLOADED");
+    }
+    assert_eq!(client().get(format!("{}/health", daemon.base)).send().await.unwrap().status(), StatusCode::OK);
+    let alarm = daemon.ask(None, "My buddy can't feel his legs after the dive").await;
+    assert_eq!(alarm["metadata"]["emergency"], true);
+    assert_eq!(alarm["metadata"]["degraded"], json!([]), "it is stored");
+    assert_eq!(live.rest().await.last().unwrap().kind(), "final", "what ran comes to its end");
+    let base = daemon.base.clone();
+    assert_eq!(daemon.ended().await.code(), Some(0));
+    assert!(reqwest::get(format!("{base}/health")).await.is_err(), "nobody listens any more");
+}
+
+/// From the first moment somebody listens.
+#[tokio::test]
+async fn a_starting_daemon_answers_emergencies() {
+    let setup = Setup::new();
+    for path in ["/api/chat", "/api/chat/stream"] {
+        let child = setup.launch();
+        let base = setup.address().await;
+        let send = |path: &str, message: &str| {
+            client().post(format!("{base}{path}")).json(&json!({ "message": message })).send()
+        };
+        let calm = send("/api/chat", DEPTH).await.unwrap();
+        assert_eq!(calm.status(), StatusCode::SERVICE_UNAVAILABLE, "it is still starting");
+        assert!(calm.headers().contains_key("retry-after"));
+        let alarm = send(path, "Mein Tauchpartner spürt nach dem Tauchgang seine Beine nicht mehr").await.unwrap();
+        assert_eq!(alarm.status(), StatusCode::OK);
+        let said = alarm.text().await.unwrap();
+        assert!(said.contains("Sauerstoff"), "{said}");
+        if path == "/api/chat" {
+            let answer: Value = serde_json::from_str(&said).unwrap();
+            assert_eq!(answer["agentType"], "safety");
+        } else {
+            let kinds: Vec<String> = crate::support::events(&said).iter().map(|e| e.kind().to_owned()).collect();
+            assert_eq!(kinds, ["route", "safety", "token", "final"]);
+        }
+        Daemon::adopt(child, &setup).await.kill().await;
+        std::fs::remove_dir_all(setup.database().parent().unwrap()).unwrap();
+    }
 }
 
 #[tokio::test]
@@ -76,7 +139,16 @@ async fn status_and_metrics_tell_what_happens() {
     for word in ["web", "queue", "oldest", "outbox", "models", "content"] {
         assert!(told.contains(word), "{word} in {status}");
     }
-    assert_eq!(daemon.get("/metrics").await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    let refused = daemon.get("/metrics").await.unwrap();
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(refused.json::<Value>().await.unwrap()["code"], "UNAUTHORIZED");
+    for path in ["/health", "/ready", "/status", "/metrics"] {
+        let wrong = daemon.post(path, &json!({})).await;
+        assert_eq!(wrong.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert_eq!(wrong.json::<Value>().await.unwrap()["code"], "METHOD_NOT_ALLOWED", "{path}");
+    }
+    let ready: Value = daemon.get("/ready").await.unwrap().json().await.unwrap();
+    assert_eq!(ready["checks"]["embeddings"], "none", "nothing is pending where none are made");
     let scrape = async |token: &str| {
         let request = daemon.client.get(format!("{}/metrics", daemon.base)).bearer_auth(token);
         let response = request.send().await.unwrap();

@@ -180,19 +180,31 @@ impl Setup {
 
     /// Starts `serve` and waits until it is ready.
     pub(crate) async fn start(&self) -> Daemon {
+        Daemon::adopt(self.launch(), self).await
+    }
+
+    /// Starts `serve` and waits for nothing.
+    pub(crate) fn launch(&self) -> Child {
         let ready = self.home.path().join("address");
         let _ = std::fs::remove_file(&ready);
         let log = std::fs::File::options().create(true).append(true).open(self.log()).unwrap();
-        let child = self
-            .command()
+        self.command()
             .args(&self.arguments)
             .env("DOVVYBUDDY_HTTP__ADDRESS_FILE", &ready)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
-            .unwrap();
-        Daemon::adopt(child, self).await
+            .unwrap()
+    }
+
+    /// Where a daemon that was launched listens, as soon as it does.
+    pub(crate) async fn address(&self) -> String {
+        let file = self.home.path().join("address");
+        let address = eventually("an address", PATIENCE, async || {
+            std::fs::read_to_string(&file).ok().filter(|address| !address.is_empty())
+        });
+        format!("http://{}", address.await.trim())
     }
 
     fn log(&self) -> PathBuf {

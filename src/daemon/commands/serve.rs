@@ -37,8 +37,6 @@ const TRUE_ENOUGH: Duration = Duration::from_mins(5);
 const LOOK_FOR_CHANGES: Duration = Duration::from_millis(250);
 /// Connections at once to the address of the metrics.
 const MOST_SCRAPERS: usize = 64;
-/// How long connections may take to end once everything else has.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(loaded: &Loaded, file: Option<&Path>, options: Serve) -> Outcome {
     let config = &loaded.config;
@@ -51,7 +49,7 @@ pub(crate) async fn run(loaded: &Loaded, file: Option<&Path>, options: Serve) ->
     // A delivery that can't be configured is told before anything is opened.
     let outlets = compose::outlets(config)?;
     let lifecycle = Lifecycle::default();
-    let (routes, served) = watch::channel(http::starting_router());
+    let (routes, served) = watch::channel(http::starting_router(Arc::new(compose::guard(config)?)));
     let listener = listen(config.http.bind, "http.bind").await?;
     serve_http(&lifecycle, listener, served, most, config.http.address_file.as_deref())?;
     let how = Use { dispatch: true, migrate: !options.no_migrate, demo: options.demo, models: true, scratch: false };
@@ -90,6 +88,7 @@ pub(crate) async fn run(loaded: &Loaded, file: Option<&Path>, options: Serve) ->
         dispatch: Arc::clone(&house.spine.lanes.progress),
         loops,
         models: house.models.clone(),
+        embeds: config.embeddings.provider != EmbeddingProvider::None,
         lead_outlets,
         metrics: metrics.clone(),
         metrics_token: config.metrics.token.clone(),
@@ -129,13 +128,14 @@ pub(crate) async fn run(loaded: &Loaded, file: Option<&Path>, options: Serve) ->
     }
     let drained = web.clone();
     let own = http::router(health, config.metrics.bind.is_none()).merge(called);
+    let own = own.method_not_allowed_fallback(async || dovvybuddy_web::ApiError::MethodNotAllowed);
     let own = dovvybuddy_web::guarded(own, &web);
     let _starting = routes.send_replace(own.merge(dovvybuddy_web::router(&web)));
 
     announce(config, &house);
     lifecycle::notify(NotifyState::Ready);
     lifecycle.run_to_end(signals).await;
-    if tokio::time::timeout(LAST_WORDS, drained.drained()).await.is_err() {
+    if tokio::time::timeout(lifecycle::LAST_WORDS, drained.drained()).await.is_err() {
         tracing::warn!("some connections of the web channel did not end");
     }
     if let Err(error) = house.store.close().await {
@@ -160,8 +160,8 @@ fn serve_http(
         let address = listener.local_addr().map_err(|error| CommandError::file(file, error))?;
         std::fs::write(file, address.to_string()).map_err(|error| CommandError::file(file, error))?;
     }
-    let (stop, hard_stop) = (lifecycle.stopping.clone(), lifecycle.hard_stop.clone());
-    lifecycle.spawn(server::serve(listener, routes, most, stop, hard_stop));
+    let (stop, hard_stop) = (lifecycle.closing.clone(), lifecycle.hard_stop.clone());
+    lifecycle.servers.spawn(server::serve(listener, routes, most, stop, hard_stop));
     Ok(())
 }
 
