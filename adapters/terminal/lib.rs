@@ -5,7 +5,7 @@
 
 mod screen;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,6 +14,8 @@ use dovvybuddy_core::channel::{
     Rendering, SendError, Sender,
 };
 use dovvybuddy_core::events::{Follower, TurnEvent};
+use dovvybuddy_core::guard::{Assessment, EmergencyGuard, Heard};
+use dovvybuddy_core::hearing::WINDOW;
 use dovvybuddy_core::intake::{Admitted, Intake, Refusal};
 use dovvybuddy_core::reply::Reply;
 use dovvybuddy_core::supervise::Progress;
@@ -34,6 +36,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The longest message, as on the web.
 const LONGEST: usize = 2000;
 
+/// So many emergencies of one input are answered where nothing else can be.
+const MOST_ALARMS: usize = 16;
+
 /// A conversation in a terminal.
 pub struct Terminal<I> {
     bot: BotId,
@@ -43,6 +48,8 @@ pub struct Terminal<I> {
     locale: Option<String>,
     input: Mutex<I>,
     screen: Screen,
+    /// The answers, where a program wants them all at the end and nothing is shown meanwhile.
+    kept: Option<std::sync::Mutex<Vec<Answered>>>,
 }
 
 /// A question's answer.
@@ -76,15 +83,29 @@ pub enum AskError {
 impl<I> Terminal<I> {
     /// A conversation in `session`; `fresh` if it was just made up.
     pub fn new(bot: BotId, session: SessionId, fresh: bool, locale: Option<String>, input: I, screen: Screen) -> Self {
-        Self { bot, session, fresh, locale, input: Mutex::new(input), screen }
+        Self { bot, session, fresh, locale, input: Mutex::new(input), screen, kept: None }
+    }
+
+    /// Keeps the answers of a conversation for [`Terminal::answers`].
+    #[must_use]
+    pub fn keeping_answers(self) -> Self {
+        Self { kept: Some(std::sync::Mutex::default()), ..self }
+    }
+
+    /// The answers that were kept.
+    pub fn answers(&self) -> Vec<Answered> {
+        let kept = self.kept.as_ref().map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        kept.unwrap_or_default()
+    }
+
+    /// Shows the words for an emergency that could not wait for anything else.
+    pub fn alarm(&self, text: &str) {
+        self.screen.emergency(text);
     }
 
     /// Puts one question and waits for its reply, printing it meanwhile if `show`.
     pub async fn ask(&self, intake: &Intake, text: &str, show: bool) -> Result<Answered, AskError> {
-        let text = text.trim();
-        if text.is_empty() || text.chars().count() > LONGEST {
-            return Err(AskError::Length);
-        }
+        let text = question(text)?;
         self.put(intake, Content::Text(text.to_owned()), self.fresh, show).await
     }
 
@@ -155,6 +176,24 @@ impl<I> Terminal<I> {
     }
 }
 
+impl<I: AsyncBufRead + Unpin> Terminal<I> {
+    /// Reads what is left of the input and hears emergencies in it, for want of anything that could answer more.
+    pub async fn hear_alarms(&self, guard: &dyn EmergencyGuard) -> Vec<Reply> {
+        let (mut input, mut line, mut alarms) = (self.input.lock().await, String::new(), Vec::new());
+        let mut heard = Heard { locale: self.locale.clone(), ..Heard::default() };
+        while alarms.len() < MOST_ALARMS && matches!(input.read_line(&mut line).await, Ok(1..)) {
+            if let Assessment::Emergency(alarm) = guard.assess(line.trim(), &heard) {
+                self.screen.emergency(&alarm.text);
+                alarms.push(alarm.reply());
+            }
+            heard.said.push(line.trim().to_owned());
+            heard.said.drain(..heard.said.len().saturating_sub(WINDOW));
+            line.clear();
+        }
+        alarms
+    }
+}
+
 #[async_trait]
 impl<I: Send> Outlet for Terminal<I> {
     fn id(&self) -> ChannelId {
@@ -213,7 +252,12 @@ impl<I: AsyncBufRead + Unpin + Send> ChannelAdapter for Terminal<I> {
                 continue;
             }
             match self.put(&intake, content, opens, true).await {
-                Ok(_) => opens = false,
+                Ok(answered) => {
+                    opens = false;
+                    if let Some(kept) = &self.kept {
+                        kept.lock().unwrap_or_else(PoisonError::into_inner).push(answered);
+                    }
+                }
                 Err(AskError::TooLate) => {
                     // It was taken in all the same.
                     opens = false;
@@ -227,6 +271,13 @@ impl<I: AsyncBufRead + Unpin + Send> ChannelAdapter for Terminal<I> {
             }
         }
     }
+}
+
+/// What is asked, if it can be.
+pub fn question(text: &str) -> Result<&str, AskError> {
+    let text = text.trim();
+    let fits = !text.is_empty() && text.chars().count() <= LONGEST;
+    fits.then_some(text).ok_or(AskError::Length)
 }
 
 const COMMANDS: &str = "Commands: /help /new /profile /sources /privacy /export /forget /not-an-emergency /quit";

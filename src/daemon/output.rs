@@ -10,6 +10,12 @@ use serde::Serialize;
 
 /// Prints an error with its causes and gives the exit status for it.
 pub(crate) fn failed(error: &dyn Error) -> ExitCode {
+    let _ = writeln!(io::stderr(), "dovvybuddy: {}", with_causes(error));
+    ExitCode::FAILURE
+}
+
+/// An error with its causes.
+pub(crate) fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -21,8 +27,7 @@ pub(crate) fn failed(error: &dyn Error) -> ExitCode {
         }
         cause = inner.source();
     }
-    let _ = writeln!(io::stderr(), "dovvybuddy: {text}");
-    ExitCode::FAILURE
+    text
 }
 
 /// Prints a line on standard output. A reader that went away is no failure of ours.

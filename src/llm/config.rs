@@ -220,6 +220,21 @@ impl Preset {
     }
 }
 
+impl Preset {
+    /// The variable that a field of this model has its value from; without one it has its default.
+    pub fn variable_of(self, field: &str, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+        let prefix = self.facts().0.to_uppercase();
+        let name = match (field, self) {
+            ("base_url", Self::Ollama) => "OLLAMA_HOST".to_owned(),
+            ("base_url", Self::OpenAi) => "OPENAI_BASE_URL".to_owned(),
+            ("model", _) => format!("{prefix}_MODEL"),
+            ("api_key", _) => format!("{prefix}_API_KEY"),
+            _ => return None,
+        };
+        variable(&name).filter(|value| !value.trim().is_empty()).map(|_| name)
+    }
+}
+
 /// The models of the known variables, in order of preference.
 pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Vec<ModelConfig> {
     Preset::ALL.into_iter().filter_map(|preset| preset.from_environment(&variable)).collect()

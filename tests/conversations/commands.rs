@@ -44,6 +44,15 @@ async fn ingestion_takes_what_changed_and_a_daemon_notices() {
     let setup = Setup::slice();
     let first = setup.json(&["content", "ingest", "--json"]).await;
     assert_eq!(count(&first, "added"), 7, "{first}");
+    setup.document("safety/bare.md", "# Bare\n\n## Words\nNo front matter here.\n");
+    setup.document("safety/odd.md", "---\ndoc_type: nonsense\ntitle: Odd\n---\n# Odd\n\n## A\nText.\n");
+    let (code, out, err) = setup.run(&["content", "ingest"]).await;
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(err.contains("safety/bare.md: no front matter") && err.contains("unknown doc_type `nonsense`"), "{err}");
+    for file in ["safety/bare.md", "safety/odd.md"] {
+        std::fs::remove_file(setup.content().join(file)).unwrap();
+    }
+    setup.ok(&["content", "ingest"]).await;
     let second = setup.json(&["content", "ingest", "--json"]).await;
     assert_eq!((count(&second, "added"), count(&second, "changed"), count(&second, "removed")), (0, 0, 0), "{second}");
     let status = setup.json(&["content", "status", "--json"]).await;
@@ -161,13 +170,21 @@ async fn what_is_held_about_a_diver_is_exported_and_erased() {
     assert!(by_diver.to_string().contains("Fizzlewump"), "{by_diver}");
 
     setup.ok(&["erase", "--session", session]).await;
-    let left = setup.json(&["export", "--session", session]).await.to_string();
-    assert!(left.contains("ana@example.com") && !left.contains("Fizzlewump"), "leads go only if asked: {left}");
-    setup.ok(&["erase", "--session", session, "--leads"]).await;
     setup.fails(&["export", "--session", session]).await;
+    let leads = setup.ok(&["leads", "export"]).await;
+    assert!(leads.contains("ana@example.com"), "leads go only if asked: {leads}");
+    assert!(!leads.contains(session), "a lead that stays no longer names the conversation: {leads}");
+    setup.fails(&["erase", "--session", session, "--leads"]).await;
     setup.fails(&["erase", "--session", session]).await;
     setup.fails(&["erase", "--channel", "web", "--user", "nobody"]).await;
     assert_eq!(daemon.get(&format!("/api/sessions/{session}")).await.unwrap().status(), 404);
+
+    let other = daemon.ask(None, said).await;
+    let other = other["sessionId"].as_str().unwrap();
+    let lead = json!({ "type": "trip", "session_id": other, "data": { "name": "Bo", "email": "bo@example.com" } });
+    assert_eq!(daemon.post("/api/leads", &lead).await.status(), 201);
+    setup.ok(&["erase", "--session", other, "--leads"]).await;
+    assert!(!setup.ok(&["leads", "export"]).await.contains("bo@example.com"));
     // A daemon that had heard the conversation has forgotten it.
     eventually("another session", PATIENCE, async || {
         let afterwards = daemon.ask(Some(session), "What is a safety stop?").await;
@@ -187,7 +204,7 @@ async fn measurements_print_the_agreed_documents() {
     };
     let routing = file(
         "routing.jsonl",
-        "{\"id\":\"1\",\"text\":\"she cant move her right leg after the dive\",\"label\":\"emergency\",\"lang\":\"en\"}\n\
+        "{\"id\":\"1\",\"text\":\"she cant move her right leg after the dive\",\"label\":\"emergency\",\"also\":[\"trip\"],\"lang\":\"en\"}\n\
          {\"id\":\"2\",\"text\":\"how common is dcs\",\"label\":\"safety\",\"lang\":\"en\",\"hard_negative\":true}\n\
          {\"id\":\"3\",\"text\":\"same for kids?\",\"history\":[{\"role\":\"user\",\"content\":\"depth limit after open water\"},{\"role\":\"assistant\",\"content\":\"18 m for adults.\"}],\"label\":\"certification\"}\n",
     );
@@ -206,7 +223,12 @@ async fn measurements_print_the_agreed_documents() {
     );
     let lines = std::fs::read_to_string(rows).unwrap();
     assert_eq!(lines.lines().count(), 3);
-    assert!(lines.lines().all(|l| serde_json::from_str::<Value>(l).unwrap()["predicted"].is_string()), "{lines}");
+    let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(rows.iter().all(|row| row["predicted"].is_string()), "{lines}");
+    for (row, line) in rows.iter().zip(std::fs::read_to_string(&routing).unwrap().lines()) {
+        let given: Value = serde_json::from_str(line).unwrap();
+        assert!(given.as_object().unwrap().iter().all(|(key, value)| row[key] == *value), "{row} keeps {given}");
+    }
 
     let docs = file(
         "docs.jsonl",

@@ -246,6 +246,30 @@ async fn show(setup: &Setup, arguments: &[&str]) -> Value {
     serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e} in {out}"))
 }
 
+/// The models that the familiar names make are as effective as those of a file.
+#[tokio::test]
+async fn models_of_the_environment_are_shown() {
+    let mut setup = Setup::new();
+    setup.variable("OPENAI_API_KEY", &format!("sk-{SECRET}"));
+    setup.variable("OPENAI_MODEL", "a-model");
+    setup.variable("OLLAMA_HOST", "ollama.example");
+    let all = show(&setup, &[]).await;
+    for (key, value, from) in [
+        ("llm.models[0].name", "openai", "default"),
+        ("llm.models[0].base_url", "https://api.openai.com/v1", "default"),
+        ("llm.models[0].model", "a-model", "OPENAI_MODEL"),
+        ("llm.models[0].api_key", "********", "OPENAI_API_KEY"),
+        ("llm.models[1].base_url", "http://ollama.example:11434/v1", "OLLAMA_HOST"),
+        ("llm.models[1].model", "llama3.1", "default"),
+    ] {
+        let shown = shown(&all, key);
+        assert!(shown.contains(value) && shown.contains(from), "{key}: {shown}");
+    }
+    assert!(!all.to_string().contains(SECRET));
+    let text = setup.ok(&["config", "show"]).await;
+    assert!(text.contains("a-model") && text.contains("OPENAI_MODEL"), "{text}");
+}
+
 #[tokio::test]
 async fn later_sources_win_and_each_value_says_where_it_came_from() {
     const KEY: &str = "limits.diver_burst";

@@ -31,11 +31,94 @@ async fn ask_answers_with_sources_for_people_and_for_programs() {
     let out = setup.ok(&["ask", "Mein Tauchpartner ist bewusstlos"]).await;
     assert!(out.contains("Sauerstoff") || out.contains("Notruf") || out.contains("Rettung"), "{out}");
 
-    for text in ["", "   ", &"x".repeat(2001)] {
-        let (code, _, err) = setup.run(&["ask", text]).await;
-        assert!(matches!(code, 1 | 2) && !err.trim().is_empty(), "{code}: {err}");
-    }
     setup.fails(&["ask", DEPTH, "--session", "3f8a2c10-9b7e-4d21-8a55-0c1d2e3f4a5b"]).await;
+}
+
+/// Nothing is read, opened or ingested for what can't be asked.
+#[tokio::test]
+async fn what_can_not_be_asked_is_wrong_use() {
+    let setup = Setup::slice();
+    for text in ["", "   ", &"x".repeat(2001)] {
+        let (code, out, err) = setup.run(&["ask", text]).await;
+        assert_eq!((code, out.as_str()), (2, ""), "{err}");
+        assert!(err.contains("2000"), "{err}");
+        let (code, out, _) = setup.run(&["ask", text, "--json"]).await;
+        let failure: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((code, &failure["code"]), (2, &Value::from("VALIDATION_ERROR")));
+    }
+    assert!(!setup.database().exists());
+}
+
+/// Programs read one document whatever happens.
+#[tokio::test]
+async fn failures_are_one_document_too() {
+    let setup = Setup::slice();
+    let unknown = "3f8a2c10-9b7e-4d21-8a55-0c1d2e3f4a5b";
+    let commands: [&[&str]; 4] = [
+        &["ask", DEPTH, "--session", unknown],
+        &["erase", "--session", unknown],
+        &["eval", "routing", "missing.jsonl"],
+        &["chat", "--session", unknown],
+    ];
+    for command in commands {
+        let (code, out, err) = setup.run(&[command, &["--json"]].concat()).await;
+        let failure: Value = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{command:?}: {e} in {out}"));
+        assert_eq!(code, 1, "{command:?}");
+        assert!(failure["error"].is_string() && failure["code"].is_string(), "{failure}");
+        assert!(!err.trim().is_empty(), "people are told too");
+    }
+    setup.file("[http]\nbindd = 5\n");
+    let (code, out, _) = setup.run(&["config", "check", "--json"]).await;
+    let failure: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &failure["code"]), (1, &Value::from("CONFIGURATION_ERROR")));
+}
+
+async fn chat(setup: &Setup, arguments: &[&str], input: &str) -> (i32, String) {
+    let mut command = setup.command();
+    command.arg("chat").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).await.unwrap();
+    drop(stdin);
+    let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("it ends").unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[tokio::test]
+async fn a_whole_conversation_is_one_document() {
+    let setup = Setup::slice();
+    let (code, out) = chat(&setup, &["--json"], &format!("{DEPTH}\nWhat is a safety stop?\n")).await;
+    assert_eq!(code, 0, "{out}");
+    let conversation: Value = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e} in {out}"));
+    let turns = conversation["turns"].as_array().unwrap();
+    assert_eq!(turns.len(), 2);
+    assert!(turns.iter().all(|turn| turn["sessionId"] == conversation["sessionId"]), "{conversation}");
+    assert!(turns[0]["message"].as_str().unwrap().contains("18 m"));
+}
+
+/// The words need no database; that there is none is said after them.
+#[tokio::test]
+async fn an_emergency_gets_its_words_without_a_database() {
+    const ALARM: &str = "My buddy can't feel his legs after the dive";
+    let setup = Setup::slice();
+    std::fs::create_dir_all(setup.database().parent().unwrap()).unwrap();
+    std::fs::write(setup.database(), "garbage ".repeat(1000)).unwrap();
+
+    let (code, out, err) = setup.run(&["ask", ALARM]).await;
+    assert_eq!(code, 1, "{out}{err}");
+    assert!(out.contains("oxygen"), "{out}");
+    assert!(err.contains("database"), "{err}");
+    let (code, out, _) = setup.run(&["ask", ALARM, "--json"]).await;
+    let answer: Value = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e} in {out}"));
+    assert_eq!((code, &answer["metadata"]["emergency"]), (1, &Value::from(true)));
+    assert_eq!(answer["metadata"]["degraded"], serde_json::json!(["store"]));
+    assert_eq!(answer["code"], "STORE_UNAVAILABLE");
+
+    let (code, out) = chat(&setup, &[], &format!("hello\n{ALARM}\n")).await;
+    assert_eq!(code, 1);
+    assert!(out.contains("oxygen"), "{out}");
+    let (code, out, _) = setup.run(&["ask", DEPTH]).await;
+    assert_eq!((code, out.as_str()), (1, ""), "nothing else is answered");
 }
 
 #[tokio::test]

@@ -55,6 +55,9 @@ async fn ingest(config: &Config, dir: Option<PathBuf>, full: bool, json: bool) -
     if json {
         output::json(&report);
     } else {
+        for (path, warning) in &report.warnings {
+            output::note(format!("warning: {path}: {warning}"));
+        }
         output::line(format!(
             "{} added, {} changed, {} removed, {} unchanged, {} left out",
             report.added.len(),

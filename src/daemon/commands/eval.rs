@@ -10,6 +10,7 @@ use dovvybuddy_core::agent::Asked;
 use dovvybuddy_core::session::{Message, Session};
 use dovvybuddy_core::{BotId, ChannelId, Clock as _, ConversationKey, DiverKey, SessionId, SystemClock};
 use serde::Serialize;
+use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -49,13 +50,28 @@ async fn routing(config: &Config, file: &Path, options: &EvalOptions, json: bool
         }
     }
     let report = dovvybuddy_agents::report(&cases, rows);
-    write_rows(options, &report.rows)?;
+    write_rows(options, &with_inputs(&text, &report.rows))?;
     if json {
         output::json(&report);
     } else {
         print_document(&report);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Each case as it was given, with what was made of it: as `predicted` and beside.
+fn with_inputs(text: &str, rows: &[Row]) -> Vec<Value> {
+    let inputs = text.lines().filter(|line| !line.trim().is_empty());
+    let inputs = inputs.map(|line| serde_json::from_str(line).unwrap_or_default());
+    let both = |(mut input, row): (Value, &Row)| {
+        if let (Some(input), Ok(Value::Object(mut row))) = (input.as_object_mut(), serde_json::to_value(row)) {
+            // What should be given along, and what was, would have one name.
+            let given = row.remove("also").map(|also| ("predicted_also".to_owned(), also));
+            input.extend(row.into_iter().chain(given));
+        }
+        input
+    };
+    inputs.zip(rows).map(both).collect()
 }
 
 /// What the model makes of a case that was not clear.

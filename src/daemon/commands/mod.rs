@@ -51,6 +51,9 @@ pub(crate) enum CommandError {
         /// Why.
         source: std::io::Error,
     },
+    /// What was asked for makes no sense, in a sentence for people.
+    #[error("{0}")]
+    WrongUse(String),
     /// Anything else, in a sentence for people.
     #[error("{0}")]
     Failed(String),
@@ -61,13 +64,40 @@ impl CommandError {
     pub(crate) fn file(path: &std::path::Path, source: std::io::Error) -> Self {
         Self::File { path: path.display().to_string(), source }
     }
+
+    /// A stable word for programs, as the API's errors have one.
+    pub(crate) const fn code(&self) -> &'static str {
+        match self {
+            Self::Compose(ComposeError::Store(_)) | Self::Store(_) => "STORE_UNAVAILABLE",
+            Self::Config(_) | Self::Compose(_) => "CONFIGURATION_ERROR",
+            Self::WrongUse(_) => "VALIDATION_ERROR",
+            Self::Telemetry(_) | Self::Knowledge(_) | Self::File { .. } | Self::Failed(_) => "FAILED",
+        }
+    }
+
+    /// What the process says by ending.
+    pub(crate) fn exit(&self) -> ExitCode {
+        if matches!(self, Self::WrongUse(_)) { ExitCode::from(2) } else { ExitCode::FAILURE }
+    }
 }
 
 type Outcome = Result<ExitCode, CommandError>;
 
 /// Runs what the command line asks for.
 pub(crate) async fn run(cli: Cli) -> ExitCode {
-    dispatch(cli).await.unwrap_or_else(|error| output::failed(&error))
+    let json = cli.json;
+    dispatch(cli).await.unwrap_or_else(|error| {
+        if json {
+            output::json(&failure(&error));
+        }
+        output::failed(&error);
+        error.exit()
+    })
+}
+
+/// A failure as a document, in the form of the API's errors.
+fn failure(error: &CommandError) -> serde_json::Value {
+    serde_json::json!({ "error": output::with_causes(error), "code": error.code() })
 }
 
 async fn dispatch(cli: Cli) -> Outcome {
@@ -84,7 +114,7 @@ async fn dispatch(cli: Cli) -> Outcome {
     match command {
         Command::Serve(options) => serve::run(&loaded, cli.config.as_deref(), options).await,
         Command::Ask(options) => conversation::ask(config, &options, json).await,
-        Command::Chat(options) => conversation::chat(config, &options).await,
+        Command::Chat(options) => conversation::chat(config, &options, json).await,
         Command::Content(what) => content::run(config, what, json).await,
         Command::Eval(what) => eval::run(config, what, json).await,
         Command::Doctor => doctor::run(config, json).await,
@@ -107,7 +137,7 @@ async fn dispatch(cli: Cli) -> Outcome {
 
 fn configuration(loaded: &Loaded, what: &ConfigCommand, json: bool) -> Outcome {
     if let ConfigCommand::Show = what {
-        settings::show(&loaded.figment, json);
+        settings::show(loaded, json);
         return Ok(ExitCode::SUCCESS);
     }
     // Loading it was half of the check; the other half is what only its user can judge.

@@ -1,13 +1,15 @@
 //! `config show`.
 
-use figment::Figment;
-
-use crate::config::show;
+use crate::compose;
+use crate::config::{Loaded, show};
 use crate::output;
 
 /// Prints every effective value with where it came from.
-pub(crate) fn show(figment: &Figment, json: bool) {
-    let values = show::effective(figment);
+pub(crate) fn show(loaded: &Loaded, json: bool) {
+    let mut values = show::effective(&loaded.figment);
+    if loaded.config.llm.models.is_empty() {
+        show::insert(&mut values, "llm.models", show::familiar_models(compose::variable));
+    }
     if json {
         output::json(&values);
         return;

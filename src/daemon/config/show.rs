@@ -1,10 +1,14 @@
 //! `config show`: every effective value with where it came from, secrets masked.
 
+use dovvybuddy_llm::Preset;
 use figment::Figment;
 use figment::value::Value;
 use serde::Serialize;
 
 use super::sources::is_secret;
+
+/// What stands for a secret.
+const MASK: &str = "********";
 
 /// One effective value.
 #[derive(Debug, Serialize)]
@@ -26,6 +30,37 @@ pub(crate) fn effective(figment: &Figment) -> Vec<Shown> {
     shown
 }
 
+/// The models that the environment's familiar names make, value by value.
+pub(crate) fn familiar_models(variable: impl Fn(&str) -> Option<String>) -> Vec<Shown> {
+    let mut shown = Vec::new();
+    let presets = Preset::ALL.into_iter().filter_map(|preset| Some((preset, preset.from_environment(&variable)?)));
+    for (place, (preset, model)) in presets.enumerate() {
+        let mut tell = |field: &str, value: &str| {
+            let from = preset.variable_of(field, &variable);
+            let from = from.map_or_else(|| "default".to_owned(), |name| format!("environment variable {name}"));
+            let value = serde_json::Value::from(value).to_string();
+            shown.push(Shown { key: format!("llm.models[{place}].{field}"), value, from });
+        };
+        tell("name", &model.name);
+        tell("base_url", &masked(&model.base_url));
+        tell("model", &model.model);
+        if model.api_key_env.is_some() {
+            tell("api_key", MASK);
+        }
+    }
+    shown
+}
+
+/// Puts rows in the place of another one.
+pub(crate) fn insert(values: &mut Vec<Shown>, key: &str, rows: Vec<Shown>) {
+    if rows.is_empty() {
+        return;
+    }
+    let at = values.iter().position(|value| value.key == key);
+    let at = at.inspect(|at| drop(values.remove(*at))).unwrap_or(values.len());
+    values.splice(at..at, rows);
+}
+
 fn walk(figment: &Figment, path: &str, value: &Value, shown: &mut Vec<Shown>) {
     if let Some(section) = value.as_dict() {
         for (key, value) in section {
@@ -43,7 +78,7 @@ fn walk(figment: &Figment, path: &str, value: &Value, shown: &mut Vec<Shown>) {
     );
     // Of the database's address only the password is a secret.
     let secret = is_secret(path) && !path.starts_with("database.");
-    let value = if secret { "********".to_owned() } else { masked(&display(value)) };
+    let value = if secret { MASK.to_owned() } else { masked(&display(value)) };
     shown.push(Shown { key: path.to_owned(), value, from });
 }
 
@@ -52,7 +87,7 @@ fn display(value: &Value) -> String {
     let mut json = serde_json::to_value(value).unwrap_or_default();
     for entry in json.as_array_mut().into_iter().flatten() {
         if let Some(key) = entry.get_mut("api_key") {
-            *key = "********".into();
+            *key = MASK.into();
         }
     }
     json.to_string()
