@@ -167,11 +167,11 @@ async fn healthy() -> Json<HealthBody> {
     Json(HealthBody { status: "healthy", version: VERSION })
 }
 
-/// `/health`, `/ready`, `/status`, and `/metrics` unless it has an address of its own.
-pub(crate) fn router(health: Arc<Health>, metrics_here: bool) -> Router {
+/// `/health`, `/ready`, `/status`, `/metrics` unless it has an address of its own, and what platforms call.
+pub(crate) fn router(health: Arc<Health>, metrics_here: bool, called: Router) -> Router {
     let router = Router::new().route("/health", get(healthy)).route("/ready", get(ready)).route("/status", get(status));
     let router = if metrics_here { router.route("/metrics", get(metrics)) } else { router };
-    router.with_state(health)
+    router.with_state(health).merge(called).method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
 }
 
 /// `/metrics` alone, for an address of its own.

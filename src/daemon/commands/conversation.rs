@@ -92,6 +92,7 @@ pub(crate) async fn chat(config: &Config, options: &Chat, json: bool) -> Outcome
             let heard = if std::io::stdin().is_terminal() {
                 Vec::new()
             } else {
+                output::note("only emergencies are answered");
                 talk.hear_alarms(&compose::guard(config)?).await
             };
             return unstored(heard, error, json, |turns| Some(conversation(turns)));

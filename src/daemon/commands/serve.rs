@@ -127,8 +127,7 @@ pub(crate) async fn run(loaded: &Loaded, file: Option<&Path>, options: Serve) ->
         serve_http(&lifecycle, listen(bind, "metrics.bind").await?, served, MOST_SCRAPERS, None)?;
     }
     let drained = web.clone();
-    let own = http::router(health, config.metrics.bind.is_none()).merge(called);
-    let own = own.method_not_allowed_fallback(async || dovvybuddy_web::ApiError::MethodNotAllowed);
+    let own = http::router(health, config.metrics.bind.is_none(), called);
     let own = dovvybuddy_web::guarded(own, &web);
     let _starting = routes.send_replace(own.merge(dovvybuddy_web::router(&web)));
 
