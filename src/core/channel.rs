@@ -129,6 +129,7 @@ impl Content {
         match Command::spoken(&name.to_ascii_lowercase(), rest) {
             Some(Command::Help | Command::New) if sentence => Self::Text(rest.trim().to_owned()),
             Some(command) => Self::Command(command),
+            None if name.eq_ignore_ascii_case("ask") && !rest.trim().is_empty() => Self::Text(rest.trim().to_owned()),
             None => Self::Text(text.to_owned()),
         }
     }
@@ -425,6 +426,7 @@ mod tests {
         assert_eq!(Content::written("/link ABCD "), Content::Command(Command::Link(Some("ABCD".into()))));
         assert_eq!(Content::written("/dance now"), Content::Text("/dance now".into()));
         assert_eq!(Content::written("/help my buddy can't breathe"), Content::Text("my buddy can't breathe".into()));
+        assert_eq!(Content::written("/ask how deep?"), Content::Text("how deep?".into()));
         assert_eq!(Content::written(" hi "), Content::Text("hi".into()));
     }
 }

@@ -122,6 +122,10 @@ impl Deliveries {
         }
         // An edit that is repeated doubles nothing.
         if part.uncertain && part.replaces.is_none() {
+            tracing::warn!(
+                outlet = %part.outlet, part = part.id,
+                "whether a part had arrived is not known: it was sent once more, and may be there twice"
+            );
             metrics::counter!("dovvybuddy_possible_duplicates_total", "outlet" => part.outlet.to_string()).increment(1);
         }
         self.settle(part.id, &result, outcome).await;
@@ -173,7 +177,7 @@ impl Deliveries {
         let (pause, uncertain) = match error {
             SendError::RetryAfter(pause) => (pause, false),
             SendError::Gone | SendError::Rejected(_) => return PartResult::Dead { error: text },
-            SendError::Unauthorized => (Duration::from_mins(1), false),
+            SendError::Unauthorized => (until_authorized(part.attempts), false),
             SendError::Uncertain(_) => (later, true),
             SendError::Transport(_) => (later, false),
         };
@@ -201,6 +205,11 @@ struct Retry {
     most: Duration,
 }
 
+/// A platform may refuse its credentials once by mistake, and a diver waits; or for good, until somebody mends it.
+fn until_authorized(attempts: u32) -> Duration {
+    Duration::from_mins(1).min(Duration::from_secs(5) * 2u32.saturating_pow(attempts.min(10)))
+}
+
 /// Doubles from one second, with up to half of it as jitter drawn from `random`.
 fn backoff(attempts: u32, longest: Duration, random: u128) -> Duration {
     let base = longest.min(Duration::from_secs(1) * 2u32.saturating_pow(attempts.min(20)));
@@ -218,5 +227,10 @@ mod tests {
         assert_eq!(backoff(0, longest, 0), Duration::from_secs(1));
         assert_eq!(backoff(3, longest, 0), Duration::from_secs(8));
         assert!(backoff(60, longest, 499) < longest * 3 / 2);
+    }
+
+    #[test]
+    fn refused_credentials_are_tried_soon_and_then_once_a_minute() {
+        assert_eq!([0, 1, 2, 3, 4, u32::MAX].map(|n| until_authorized(n).as_secs()), [5, 10, 20, 40, 60, 60]);
     }
 }

@@ -44,7 +44,7 @@ pub struct Intake(Arc<Inner>);
 
 struct Inner {
     parts: Parts,
-    /// Who was asked to slow down lately.
+    /// Where divers were asked to slow down lately.
     notices: SlowDownNotices,
     /// When each channel last brought something.
     arrivals: Arrivals,
@@ -392,7 +392,7 @@ impl Inner {
                 Ok(Admitted::Repeat { turn, session, events: self.streams.follow(turn, None) })
             }
             Ok(Accepted::Limited { retry_after }) => {
-                self.ask_to_slow_down(&event, retry_after).await;
+                self.ask_to_slow_down(&event).await;
                 Err(Refusal::Limited { retry_after })
             }
             Err(StoreError::Full) => Err(Refusal::Overloaded),

@@ -50,7 +50,9 @@ pub mod supervise;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 pub mod turn;
+mod wordless;
 
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use ids::{AgentId, AlertId, BotId, ChannelId, ConversationKey, DiverKey, LeadId, SessionId, TurnId};
 pub use lang::Lang;
+pub use wordless::wordless;

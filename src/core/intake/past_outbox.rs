@@ -41,10 +41,12 @@ impl Inner {
         }
     }
 
-    /// One notice per diver and window on platforms that have no status code for "too many".
-    pub(super) async fn ask_to_slow_down(&self, event: &Inbound, window: Duration) {
+    /// One notice per chat and window on platforms that have no status code for "too many".
+    pub(super) async fn ask_to_slow_down(&self, event: &Inbound) {
         metrics::counter!("dovvybuddy_limited_total", "channel" => event.conversation.channel.to_string()).increment(1);
-        if self.delivery(&event.conversation.channel) == Delivery::Fetched || !self.notices.first(event, window) {
+        if self.delivery(&event.conversation.channel) == Delivery::Fetched
+            || !self.notices.first(&event.conversation, event.received_at)
+        {
             return;
         }
         let lang = event.sender.locale.as_deref().and_then(Lang::from_locale).unwrap_or_default();
