@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::limits::{Limits, Told, Verdict};
+use crate::limits::{By, Limits, Told, Verdict};
 
 /// The longest a single request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -71,12 +71,13 @@ pub(crate) struct Call<'a> {
 pub(crate) struct Api {
     client: Client,
     base: String,
-    token: SecretString,
+    /// `None`: only interactions are answered, which bring their own.
+    token: Option<SecretString>,
     limits: Limits,
 }
 
 impl Api {
-    pub(crate) fn new(api_url: &str, token: SecretString, most_invalid: usize) -> Result<Self, reqwest::Error> {
+    pub(crate) fn new(api_url: &str, token: Option<SecretString>, most_invalid: usize) -> Result<Self, reqwest::Error> {
         let client = Client::builder()
             .timeout(REQUEST_TIMEOUT)
             .connect_timeout(Duration::from_secs(5))
@@ -86,19 +87,22 @@ impl Api {
         Ok(Self { client, base: base(api_url), token, limits: Limits::new(most_invalid) })
     }
 
-    /// The token, for the gateway.
-    pub(crate) fn token(&self) -> String {
-        self.token.expose_secret().to_owned()
+    /// The bot's token, for the gateway.
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.token.as_ref().map(SecretString::expose_secret)
     }
 
     /// Makes a request, waiting for its bucket at most as long as it has patience.
     pub(crate) async fn call(&self, call: Call<'_>) -> Result<Value, ApiError> {
         let bucket = bucket_of(&call.method, call.path);
+        let by = authorized_by(call.path);
+        if by == By::Bot && self.token.is_none() {
+            return Err(ApiError::Unauthorized);
+        }
         let give_up = Instant::now() + call.patience;
         loop {
-            match self.limits.ask(&bucket, call.spare, Instant::now()) {
+            match self.limits.ask(&bucket, by, call.spare, Instant::now()) {
                 Verdict::Go => {}
-                Verdict::Unauthorized => return Err(ApiError::Unauthorized),
                 Verdict::Wait(pause) if Instant::now() + pause > give_up => return Err(ApiError::Limited(pause)),
                 Verdict::Wait(pause) => {
                     tokio::time::sleep(pause).await;
@@ -114,9 +118,9 @@ impl Api {
 
     async fn attempt(&self, call: &Call<'_>, bucket: &str) -> Result<Value, ApiError> {
         let mut request = self.client.request(call.method.clone(), format!("{}{}", self.base, call.path));
-        // An interaction's token is in its path and is authorization enough.
-        if !carries_own_token(call.path) {
-            request = request.header(AUTHORIZATION, format!("Bot {}", self.token.expose_secret()));
+        let by = authorized_by(call.path);
+        if let Some(token) = self.token.as_ref().filter(|_| by == By::Bot) {
+            request = request.header(AUTHORIZATION, format!("Bot {}", token.expose_secret()));
         }
         if let Some(body) = call.body {
             request = request.json(body);
@@ -137,19 +141,22 @@ impl Api {
             Ok(bytes) => serde_json::from_slice(bytes).unwrap_or_default(),
             Err(_) => Value::Null,
         };
+        match by {
+            By::Bot if status == StatusCode::UNAUTHORIZED => self.limits.token_refused(now),
+            // Whatever else is wrong, it is not the token.
+            By::Bot => self.limits.token_taken(),
+            By::Interaction => {}
+        }
         if status.is_success() {
             body.map_err(|error| ApiError::Lost(error.without_url().into()))?;
-            if !carries_own_token(call.path) {
-                self.limits.token_refused(false, now);
-            }
             return Ok(value);
         }
-        Err(self.refusal(call.path, status, &value, retry_header, bucket, now))
+        Err(self.refusal(by, status, &value, retry_header, bucket, now))
     }
 
     fn refusal(
         &self,
-        path: &str,
+        by: By,
         status: StatusCode,
         body: &Value,
         retry_header: Option<f64>,
@@ -166,9 +173,8 @@ impl Api {
                 metrics::counter!("dovvybuddy_discord_limited_total").increment(1);
                 ApiError::Limited(pause)
             }
-            StatusCode::UNAUTHORIZED if !carries_own_token(path) => {
+            StatusCode::UNAUTHORIZED if by == By::Bot => {
                 self.limits.invalid(now);
-                self.limits.token_refused(true, now);
                 ApiError::Unauthorized
             }
             status if status.is_server_error() => ApiError::Lost(format!("status {status}").into()),
@@ -233,8 +239,9 @@ fn base(api_url: &str) -> String {
     }
 }
 
-fn carries_own_token(path: &str) -> bool {
-    path.starts_with("/interactions/") || path.starts_with("/webhooks/")
+/// An interaction's token is in its path and is authorization enough.
+fn authorized_by(path: &str) -> By {
+    if path.starts_with("/interactions/") || path.starts_with("/webhooks/") { By::Interaction } else { By::Bot }
 }
 
 fn told(headers: &HeaderMap) -> Option<Told> {

@@ -1,7 +1,7 @@
 //! What Discord tells us, read tolerantly: only the fields that are used, and nothing that a new kind of
 //! message, channel or component could break.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 /// Somebody who writes.
@@ -43,7 +43,7 @@ pub(crate) struct MessageEvent {
     #[serde(default)]
     pub(crate) webhook_id: Option<String>,
     #[serde(default, rename = "type")]
-    pub(crate) kind: u8,
+    pub(crate) kind: u32,
     #[serde(default)]
     pub(crate) referenced_message: Option<Referenced>,
 }
@@ -59,7 +59,7 @@ pub(crate) struct Referenced {
 pub(crate) struct ChannelEvent {
     pub(crate) id: String,
     #[serde(default, rename = "type")]
-    pub(crate) kind: u8,
+    pub(crate) kind: u32,
     #[serde(default)]
     pub(crate) guild_id: Option<String>,
     #[serde(default)]
@@ -78,7 +78,39 @@ impl ChannelEvent {
 pub(crate) struct ReadyEvent {
     pub(crate) user: Person,
     pub(crate) session_id: String,
-    pub(crate) resume_gateway_url: String,
+    #[serde(default)]
+    pub(crate) resume_gateway_url: Option<String>,
+}
+
+/// What `GET /gateway/bot` tells.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Recommended {
+    pub(crate) url: String,
+    #[serde(default = "one_shard")]
+    pub(crate) shards: u32,
+    #[serde(default)]
+    pub(crate) session_start_limit: StartLimit,
+}
+
+/// How many sessions may begin; the defaults are those of a small bot.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(default)]
+pub(crate) struct StartLimit {
+    pub(crate) total: u32,
+    pub(crate) remaining: u32,
+    pub(crate) reset_after: u64,
+    pub(crate) max_concurrency: u16,
+}
+
+impl Default for StartLimit {
+    fn default() -> Self {
+        const DAY: u64 = 24 * 60 * 60 * 1_000;
+        Self { total: 1_000, remaining: 1_000, reset_after: DAY, max_concurrency: 1 }
+    }
+}
+
+const fn one_shard() -> u32 {
+    1
 }
 
 /// What `GUILD_CREATE` tells.
@@ -98,8 +130,8 @@ pub(crate) struct InteractionEvent {
     #[serde(default)]
     pub(crate) application_id: String,
     #[serde(rename = "type")]
-    pub(crate) kind: u8,
-    #[serde(default)]
+    pub(crate) kind: u32,
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) data: InteractionData,
     #[serde(default)]
     pub(crate) guild_id: Option<String>,
@@ -155,6 +187,11 @@ pub(crate) struct Choice {
     pub(crate) value: Value,
 }
 
+/// Where null stands, as where nothing stands.
+fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
+}
+
 impl InteractionEvent {
     /// Who it comes from.
     pub(crate) fn person(&self) -> Option<&Person> {
@@ -170,5 +207,25 @@ impl InteractionEvent {
     /// The words given as an option.
     pub(crate) fn option(&self, name: &str) -> &str {
         self.data.options.iter().find(|option| option.name == name).and_then(|o| o.value.as_str()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_value, json};
+
+    use super::*;
+
+    #[test]
+    fn what_is_missing_or_new_does_not_make_the_bot_deaf() {
+        let told: Recommended = from_value(json!({ "url": "wss://gateway" })).unwrap();
+        assert_eq!((told.shards, told.session_start_limit.remaining), (1, 1_000));
+        assert_eq!(told.session_start_limit.max_concurrency, 1);
+        let ready: ReadyEvent = from_value(json!({ "user": { "id": "9" }, "session_id": "s" })).unwrap();
+        assert_eq!(ready.resume_gateway_url, None);
+        let new = json!({ "id": "1", "channel_id": "2", "author": { "id": "3" }, "type": 70_000 });
+        assert_eq!(from_value::<MessageEvent>(new).unwrap().kind, 70_000);
+        let none = json!({ "id": "1", "type": 3, "token": "t", "data": null });
+        assert_eq!(from_value::<InteractionEvent>(none).unwrap().data.custom_id, "");
     }
 }

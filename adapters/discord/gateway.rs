@@ -13,18 +13,20 @@ use std::time::Duration;
 
 use dovvybuddy_core::channel::{BoxError, ChannelError};
 use dovvybuddy_core::supervise::Progress;
+use dovvybuddy_core::wordless;
 use futures::StreamExt as _;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use twilight_gateway::error::{ReceiveMessageError, ReceiveMessageErrorType};
 use twilight_gateway::queue::InMemoryQueue;
 use twilight_gateway::{CloseFrame, ConfigBuilder, Intents, Message, Session, Shard, ShardId, ShardState};
 
 use crate::CHANNEL;
 use crate::api::{Api, ApiError};
-use crate::events::{ChannelEvent, GuildEvent, InteractionEvent, MessageEvent, ReadyEvent};
+use crate::events::{ChannelEvent, GuildEvent, InteractionEvent, MessageEvent, ReadyEvent, Recommended};
 use crate::interactions::Interactions;
 use crate::receiver::Receiver;
 use crate::sessions::{Saved, Sessions};
@@ -44,27 +46,6 @@ const RESUME_PATIENCE: Duration = Duration::from_secs(5);
 /// How often is noted where the sessions go on, and how long that may take.
 const NOTE: Duration = Duration::from_secs(1);
 const NOTE_PATIENCE: Duration = Duration::from_secs(2);
-
-/// What `GET /gateway/bot` tells.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Recommended {
-    url: String,
-    shards: u32,
-    session_start_limit: StartLimit,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-struct StartLimit {
-    total: u32,
-    remaining: u32,
-    reset_after: u64,
-    #[serde(default = "one")]
-    max_concurrency: u16,
-}
-
-const fn one() -> u16 {
-    1
-}
 
 /// With which session a connection begins, and where.
 type Again = Option<(Session, Option<String>)>;
@@ -249,9 +230,9 @@ impl Gateway {
     ) -> Shard {
         let mut intents = Intents::GUILDS | Intents::GUILD_MESSAGES | Intents::DIRECT_MESSAGES;
         intents.set(Intents::MESSAGE_CONTENT, content);
-        let mut config = ConfigBuilder::new(self.receiver.desk.api.token(), intents)
-            .proxy_url(address.trim_end_matches('/').to_owned())
-            .queue(queue.clone());
+        let token = self.receiver.desk.api.token().unwrap_or_default().to_owned();
+        let mut config =
+            ConfigBuilder::new(token, intents).proxy_url(address.trim_end_matches('/').to_owned()).queue(queue.clone());
         if let Some((session, address)) = again {
             config = config.session(session);
             if let Some(address) = address {
@@ -299,7 +280,15 @@ impl Gateway {
                     }
                 }
                 Some(Err(error)) => {
-                    tracing::warn!(shard = number, error = %error, "the gateway can't be used");
+                    // The library wants more of READY than we need.
+                    if let (ReceiveMessageErrorType::Deserializing { event }, ShardState::Identifying) =
+                        (error.kind(), shard.state())
+                        && self.hand_on(event, number, shards).await
+                    {
+                        *failures = 0;
+                        continue;
+                    }
+                    tracing::warn!(shard = number, error = told(&error), "the gateway can't be used");
                     if shard.state() != ShardState::Active {
                         *failures += 1;
                         return Ended::Lost;
@@ -315,7 +304,7 @@ impl Gateway {
         let frame: Frame<'_> = match serde_json::from_str(text) {
             Ok(frame) => frame,
             Err(error) => {
-                tracing::warn!(error = %error, "an event of the gateway can't be read");
+                tracing::warn!(event = kind(text), error = wordless(&error), "an event of the gateway can't be read");
                 return false;
             }
         };
@@ -372,7 +361,7 @@ impl Gateway {
         let _ = desk.me.set(ready.user.id.clone());
         desk.knows_places.store(true, Ordering::Relaxed);
         self.receiver.look_for_gaps().await;
-        let (id, address) = (ready.session_id, Some(ready.resume_gateway_url));
+        let (id, address) = (ready.session_id, ready.resume_gateway_url);
         self.sessions.open(shard, Saved { id, sequence, address, shards, me: ready.user.id });
         // Before anything is heard in it: a crash may be the next thing.
         self.leave_word().await;
@@ -402,8 +391,26 @@ struct Frame<'a> {
 
 fn read<'a, T: Deserialize<'a>>(event: &str, data: &'a RawValue) -> Option<T> {
     serde_json::from_str(data.get())
-        .inspect_err(|error| tracing::warn!(event, error = %error, "an event of Discord can't be read"))
+        .inspect_err(|error| tracing::warn!(event, error = wordless(error), "an event of Discord can't be read"))
         .ok()
+}
+
+/// What is wrong with the gateway, without the words of a message: the library would quote the whole event.
+fn told(error: &ReceiveMessageError) -> String {
+    match error.kind() {
+        ReceiveMessageErrorType::Deserializing { event } => format!("an event can't be read: {}", kind(event)),
+        _ => error.to_string(),
+    }
+}
+
+/// The kind of an event, as far as it can be told.
+fn kind(text: &str) -> String {
+    let event: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+    let field = |name: &str| event.get(name);
+    let op = field("op").and_then(serde_json::Value::as_u64).map_or_else(|| "unknown".to_owned(), |op| op.to_string());
+    let name = field("t").and_then(serde_json::Value::as_str);
+    let name = name.filter(|t| t.len() <= 40 && t.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
+    format!("op {op}, {}, {} bytes", name.unwrap_or("no name"), text.len())
 }
 
 /// Close codes after which trying again is of no use.
@@ -420,5 +427,23 @@ fn failed(error: ApiError) -> ChannelError {
     match error {
         ApiError::Unauthorized => ChannelError::Unauthorized,
         error => ChannelError::Failed(BoxError::from(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_not_be_read_is_told_without_its_words() {
+        for text in [
+            r#"{"op":"x","t":"MESSAGE_CREATE","s":7,"d":{"content":"I take pills"}}"#,
+            r#"{"op":0,"t":"MESSAGE_CREATE","s":7,"d":{"content":"I take pills""#,
+            r#"{"op":0,"t":"I take pills","s":7}"#,
+            "I take pills",
+        ] {
+            assert!(!kind(text).contains("pills"), "{}", kind(text));
+        }
+        assert_eq!(kind(r#"{"op":0,"t":"READY"}"#), "op 0, READY, 20 bytes");
     }
 }

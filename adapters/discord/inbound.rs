@@ -14,7 +14,7 @@ use crate::events::{InteractionEvent, MessageEvent, Person};
 use crate::way::{Ticket, Way};
 
 /// Ordinary messages and replies; everything else is the platform's own ("joined", "pinned", …).
-const SPOKEN: [u8; 2] = [0, 19];
+const SPOKEN: [u32; 2] = [0, 19];
 /// Begins the id of an interaction, so that the two kinds of event can't be taken for each other.
 const INTERACTION: char = 'i';
 
@@ -74,11 +74,16 @@ impl Translator<'_> {
             return None;
         }
         let content = self.content(message, place);
+        let writer = &message.author.id;
+        // Answered in the direct chat.
+        let private = place != Place::Direct && matches!(&content, Content::Command(command) if command.is_private());
         let way = Way {
-            reply_to: (place != Place::Direct).then(|| message.id.clone()),
+            reply_to: (place != Place::Direct && !private).then(|| message.id.clone()),
+            only_for: private.then(|| writer.clone()),
             ..Way::to(message.channel_id.clone())
         };
-        let said_in = conversation(place, &message.channel_id, &message.author.id);
+        let said_in =
+            if private { private_conversation(writer) } else { conversation(place, &message.channel_id, writer) };
         Some(self.inbound(message.id.clone(), said_in, self.sender(&message.author, None), content, &way))
     }
 
@@ -86,7 +91,11 @@ impl Translator<'_> {
         let text = self.words(message);
         let carries = !message.attachments.is_empty() || !message.sticker_items.is_empty();
         match (text.is_empty(), carries) {
-            (false, false) => Content::Text(text),
+            (false, false) => match Content::written(&text) {
+                // A talk of several steps is no matter for a channel that everybody reads.
+                Content::Command(Command::Connect) if place != Place::Direct => Content::Text(text),
+                content => content,
+            },
             (_, true) => Content::Unsupported { caption: (!text.is_empty()).then_some(text) },
             // A poll, a forwarded message, whatever will be invented; or, without Message Content, a reply
             // whose words are kept from us because it does not name us.
@@ -182,8 +191,8 @@ impl Translator<'_> {
 
 /// What an interaction says.
 fn asked(event: &InteractionEvent) -> Option<Content> {
-    const COMMAND: u8 = 2;
-    const BUTTON: u8 = 3;
+    const COMMAND: u32 = 2;
+    const BUTTON: u32 = 3;
     match event.kind {
         COMMAND if event.data.name == "ask" => {
             let question = event.option("question").trim();

@@ -83,6 +83,42 @@ fn what_is_no_text_is_told_apart() {
 }
 
 #[test]
+fn commands_may_be_written_as_words() {
+    let written = |text: &str| translate(|t| t.message(&message(&json!({ "content": text })), Place::Direct)).unwrap();
+    for (text, command) in [
+        ("/forget", Command::Forget),
+        ("/Export ", Command::Export),
+        ("/link AB12", Command::Link(Some("AB12".into()))),
+        ("/connect", Command::Connect),
+    ] {
+        let inbound = written(text);
+        assert_eq!(inbound.content, Content::Command(command), "{text}");
+        assert_eq!((&*inbound.conversation.conversation, way(&inbound).only_for), ("50", None), "{text}");
+        assert_eq!(inbound.ready_at, inbound.received_at, "nothing more of it is to come");
+    }
+    assert_eq!(written("/ask how deep?").content, Content::Text("how deep?".into()));
+    assert_eq!(written("/help my buddy is not breathing").content, Content::Text("my buddy is not breathing".into()));
+}
+
+#[test]
+fn a_private_command_before_others_is_answered_in_the_direct_chat() {
+    let named = |text: &str| {
+        let text = format!("<@{ME}> {text}");
+        let said = json!({ "guild_id": "1", "content": text, "mentions": [{ "id": ME, "username": "Dovvy" }] });
+        translate(|t| t.message(&message(&said), Place::Guild)).unwrap()
+    };
+    for text in ["/profile", "/export", "/forget", "/link"] {
+        let inbound = named(text);
+        assert_eq!(inbound.conversation.conversation, "private/7", "{text}");
+        assert_eq!((way(&inbound).only_for.as_deref(), way(&inbound).reply_to), (Some("7"), None), "{text}");
+    }
+    let new = named("/new");
+    assert_eq!(new.content, Content::Command(Command::New));
+    assert_eq!((&*new.conversation.conversation, way(&new).only_for), ("50/7", None));
+    assert_eq!(named("/connect").content, Content::Text("/connect".into()), "no talk of several steps here");
+}
+
+#[test]
 fn names_are_read_as_people_say_them() {
     let text = format!("<@!{ME}> can <@8> dive with me?");
     let event = message(&json!({ "content": text, "mentions": [

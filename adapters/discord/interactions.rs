@@ -15,6 +15,7 @@ use dovvybuddy_core::agent::Phrase;
 use dovvybuddy_core::channel::{Command, Content, Inbound, TextLimit};
 use dovvybuddy_core::intake::{Admitted, Intake, Refusal};
 use ed25519_dalek::{Signature, VerifyingKey};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::DiscordAdapter;
@@ -41,6 +42,16 @@ mod kind {
     pub(super) const EDIT: u8 = 7;
 }
 
+/// The type of an interaction that asks whether anybody is there.
+const PING: u32 = 1;
+
+/// An interaction of which only the type counts.
+#[derive(Deserialize)]
+struct Kind {
+    #[serde(rename = "type")]
+    kind: u32,
+}
+
 /// Answers interactions.
 pub(crate) struct Interactions {
     pub(crate) desk: Arc<Desk>,
@@ -59,11 +70,7 @@ impl Interactions {
 
     /// The first answer; `None` when it was given already, as words that could not wait.
     async fn first_answer(&self, event: &InteractionEvent) -> Option<Value> {
-        const PING: u8 = 1;
-        const COMMAND: u8 = 2;
-        if event.kind == PING {
-            return Some(json!({ "type": kind::PONG }));
-        }
+        const COMMAND: u32 = 2;
         let locale = event.locale.as_deref();
         let translator =
             Translator { bot: &self.desk.bot, me: "", clock: &**self.intake.clock(), settle: Duration::ZERO };
@@ -180,6 +187,11 @@ pub fn router(channel: Arc<DiscordAdapter>) -> Router {
 async fn receive(State(channel): State<Arc<DiscordAdapter>>, headers: HeaderMap, body: Bytes) -> Response {
     if !channel.key.is_some_and(|key| signed(&key, &headers, &body)) {
         return StatusCode::UNAUTHORIZED.into_response();
+    }
+    // Discord asks so whether anybody is there, before it takes the address: whatever else it sends along, and
+    // whether or not the channel runs yet.
+    if serde_json::from_slice::<Kind>(&body).is_ok_and(|event| event.kind == PING) {
+        return axum::Json(json!({ "type": kind::PONG })).into_response();
     }
     let Ok(event) = serde_json::from_slice::<InteractionEvent>(&body) else {
         return StatusCode::BAD_REQUEST.into_response();

@@ -15,6 +15,12 @@ fn headers(signature: &str, timestamp: &str) -> HeaderMap {
     headers
 }
 
+/// In hexadecimal digits.
+fn written(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
 #[test]
 fn the_vector_of_the_rfc_is_right_however_it_is_divided() {
     let key = public_key(RFC_KEY).unwrap();
@@ -29,10 +35,6 @@ fn no_mutation_of_a_signed_request_passes() {
     let key = SigningKey::from_bytes(&[3; 32]);
     let (timestamp, body) = ("1795161600", br#"{"type":1,"id":"1","token":"t"}"#);
     let signature = key.sign(&[timestamp.as_bytes(), body].concat()).to_bytes();
-    let written = |bytes: &[u8]| {
-        let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap();
-        bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect::<String>()
-    };
     let verifying = key.verifying_key();
     assert!(signed(&verifying, &headers(&written(&signature), timestamp), body));
     for bit in 0..signature.len() * 8 {
@@ -68,4 +70,34 @@ fn a_public_key_is_64_hexadecimal_digits() {
     for wrong in ["", "3d40", "zz4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"] {
         assert!(public_key(wrong).is_err(), "{wrong}");
     }
+}
+
+#[tokio::test]
+async fn whether_anybody_is_there_is_answered_before_the_channel_runs() {
+    let key = SigningKey::from_bytes(&[5; 32]);
+    let config = crate::DiscordConfig {
+        token: None,
+        api_url: "http://127.0.0.1:1".to_owned(),
+        application_id: None,
+        public_key: Some(written(key.verifying_key().as_bytes())),
+        gateway: true,
+        message_content: false,
+        settle: Duration::ZERO,
+        bot: dovvybuddy_core::BotId::default(),
+        most_invalid: crate::MOST_INVALID,
+    };
+    let clock = Arc::new(dovvybuddy_core::testkit::clock::ManualClock::default());
+    let channel = Arc::new(DiscordAdapter::new(config, clock).unwrap());
+    let ask = async |body: &'static str| {
+        let signature = key.sign(format!("7{body}").as_bytes()).to_bytes();
+        let answer = receive(State(Arc::clone(&channel)), headers(&written(&signature), "7"), body.into()).await;
+        let status = answer.status();
+        (status, axum::body::to_bytes(answer.into_body(), 1_000).await.unwrap())
+    };
+    for ping in [r#"{"type":1}"#, r#"{"type":1,"id":"1","token":"t","data":null,"version":1}"#] {
+        assert_eq!(ask(ping).await, (StatusCode::OK, r#"{"type":1}"#.into()), "{ping}");
+    }
+    assert_eq!(ask(r#"{"type":2}"#).await.0, StatusCode::BAD_REQUEST);
+    let command = r#"{"type":2,"id":"1","token":"t","data":null}"#;
+    assert_eq!(ask(command).await.0, StatusCode::SERVICE_UNAVAILABLE, "it does not run yet");
 }

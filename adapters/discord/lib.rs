@@ -72,8 +72,9 @@ const REGISTER_AGAIN: Duration = Duration::from_secs(30);
 /// What a bot on Discord needs.
 #[derive(Debug, Clone)]
 pub struct DiscordConfig {
-    /// The bot's token.
-    pub token: SecretString,
+    /// The bot's token. Without it only commands and buttons over HTTP are served, which bring their own, and the
+    /// commands must be registered by somebody else.
+    pub token: Option<SecretString>,
     /// Where the API is: `https://discord.com`, or what stands in for it. `/api/v10` may follow.
     pub api_url: String,
     /// The application's id; without it Discord is asked.
@@ -138,6 +139,7 @@ impl DiscordAdapter {
         // Two providers of cryptography are linked in; the gateway's library wants one to be chosen. An
         // error means that somebody chose before.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let gateway = config.gateway && config.token.is_some();
         let key = config.public_key.as_deref().map(interactions::public_key).transpose()?;
         let desk = Desk {
             api: Api::new(&config.api_url, config.token, config.most_invalid).map_err(ConfigError::Client)?,
@@ -152,14 +154,7 @@ impl DiscordAdapter {
             knows_places: AtomicBool::default(),
             typing: Mutex::default(),
         };
-        Ok(Self {
-            desk: Arc::new(desk),
-            clock,
-            sessions: Arc::default(),
-            key,
-            gateway: config.gateway,
-            intake: Mutex::default(),
-        })
+        Ok(Self { desk: Arc::new(desk), clock, sessions: Arc::default(), key, gateway, intake: Mutex::default() })
     }
 
     /// Whether interactions may come over HTTP.
@@ -282,7 +277,14 @@ impl ChannelAdapter for DiscordAdapter {
                 }
             });
         };
-        until_stopped(Box::pin(Self::register(Arc::clone(&self.desk), intake.clone())));
+        if self.desk.api.token().is_some() {
+            until_stopped(Box::pin(Self::register(Arc::clone(&self.desk), intake.clone())));
+        } else {
+            tracing::warn!(
+                "discord.public_key is set and discord.token is not: commands and buttons over HTTP are answered, \
+                 messages are not heard, and no commands are registered"
+            );
+        }
         until_stopped(Box::pin(Arc::clone(&receiver).keep_caught_up()));
 
         let sessions = Arc::clone(&self.sessions);

@@ -16,7 +16,9 @@ const PER_SECOND: u32 = 45;
 /// what brings the ban something is wrong.
 pub const MOST_INVALID: usize = 5_000;
 const INVALID_WINDOW: Duration = Duration::from_mins(10);
-/// After "unauthorized" one request in this time tries whether the token is good again.
+/// After "unauthorized" one request in this time tries whether the token is good again. A proxy may say it once by
+/// mistake, so the first try comes soon; each refusal after it doubles the pause.
+const TRY_TOKEN_SOON: Duration = Duration::from_secs(1);
 const TRY_TOKEN_AGAIN: Duration = Duration::from_secs(10);
 /// Windows whose ends are told this near to each other are one.
 const SAME_WINDOW: Duration = Duration::from_millis(300);
@@ -30,8 +32,15 @@ pub(crate) enum Verdict {
     Go,
     /// Not before this long.
     Wait(Duration),
-    /// The token was refused lately.
-    Unauthorized,
+}
+
+/// By what a request is authorized.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The bot's token.
+    Bot,
+    /// The token of an interaction, in its address: what becomes of the bot's does not matter to it.
+    Interaction,
 }
 
 /// The state of all limits.
@@ -49,7 +58,16 @@ struct State {
     /// Until when the limit over all routes holds everything back.
     all_until: Option<Instant>,
     invalid: VecDeque<Instant>,
-    refused_until: Option<Instant>,
+    refused: Option<Refused>,
+}
+
+/// The bot's token was refused.
+#[derive(Debug, Clone, Copy)]
+struct Refused {
+    /// Until then nobody tries it.
+    until: Instant,
+    /// From one try to the next.
+    pause: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -75,14 +93,14 @@ impl Limits {
     }
 
     /// Asks to send a request of this bucket that leaves at least `spare` for others.
-    pub(crate) fn ask(&self, bucket: &str, spare: u32, now: Instant) -> Verdict {
+    pub(crate) fn ask(&self, bucket: &str, by: By, spare: u32, now: Instant) -> Verdict {
         let mut state = self.state();
-        if let Some(until) = state.refused_until {
-            if now < until {
-                return Verdict::Unauthorized;
+        if let Some(refused) = state.refused.as_mut().filter(|_| by == By::Bot) {
+            if now < refused.until {
+                return Verdict::Wait(refused.until - now);
             }
             // One tries; the others wait for what comes of it.
-            state.refused_until = Some(now + TRY_TOKEN_AGAIN);
+            refused.until = now + refused.pause;
         }
         if let Some(until) = state.all_until.filter(|until| now < *until) {
             return Verdict::Wait(until - now);
@@ -144,9 +162,17 @@ impl Limits {
         self.state().invalid.push_back(now);
     }
 
-    /// The token was refused, or taken again.
-    pub(crate) fn token_refused(&self, refused: bool, now: Instant) {
-        self.state().refused_until = refused.then(|| now + TRY_TOKEN_AGAIN);
+    /// The bot's token was refused.
+    pub(crate) fn token_refused(&self, now: Instant) {
+        let mut state = self.state();
+        let before = state.refused.map(|refused| refused.pause * 2);
+        let pause = before.unwrap_or(TRY_TOKEN_SOON).min(TRY_TOKEN_AGAIN);
+        state.refused = Some(Refused { until: now + pause, pause });
+    }
+
+    /// Something else than a refusal of the token was answered.
+    pub(crate) fn token_taken(&self) {
+        self.state().refused = None;
     }
 }
 
@@ -160,10 +186,10 @@ mod tests {
     fn an_empty_bucket_is_waited_for_and_others_go_on() {
         let (limits, now) = (Limits::new(MOST_INVALID), Instant::now());
         limits.learn("a", Told { remaining: 1, resets_after: ROOM }, now);
-        assert_eq!(limits.ask("a", 0, now), Verdict::Go);
-        assert_eq!(limits.ask("a", 0, now), Verdict::Wait(ROOM));
-        assert_eq!(limits.ask("b", 0, now), Verdict::Go);
-        assert_eq!(limits.ask("a", 0, now + ROOM), Verdict::Go);
+        assert_eq!(limits.ask("a", By::Bot, 0, now), Verdict::Go);
+        assert_eq!(limits.ask("a", By::Bot, 0, now), Verdict::Wait(ROOM));
+        assert_eq!(limits.ask("b", By::Bot, 0, now), Verdict::Go);
+        assert_eq!(limits.ask("a", By::Bot, 0, now + ROOM), Verdict::Go);
     }
 
     #[test]
@@ -171,46 +197,62 @@ mod tests {
         let (limits, now) = (Limits::new(MOST_INVALID), Instant::now());
         limits.learn("a", Told { remaining: 0, resets_after: Duration::from_secs(1) }, now);
         limits.learn("a", Told { remaining: 4, resets_after: Duration::from_millis(1_010) }, now);
-        assert_eq!(limits.ask("a", 0, now), Verdict::Wait(Duration::from_millis(1_010)), "an answer that came late");
+        assert_eq!(
+            limits.ask("a", By::Bot, 0, now),
+            Verdict::Wait(Duration::from_millis(1_010)),
+            "an answer that came late"
+        );
         limits.learn("a", Told { remaining: 4, resets_after: ROOM }, now);
-        assert_eq!(limits.ask("a", 0, now), Verdict::Go);
+        assert_eq!(limits.ask("a", By::Bot, 0, now), Verdict::Go);
     }
 
     #[test]
     fn what_can_wait_leaves_the_last_place_to_the_reply() {
         let (limits, now) = (Limits::new(MOST_INVALID), Instant::now());
         limits.learn("a", Told { remaining: 2, resets_after: ROOM }, now);
-        assert_eq!(limits.ask("a", 1, now), Verdict::Go);
-        assert_eq!(limits.ask("a", 1, now), Verdict::Wait(ROOM));
-        assert_eq!(limits.ask("a", 0, now), Verdict::Go);
+        assert_eq!(limits.ask("a", By::Bot, 1, now), Verdict::Go);
+        assert_eq!(limits.ask("a", By::Bot, 1, now), Verdict::Wait(ROOM));
+        assert_eq!(limits.ask("a", By::Bot, 0, now), Verdict::Go);
     }
 
     #[test]
     fn the_limit_over_all_routes_holds_everything_back() {
         let (limits, now) = (Limits::new(MOST_INVALID), Instant::now());
         limits.limited("a", ROOM, true, now);
-        assert_eq!(limits.ask("b", 0, now), Verdict::Wait(ROOM));
-        assert_eq!(limits.ask("b", 0, now + ROOM), Verdict::Go);
+        assert_eq!(limits.ask("b", By::Bot, 0, now), Verdict::Wait(ROOM));
+        assert_eq!(limits.ask("b", By::Bot, 0, now + ROOM), Verdict::Go);
     }
 
     #[test]
     fn no_more_go_out_in_a_second_than_are_allowed() {
         let (limits, now) = (Limits::new(MOST_INVALID), Instant::now());
-        let went = (0..100).filter(|i| limits.ask(&i.to_string(), 0, now) == Verdict::Go).count();
+        let went = (0..100).filter(|i| limits.ask(&i.to_string(), By::Bot, 0, now) == Verdict::Go).count();
         assert_eq!(went, PER_SECOND as usize);
-        assert_eq!(limits.ask("x", 0, now + Duration::from_secs(1)), Verdict::Go);
+        assert_eq!(limits.ask("x", By::Bot, 0, now + Duration::from_secs(1)), Verdict::Go);
     }
 
     #[test]
-    fn a_refused_token_is_tried_rarely() {
+    fn a_refused_token_is_tried_soon_and_then_more_and_more_rarely() {
+        let (limits, mut now) = (Limits::new(MOST_INVALID), Instant::now());
+        for pause in [1, 2, 4, 8, 10, 10].map(Duration::from_secs) {
+            limits.token_refused(now);
+            assert_eq!(limits.ask("a", By::Bot, 0, now), Verdict::Wait(pause));
+            now += pause;
+            assert_eq!(limits.ask("a", By::Bot, 0, now), Verdict::Go);
+            assert_eq!(limits.ask("b", By::Bot, 0, now), Verdict::Wait(pause), "one tries");
+        }
+        limits.token_taken();
+        assert_eq!(limits.ask("b", By::Bot, 0, now), Verdict::Go);
+        limits.token_refused(now);
+        assert_eq!(limits.ask("b", By::Bot, 0, now), Verdict::Wait(TRY_TOKEN_SOON), "it begins anew");
+    }
+
+    #[test]
+    fn an_interaction_does_not_wait_for_the_bots_token() {
         let (limits, now) = (Limits::new(MOST_INVALID), Instant::now());
-        limits.token_refused(true, now);
-        assert_eq!(limits.ask("a", 0, now), Verdict::Unauthorized);
-        let later = now + TRY_TOKEN_AGAIN;
-        assert_eq!(limits.ask("a", 0, later), Verdict::Go);
-        assert_eq!(limits.ask("a", 0, later), Verdict::Unauthorized);
-        limits.token_refused(false, later);
-        assert_eq!(limits.ask("a", 0, later), Verdict::Go);
+        limits.token_refused(now);
+        assert_eq!(limits.ask("a", By::Interaction, 0, now), Verdict::Go);
+        assert_eq!(limits.ask("a", By::Bot, 0, now + TRY_TOKEN_SOON), Verdict::Go, "it was no try of the token");
     }
 
     #[test]
@@ -219,7 +261,7 @@ mod tests {
         for _ in 0..MOST_INVALID {
             limits.invalid(now);
         }
-        assert_eq!(limits.ask("a", 0, now), Verdict::Wait(INVALID_WINDOW));
-        assert_eq!(limits.ask("a", 0, now + INVALID_WINDOW + Duration::from_secs(1)), Verdict::Go);
+        assert_eq!(limits.ask("a", By::Bot, 0, now), Verdict::Wait(INVALID_WINDOW));
+        assert_eq!(limits.ask("a", By::Bot, 0, now + INVALID_WINDOW + Duration::from_secs(1)), Verdict::Go);
     }
 }

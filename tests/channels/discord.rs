@@ -95,7 +95,7 @@ impl Platform for Gateway {
 
 fn config(platform: &Discord, most_invalid: usize) -> DiscordConfig {
     DiscordConfig {
-        token: Settings::default().token.into(),
+        token: Some(Settings::default().token.into()),
         api_url: platform.api_url(),
         application_id: None,
         public_key: None,
@@ -178,4 +178,25 @@ async fn a_clock_that_jumps_holds_up_nobody() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_platform_that_is_away_for_an_hour_misses_nothing() {
     crate::many::a_platform_that_is_away_for_an_hour_misses_nothing(&platform().await).await;
+}
+
+/// Who reads the gateway too slowly is cut off by it, and hears the rest after a RESUME; or, where that is more than
+/// the session keeps, by asking for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_flood_that_the_gateway_cuts_off_nothing_is_lost() {
+    for replayed in [5_000, 8] {
+        let address: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
+        let settings = Settings {
+            identify_apart: Duration::ZERO,
+            bucket: (100, Duration::from_secs(1)),
+            waiting: 4,
+            replayed,
+            ..Settings::default()
+        };
+        let platform = discord::start(address, settings).await.unwrap();
+        let platform = Gateway { platform, divers: Mutex::default(), known: Mutex::default() };
+        crate::many::a_flood_is_answered(&platform).await;
+        let counts = platform.platform.counts();
+        assert!(counts.sockets > 1, "{counts:?}");
+    }
 }

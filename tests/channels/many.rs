@@ -88,6 +88,23 @@ pub(crate) async fn no_chat_sees_another_order(platform: &dyn Platform) {
     stage.end().await;
 }
 
+/// All at once, more than anybody reads at once.
+pub(crate) async fn a_flood_is_answered(platform: &dyn Platform) {
+    const MESSAGES: usize = 150;
+    let lab = lab().await;
+    let stage = Stage::start(lab.store(), platform);
+    let chat = ["one".to_owned()];
+    // Of a chat that nobody ever heard of, a session that begins anew could not know.
+    platform.say(&chat[0], "m0").await;
+    all_answered(platform, &*lab.store(), &chat, 1).await;
+    for message in 1..MESSAGES {
+        platform.say(&chat[0], &format!("m{message}")).await;
+    }
+    all_answered(platform, &*lab.store(), &chat, MESSAGES).await;
+    assert_eq!(numbers(platform, &chat[0]).await, (0..MESSAGES).collect::<Vec<_>>());
+    stage.end().await;
+}
+
 /// The system's clock, moved.
 #[derive(Default)]
 struct Moved(AtomicI64);

@@ -182,6 +182,23 @@ async fn a_revoked_token_does_not_disturb_the_web_and_a_good_one_is_noticed() {
     ask(&platform, ada, chat, QUESTION).await;
 }
 
+/// Whatever stands between us and Discord may say so once by mistake.
+#[tokio::test]
+async fn one_401_holds_up_no_emergency_of_somebody_else() {
+    let (platform, _setup, _daemon) = connected(quick()).await;
+    let [ada, ben] = ["ada", "ben"].map(|name| platform.user(name, "en-US"));
+    let [hers, his] = [ada, ben].map(|user| platform.direct(user));
+    platform.fail_words([Fault::Status(401)]);
+    platform.say(ada, hers, QUESTION);
+    until("it is refused", || platform.requests().iter().any(|r| r.status == 401)).await;
+    platform.say(ben, his, "My buddy can't feel his legs after the dive");
+    let began = Instant::now();
+    said(&platform, his, 1).await;
+    assert!(began.elapsed() < Duration::from_secs(4), "the emergency waited {:?}", began.elapsed());
+    said(&platform, hers, 1).await;
+    assert!(began.elapsed() < Duration::from_secs(12), "the answer waited {:?}", began.elapsed());
+}
+
 #[tokio::test]
 async fn the_first_sign_comes_at_once() {
     let (platform, mut setup) = crate::discord_support::platform(quick()).await;

@@ -112,6 +112,25 @@ async fn interactions_over_http_are_answered_as_those_of_the_gateway() {
     assert!(answer.message.unwrap().content.contains("18"));
 }
 
+/// The key alone switches them on: an interaction brings the right to answer it.
+#[tokio::test]
+async fn interactions_over_http_need_no_token() {
+    let (platform, mut setup) = platform(quick()).await;
+    setup.set("DISCORD__PUBLIC_KEY", &discord::public_key());
+    setup.variable("DISCORD_TOKEN", "");
+    let daemon = setup.start().await;
+    assert!(platform.set_endpoint(&format!("{}/webhooks/discord", daemon.base)).await);
+    let ada = platform.user("ada", "en-US");
+    let chat = platform.direct(ada);
+    let token = platform.slash(ada, chat, "ask", &[("question", QUESTION)]).await;
+    let answer = answered(&platform, &token).await;
+    assert!(answer.message.unwrap().content.contains("18"));
+    let token = platform.slash(ada, chat, "ask", &[("question", "My buddy can't feel his legs after the dive")]).await;
+    let answer = answered(&platform, &token).await;
+    assert!(answer.message.unwrap().content.contains("oxygen"));
+    assert!(!platform.connected() && platform.requests().iter().all(|request| request.status != 401));
+}
+
 #[tokio::test]
 async fn a_request_that_discord_did_not_sign_is_refused_and_leaves_nothing() {
     let (platform, _setup, daemon) = over_http().await;

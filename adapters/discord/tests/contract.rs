@@ -13,7 +13,7 @@ use dovvybuddy_discord::{DiscordAdapter, DiscordConfig};
 #[test]
 fn every_reply_is_rendered_into_parts_that_discord_takes() {
     let config = DiscordConfig {
-        token: "token".to_owned().into(),
+        token: Some("token".to_owned().into()),
         api_url: "http://127.0.0.1:1".to_owned(),
         application_id: None,
         public_key: None,

@@ -257,6 +257,13 @@ async fn discord(config: &Config) -> Finding {
         Ok(None) => return Finding::ok(CHECK, "off; set DISCORD_TOKEN to switch it on"),
         Err(error) => return Finding::fail(CHECK, error.to_string(), "correct that key"),
     };
+    if config.discord.token().is_none() {
+        return Finding::warn(
+            CHECK,
+            "only commands over HTTP are answered",
+            "set DISCORD_TOKEN to hear messages and to have the commands registered",
+        );
+    }
     let standing = match tokio::time::timeout(PLATFORM_PATIENCE, discord.standing()).await {
         Ok(Ok(standing)) => standing,
         Ok(Err(error)) => return Finding::fail(CHECK, error.to_string(), "check discord.token and discord.api_url"),

@@ -176,9 +176,12 @@ pub(crate) fn telegram(config: &Config) -> Result<Option<Telegram>, ComposeError
     Telegram::new(telegram).map(Some).map_err(ComposeError::Telegram)
 }
 
-/// The bot on Discord, if its token is there.
+/// The bot on Discord, if its token is there, or the key for commands over HTTP.
 pub(crate) fn discord(config: &Config) -> Result<Option<DiscordAdapter>, ComposeError> {
-    let Some(token) = config.discord.token() else { return Ok(None) };
+    let token = config.discord.token();
+    if token.is_none() && config.discord.public_key.is_none() {
+        return Ok(None);
+    }
     let discord = DiscordConfig {
         token,
         api_url: config.discord.api_url.clone(),

@@ -12,9 +12,6 @@ use tokio::time::Instant;
 use super::wire;
 use super::world::{GUILDS, MESSAGE_CONTENT, Out, Resumes, Session, Shared, lock, snowflake};
 
-/// What waits for a socket that is slow to read.
-const MOST_WAITING: usize = 4_096;
-
 pub(super) async fn open(
     State(shared): State<Shared>,
     OriginalUri(uri): OriginalUri,
@@ -41,12 +38,12 @@ enum End {
 }
 
 async fn serve(shared: Shared, socket: WebSocket, for_resumes: bool) {
-    let (feed, mut told) = mpsc::channel(MOST_WAITING);
-    let (interval, down) = {
+    let (interval, waiting, down) = {
         let mut world = lock(&shared);
         world.counts.sockets += 1;
-        (world.settings.heartbeat, world.down)
+        (world.settings.heartbeat, world.settings.waiting, world.down)
     };
+    let (feed, mut told) = mpsc::channel(waiting);
     let mut connection =
         Connection { shared, socket, session: None, for_resumes, feed, last_heartbeat: Instant::now() };
     if down {
@@ -87,6 +84,7 @@ impl Connection {
             let patience = interval * 2;
             let step = tokio::select! {
                 out = told.recv() => match out {
+                    _ if self.is_cut_off() => Err(End::Gone),
                     Some(Out::Payload(payload)) if !lock(&self.shared).zombie => self.send(&payload).await,
                     Some(Out::Payload(_)) => Ok(()),
                     Some(Out::Close(code)) => Err(End::Close(code)),
@@ -110,6 +108,13 @@ impl Connection {
                 return end;
             }
         }
+    }
+
+    /// The session goes on without this socket.
+    fn is_cut_off(&self) -> bool {
+        let world = lock(&self.shared);
+        let session = self.session.as_ref().and_then(|session| world.sessions.get(session));
+        session.is_some_and(|session| session.socket.as_ref().is_none_or(|socket| !socket.same_channel(&self.feed)))
     }
 
     /// A client that closes with 1000 or 1001 gives its session up.
@@ -222,7 +227,11 @@ impl Connection {
             let id = data["session_id"].as_str().unwrap_or_default().to_owned();
             let seq = data["seq"].as_u64().unwrap_or(0);
             let refused = world.resumes == Resumes::Refused;
-            if let Some(session) = world.sessions.get_mut(&id).filter(|_| !refused) {
+            // Of what is kept no more, nothing can be left out in silence.
+            let all_kept = |session: &&mut Session| {
+                session.events.front().and_then(|event| event["s"].as_u64()).is_none_or(|first| first <= seq + 1)
+            };
+            if let Some(session) = world.sessions.get_mut(&id).filter(|_| !refused).filter(all_kept) {
                 session.socket = Some(self.feed.clone());
                 let after = |event: &&Value| event["s"].as_u64().is_some_and(|s| s > seq);
                 let mut missed: Vec<Value> = session.events.iter().filter(after).cloned().collect();

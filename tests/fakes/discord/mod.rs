@@ -48,6 +48,10 @@ pub struct Settings {
     pub shards: u64,
     /// How far two IDENTIFYs must stand apart.
     pub identify_apart: Duration,
+    /// As many events wait for a socket that is slow to read; with more it is cut off.
+    pub waiting: usize,
+    /// As many events a session keeps for a RESUME.
+    pub replayed: usize,
     /// The privileged Message Content intent is switched on in the developer portal.
     pub message_content: bool,
     /// How long an interaction waits for its first answer.
@@ -66,6 +70,8 @@ impl Default for Settings {
             most_invalid: 10_000,
             shards: 1,
             identify_apart: Duration::from_secs(5),
+            waiting: 4_096,
+            replayed: 5_000,
             message_content: false,
             answer_within: Duration::from_secs(3),
             token_lasts: Duration::from_mins(15),

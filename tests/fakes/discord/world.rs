@@ -21,8 +21,6 @@ pub(super) const DIRECT_MESSAGES: u64 = 1 << 12;
 const EPOCH_OF_SNOWFLAKES: i64 = 1_420_070_400_000;
 /// The pattern of every request that puts words into a channel.
 pub(super) const WORDS: &str = "words";
-/// As many events as a session keeps for a RESUME.
-const MOST_REPLAYED: usize = 5_000;
 
 /// A person or a bot.
 #[derive(Debug, Clone)]
@@ -292,14 +290,15 @@ impl World {
             session.seq += 1;
             let payload = serde_json::json!({ "op": 0, "t": event, "s": session.seq, "d": data(session.intents) });
             session.events.push_back(payload.clone());
-            if session.events.len() > MOST_REPLAYED {
+            if session.events.len() > self.settings.replayed {
                 session.events.pop_front();
             }
             if !self.zombie
                 && let Some(socket) = &session.socket
+                && socket.try_send(Out::Payload(payload)).is_err()
             {
-                // A client that doesn't read loses its socket's events and asks for them by RESUME.
-                let _ = socket.try_send(Out::Payload(payload));
+                // Who reads too slowly loses the socket, and asks by RESUME for what it did not hear.
+                session.socket = None;
             }
         }
     }
