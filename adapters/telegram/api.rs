@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use dovvybuddy_core::channel::BoxError;
 use reqwest::StatusCode;
+use reqwest::header::RETRY_AFTER;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -63,15 +64,11 @@ struct Envelope {
     #[serde(default)]
     description: String,
     #[serde(default)]
-    parameters: Parameters,
+    parameters: Value,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Parameters {
-    retry_after: Option<u64>,
-    migrate_to_chat_id: Option<i64>,
-}
+/// The longest wait that is believed.
+const LONGEST_WAIT: f64 = 24.0 * 60.0 * 60.0;
 
 impl Api {
     /// The Bot API at `base`, by default `https://api.telegram.org`.
@@ -104,8 +101,9 @@ impl Api {
             if arrived { CallError::Unknown(error.into()) } else { CallError::Unreachable(error.into()) }
         })?;
         let status = response.status();
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let body = response.bytes().await.map_err(|error| CallError::Unknown(error.without_url().into()))?;
-        read(status, &body)
+        read(status, retry_after, &body)
     }
 }
 
@@ -115,7 +113,19 @@ fn method(name: &str) -> String {
     characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
 }
 
-fn read(status: StatusCode, body: &[u8]) -> Result<Value, CallError> {
+/// How long the platform wants us to wait: as it is documented, as its words say, or as whatever stands before it says.
+fn wait(parameters: &Value, description: &str, header: Option<f64>) -> Duration {
+    let documented = &parameters["retry_after"];
+    let told = || {
+        let (_, after) = description.split_once("retry after ")?;
+        after.split(|c: char| !c.is_ascii_digit() && c != '.').next()?.trim_end_matches('.').parse().ok()
+    };
+    let seconds = documented.as_f64().or_else(|| documented.as_str()?.parse().ok()).or_else(told).or(header);
+    let seconds = seconds.filter(|seconds| seconds.is_finite()).unwrap_or(1.0);
+    Duration::from_secs_f64(seconds.clamp(1.0, LONGEST_WAIT))
+}
+
+fn read(status: StatusCode, retry_after: Option<f64>, body: &[u8]) -> Result<Value, CallError> {
     let envelope: Result<Envelope, _> = serde_json::from_slice(body);
     let error = match envelope {
         Ok(envelope) if envelope.ok && status.is_success() => return Ok(envelope.result),
@@ -124,15 +134,13 @@ fn read(status: StatusCode, body: &[u8]) -> Result<Value, CallError> {
         Err(_) => None,
     };
     let (description, parameters) = error.map(|e| (e.description, e.parameters)).unwrap_or_default();
-    if let Some(to) = parameters.migrate_to_chat_id {
+    if let Some(to) = parameters["migrate_to_chat_id"].as_i64() {
         return Err(CallError::Migrated(to));
     }
     Err(match status {
         // A token that is no token at all is answered with 404.
         StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND => CallError::Unauthorized,
-        StatusCode::TOO_MANY_REQUESTS => {
-            CallError::Throttled(Duration::from_secs(parameters.retry_after.unwrap_or(1).max(1)))
-        }
+        StatusCode::TOO_MANY_REQUESTS => CallError::Throttled(wait(&parameters, &description, retry_after)),
         StatusCode::CONFLICT => CallError::Conflict(description),
         StatusCode::FORBIDDEN => CallError::Forbidden(description),
         StatusCode::SERVICE_UNAVAILABLE => CallError::Unreachable(status.to_string().into()),
@@ -147,12 +155,30 @@ mod tests {
     use super::*;
 
     fn error(status: u16, body: &str) -> CallError {
-        read(StatusCode::from_u16(status).unwrap(), body.as_bytes()).unwrap_err()
+        read(StatusCode::from_u16(status).unwrap(), None, body.as_bytes()).unwrap_err()
+    }
+
+    #[test]
+    fn the_platform_is_waited_for_however_it_says_how_long() {
+        let wait = |body: &str, header: Option<f64>| match read(StatusCode::TOO_MANY_REQUESTS, header, body.as_bytes())
+        {
+            Err(CallError::Throttled(wait)) => wait.as_millis(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(wait(r#"{"ok":false,"description":"Too Many Requests: retry after 4"}"#, None), 4_000);
+        assert_eq!(wait(r#"{"ok":false,"description":"Too Many Requests: retry after 4."}"#, Some(9.0)), 4_000);
+        assert_eq!(wait(r#"{"ok":false,"description":"x","parameters":{"retry_after":4.5}}"#, None), 4_500);
+        assert_eq!(wait(r#"{"ok":false,"description":"x","parameters":{"retry_after":"6"}}"#, None), 6_000);
+        assert_eq!(wait(r#"{"ok":false,"description":"x","parameters":null}"#, Some(3.0)), 3_000);
+        assert_eq!(wait("<html>nginx</html>", Some(2.0)), 2_000);
+        assert_eq!(wait("<html>nginx</html>", None), 1_000);
+        assert_eq!(wait(r#"{"ok":false,"parameters":{"retry_after":1e300}}"#, None), 86_400_000);
+        assert_eq!(wait(r#"{"ok":false,"parameters":{"retry_after":-3}}"#, None), 1_000);
     }
 
     #[test]
     fn every_answer_of_the_platform_has_its_meaning() {
-        assert_eq!(read(StatusCode::OK, br#"{"ok":true,"result":{"message_id":7}}"#).unwrap()["message_id"], 7);
+        assert_eq!(read(StatusCode::OK, None, br#"{"ok":true,"result":{"message_id":7}}"#).unwrap()["message_id"], 7);
         assert!(matches!(error(401, r#"{"ok":false,"description":"Unauthorized"}"#), CallError::Unauthorized));
         let throttled = r#"{"ok":false,"description":"Too Many Requests","parameters":{"retry_after":3}}"#;
         assert!(matches!(error(429, throttled), CallError::Throttled(wait) if wait == Duration::from_secs(3)));

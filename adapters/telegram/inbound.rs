@@ -4,12 +4,13 @@
 //! Pure: what is known of the conversation so far plays no part here.
 
 use dovvybuddy_core::channel::{Command, Content};
+use dovvybuddy_core::wordless;
 use serde::Deserialize as _;
 use serde_json::Value;
 use teloxide::types::{CallbackQuery, ChatMemberUpdated, MediaKind, Message, MessageEntityKind, MessageKind, User};
 
-use crate::commands;
 use crate::place::{Context, Place};
+use crate::{commands, lenient};
 
 /// Who we are on the platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(crate) struct Identity {
 pub(crate) enum News {
     /// A diver said or pressed something that is meant for us.
     Event(Box<Event>),
+    /// Somebody unknown pressed a button, which must be answered.
+    Pressed(String),
     /// We were blocked, or removed from a group.
     Left(i64),
     /// We were let in again.
@@ -94,6 +97,7 @@ const LONGEST_OWN_QUOTE: usize = 200;
 
 /// Reads an update.
 pub(crate) fn read(update: &Value, me: &Identity) -> News {
+    let update = &lenient::completed(update);
     let content = |kind: &str| update.get(kind).filter(|value| value.is_object());
     if let Some(raw) = content("message") {
         return message(raw, me, false);
@@ -119,30 +123,36 @@ fn membership(raw: &Value) -> News {
 }
 
 fn unreadable(error: &serde_json::Error) -> News {
-    tracing::warn!(error = %error, "an update has a form nobody here knows; it is left out");
+    tracing::warn!(error = wordless(error), "an update has a form nobody here knows; it is left out");
     News::Nothing
 }
 
 fn pressed(raw: &Value) -> News {
-    let query = match CallbackQuery::deserialize(raw) {
+    let query = match pressed_query(raw) {
         Ok(query) => query,
-        Err(error) => return unreadable(&error),
+        Err(error) => {
+            let nothing = unreadable(&error);
+            return raw["id"].as_str().map_or(nothing, |query| News::Pressed(query.to_owned()));
+        }
     };
-    let Some(message) = &query.message else { return News::Nothing };
-    let chat = message.chat();
-    let topic = message.regular_message().filter(|m| m.is_topic_message).and_then(|m| m.thread_id);
-    let group = !chat.is_private();
+    let message = query.message.as_ref();
+    let regular = message.and_then(|message| message.regular_message());
+    let topic = regular.filter(|m| m.is_topic_message).and_then(|m| m.thread_id);
+    // Without a message nobody knows where it stood: the answer goes to whoever pressed.
+    let chat = message.map(|message| message.chat().id.0).or_else(|| i64::try_from(query.from.id.0).ok());
+    let Some(chat) = chat else { return News::Pressed(query.id.0) };
+    let group = message.is_some_and(|message| !message.chat().is_private());
     // A button nobody made gives an empty command, but is answered like any other.
     let command = query.data.as_deref().and_then(Command::from_token);
     News::Event(Box::new(Event {
-        place: Place { chat: chat.id.0, topic: topic.map(|topic| topic.0.0) },
+        place: Place { chat, topic: topic.map(|topic| topic.0.0) },
         group,
         person: person(&query.from),
         content: command.map_or_else(|| Content::Text(String::new()), Content::Command),
-        context: Context { reply_to: group.then_some(message.id().0) },
+        context: Context { reply_to: message.filter(|_| group).map(|message| message.id().0) },
         pressed: Some(Pressed {
             query: query.id.0.clone(),
-            under: message.regular_message().and_then(|m| Some((m.id.0, m.text()?.to_owned()))),
+            under: regular.and_then(|m| Some((m.id.0, m.text()?.to_owned()))),
         }),
         quoted: None,
         album: None,
@@ -150,8 +160,32 @@ fn pressed(raw: &Value) -> News {
     }))
 }
 
+/// A press, if need be without what the message under it says.
+fn pressed_query(raw: &Value) -> serde_json::Result<CallbackQuery> {
+    CallbackQuery::deserialize(raw).or_else(|error| {
+        let mut without = raw.clone();
+        if without["message"].is_object() {
+            without["message"] = lenient::plain(&raw["message"]);
+        }
+        CallbackQuery::deserialize(without).map_err(|_| error)
+    })
+}
+
+/// A message, if need be with nothing but its words.
+fn any_message(raw: &Value) -> serde_json::Result<Message> {
+    Message::deserialize(raw).or_else(|error| {
+        let words = |name: &str| raw[name].as_str().is_some_and(|words| !words.is_empty());
+        if !words("text") && !words("caption") {
+            return Err(error);
+        }
+        let message = Message::deserialize(lenient::plain(raw)).map_err(|_| error)?;
+        tracing::debug!("of an update in an unknown form only the words are read");
+        Ok(message)
+    })
+}
+
 fn message(raw: &Value, me: &Identity, edited: bool) -> News {
-    let message = match Message::deserialize(raw) {
+    let message = match any_message(raw) {
         Ok(message) => message,
         Err(error) => return unreadable(&error),
     };
@@ -339,7 +373,7 @@ fn person(user: &User) -> Person {
     Person {
         id: user.id.0.to_string(),
         private: i64::try_from(user.id.0).ok(),
-        name: Some(user.full_name()),
+        name: Some(user.full_name()).filter(|name| !name.trim().is_empty()),
         locale: user.language_code.clone(),
         contact: Some(contact),
     }

@@ -12,6 +12,7 @@ mod api;
 mod commands;
 mod html;
 mod inbound;
+mod lenient;
 mod outbound;
 mod pace;
 mod place;

@@ -29,6 +29,10 @@ impl Telegram {
         let Some(id) = update["update_id"].as_i64() else { return Ok(()) };
         match inbound::read(update, &seat.me) {
             News::Nothing => {}
+            News::Pressed(query) => {
+                let say = seat.intake.say(Phrase::ButtonExpired, None);
+                self.answer_query(query, Some(say)).await;
+            }
             News::Left(chat) => self.chats.left(chat),
             News::Joined(chat) => self.chats.joined(chat),
             News::Moved { from, to } => {
@@ -179,8 +183,13 @@ impl Telegram {
 
     /// A pressed button turns until it is answered.
     async fn answer_press(&self, event: &Event, say: Option<String>) {
-        let Some(pressed) = &event.pressed else { return };
-        let answer = AnswerCallbackQuery::new(CallbackQueryId(pressed.query.clone()));
+        if let Some(pressed) = &event.pressed {
+            self.answer_query(pressed.query.clone(), say).await;
+        }
+    }
+
+    async fn answer_query(&self, query: String, say: Option<String>) {
+        let answer = AnswerCallbackQuery::new(CallbackQueryId(query));
         let answer = match say {
             Some(say) => answer.text(say),
             None => answer,

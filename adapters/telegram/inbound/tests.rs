@@ -197,3 +197,53 @@ fn an_edit_is_told_from_what_was_said_first() {
     let edit = event(&update("edited_message", &private(), json!({ "text": "How deep?", "edit_date": 2 })));
     assert_eq!(edit.message, Some((9, true)));
 }
+
+fn without(mut value: Value, place: &str, field: &str) -> Value {
+    value.pointer_mut(place).unwrap().as_object_mut().unwrap().remove(field).unwrap();
+    value
+}
+
+#[test]
+fn a_message_is_heard_though_fields_are_missing_that_nobody_needs() {
+    let whole = update("message", &private(), json!({ "text": "my buddy is unconscious" }));
+    for (place, field) in [
+        ("/message/from", "is_bot"),
+        ("/message/from", "first_name"),
+        ("/message", "date"),
+        ("/message", "from"),
+        ("/message/chat", "type"),
+    ] {
+        let event = event(&without(whole.clone(), place, field));
+        assert_eq!(event.content, text("my buddy is unconscious"), "{field}");
+        assert_eq!((&*event.person.id, event.place.chat, event.group), ("7", 7, false), "{field}");
+    }
+    let of_group = update("message", &group(), json!({ "text": "@dovvy_bot how deep?" }));
+    let event = event(&without(of_group, "/message/chat", "type"));
+    assert_eq!((event.group, event.content), (true, text("how deep?")));
+    let point = json!({ "message_id": 3, "from": { "id": 8 }, "chat": { "id": -100 }, "text": "I feel dizzy" });
+    let asked = said(&group(), json!({ "text": "@dovvy_bot and?", "reply_to_message": point }));
+    assert_eq!(asked.content, text("“I feel dizzy”\nand?"));
+}
+
+#[test]
+fn of_a_message_in_an_unknown_form_the_words_are_heard() {
+    for strange in [json!({ "entities": 5 }), json!({ "reply_to_message": { "x": 1 } }), json!({ "date": "now" })] {
+        let mut whole = update("message", &private(), json!({ "text": "my buddy is unconscious" }));
+        whole["message"].as_object_mut().unwrap().extend(strange.as_object().unwrap().clone());
+        if whole["message"]["date"].is_string() {
+            assert_eq!(read(&whole, &me()), News::Nothing, "what is needed can't be left out");
+        } else {
+            assert_eq!(event(&whole).content, text("my buddy is unconscious"), "{strange}");
+        }
+    }
+}
+
+#[test]
+fn a_press_is_answered_though_nobody_knows_where_it_was() {
+    let press = json!({ "update_id": 1, "callback_query": { "id": "q1", "from": { "id": 7 }, "data": "profile" } });
+    let pressed = event(&press);
+    assert_eq!(pressed.content, Content::Command(Command::Profile));
+    assert_eq!((pressed.place, pressed.group), (Place { chat: 7, topic: None }, false));
+    assert_eq!(pressed.pressed, Some(Pressed { query: "q1".to_owned(), under: None }));
+    assert_eq!(read(&without(press, "/callback_query", "from"), &me()), News::Pressed("q1".to_owned()));
+}
