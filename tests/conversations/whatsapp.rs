@@ -172,6 +172,21 @@ async fn statuses_are_stored_and_only_move_forward() {
     daemon.kill().await;
 }
 
+/// After a campaign, or an hour in which nobody could be reached.
+#[tokio::test]
+async fn thousands_of_statuses_in_one_batch_are_taken_in_time() {
+    let platform = platform().await;
+    let setup = setup(&platform);
+    let daemon = start(&platform, &setup).await;
+    let status =
+        |n: usize| json!({ "id": format!("wamid.{n}"), "status": "read", "timestamp": "1", "recipient_id": ADA });
+    let statuses: Vec<Value> = (0..20_000).map(status).collect();
+    let change = json!({ "field": "messages", "value": { "statuses": statuses } });
+    let batch = json!({ "object": "whatsapp_business_account", "entry": [{ "id": "1", "changes": [change] }] });
+    assert_eq!(platform.post(&batch.to_string()).await, 200);
+    daemon.kill().await;
+}
+
 #[tokio::test]
 async fn a_platform_in_trouble_gets_the_reply_once() {
     let platform = platform().await;

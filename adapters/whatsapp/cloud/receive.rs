@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use dovvybuddy_core::TurnId;
 use dovvybuddy_core::channel::{Content, Inbound, Sender};
 use dovvybuddy_core::intake::Intake;
+use futures::future::join_all;
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -13,6 +14,9 @@ use super::{OBJECT, WhatsApp};
 use crate::graph::Account;
 use crate::line::{Line, Taken};
 use crate::message::{Context, stored};
+
+/// So many statuses are noted at the same time.
+const STATUSES_AT_ONCE: usize = 256;
 
 #[async_trait]
 impl Account for WhatsApp {
@@ -34,12 +38,21 @@ impl Account for WhatsApp {
 
     async fn take(&self, batch: &Value, intake: &Intake) -> bool {
         let mut all = true;
+        let mut statuses = Vec::new();
         for news in read(batch, &self.config.phone_number_id) {
             all &= match news {
                 News::Said(event) => self.hand_in(*event, intake).await,
-                News::Status(status) => self.note(&status, intake).await,
                 News::Echo(echo) => self.overhear(&echo, intake).await,
+                News::Status(status) => {
+                    statuses.push(status);
+                    true
+                }
             };
+        }
+        // After what divers said. Thousands may come in one batch: noted together they share the store's commits.
+        for together in statuses.chunks(STATUSES_AT_ONCE) {
+            let noted = join_all(together.iter().map(|status| self.note(status, intake))).await;
+            all &= noted.into_iter().all(|noted| noted);
         }
         all
     }
