@@ -192,38 +192,6 @@ fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool) ->
     let tells = candidates::weights(&candidates);
     let scores = score::rate(&question, passages, &candidates, &tells);
     let covered = !strict || coverage::covered(&question, brief, passages, &scores);
-    if std::env::var("DBG").is_ok() {
-        eprintln!(
-            "kind {:?} covered {covered} maxcov {:?} terms {:?} also {:?} intent {} agent {:?}",
-            question.kind,
-            scores.coverage.iter().copied().fold(0.0, f32::max),
-            question.terms,
-            brief.route.names,
-            brief.route.intent,
-            brief.agent.id
-        );
-        for p in passages {
-            eprintln!(
-                "   {:.2} {} / {} / {}",
-                p.score,
-                p.title,
-                p.section,
-                p.text.chars().take(60).collect::<String>()
-            );
-        }
-        let mut o: Vec<usize> = (0..candidates.len()).collect();
-        o.sort_by(|a, b| scores.relevance[*b].total_cmp(&scores.relevance[*a]));
-        for at in o.into_iter().take(8) {
-            eprintln!(
-                "      {:.2} cov {:.2} beside {} [{}] {}",
-                scores.relevance[at],
-                scores.coverage[at],
-                scores.beside[at],
-                candidates[at].passage,
-                candidates[at].text.chars().take(110).collect::<String>()
-            );
-        }
-    }
     let parts = || {
         let alone = questions(&brief.asked.text).into_iter().map(|part| Question::read(part, part));
         alone.map(|question| Part { scores: score::rate(&question, passages, &candidates, &tells), question }).collect()
