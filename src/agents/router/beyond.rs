@@ -5,15 +5,14 @@
 //! tells them apart is not a word but how several stand together: a moment beside what changes by the moment, in a
 //! clause that asks for it. The words stand in `lexicon/beyond.toml`, the rules here.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::OnceLock;
 
 use dovvybuddy_core::Lang;
 
-use crate::language;
-use crate::pattern::{self, Hit, Matcher, PatternError};
-use crate::text::{self, Text};
+use super::wordings::{Wordings, WordingsError};
+use crate::pattern::Hit;
+use crate::text::Text;
 
 const WORDS: &str = include_str!("../lexicon/beyond.toml");
 
@@ -204,23 +203,7 @@ impl Sentence {
 
 /// The wordings of one language.
 #[derive(Debug)]
-struct Words {
-    matcher: Matcher<Sign>,
-    lang: Lang,
-}
-
-/// Why the wordings can't be read.
-#[derive(Debug, thiserror::Error)]
-enum WordsError {
-    #[error(transparent)]
-    Toml(#[from] toml::de::Error),
-    #[error("there is no table {0:?}")]
-    NoTable(&'static str),
-    #[error("there is no kind {0:?}")]
-    UnknownKind(String),
-    #[error("{kind}: {source}")]
-    Pattern { kind: String, source: PatternError },
-}
+struct Words(Wordings<Sign>);
 
 impl Words {
     /// Those of a language; read at first use, then shared.
@@ -238,27 +221,13 @@ impl Words {
         WORDS.get(at)?.get_or_init(read).as_ref()
     }
 
-    fn load(lang: Lang) -> Result<Self, WordsError> {
-        let mut tables: BTreeMap<String, BTreeMap<String, String>> = toml::from_str(WORDS)?;
-        let table = tables.remove(lang.code()).ok_or(WordsError::NoTable(lang.code()))?;
-        let mut matcher = Matcher::new(text::unspaced(lang)).with_attached(pattern::attached(lang));
-        for (kind, patterns) in table {
-            let sign = Sign::from_key(&kind).ok_or_else(|| WordsError::UnknownKind(kind.clone()))?;
-            for entry in patterns.split([';', '\n']).map(str::trim).filter(|entry| !entry.is_empty()) {
-                // Short words that a slip turns into one another decide here, so none is guessed.
-                matcher.add(sign, entry, false).map_err(|source| WordsError::Pattern { kind: kind.clone(), source })?;
-            }
-        }
-        matcher.complete();
-        Ok(Self { matcher, lang })
+    fn load(lang: Lang) -> Result<Self, WordingsError> {
+        Wordings::load(WORDS, lang, Sign::from_key).map(Self)
     }
 
     fn read(&self, raw: &str, asks: bool) -> Sentence {
         let text = Text::new(raw);
-        let common = language::function_words(self.lang);
-        let mut hits = self.matcher.find(&text, &|word| common.contains(word));
-        let covers: Vec<Hit<Sign>> = hits.iter().filter(|hit| hit.concept == Sign::Covers).copied().collect();
-        hits.retain(|hit| !covers.iter().any(|cover| cover.start <= hit.start && hit.end <= cover.end));
+        let hits = self.0.find(&text, Sign::Covers);
         let mut starts: Vec<usize> = vec![0];
         starts.extend(text.breaks.iter().enumerate().skip(1).filter(|(_, broken)| **broken).map(|(at, _)| at));
         let ends = starts.iter().skip(1).copied().chain([text.len()]);

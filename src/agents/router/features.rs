@@ -19,8 +19,7 @@ pub(crate) struct Previous {
 const SHORT: usize = 5;
 
 /// Names the features of a message with what went before; one that comes twice has the same value twice.
-/// Returns whether the message leans on what was said before.
-pub(crate) fn extract(raw: &str, reading: &Reading, previous: Option<&Previous>, take: impl FnMut(&str, f32)) -> bool {
+pub(crate) fn extract(raw: &str, reading: &Reading, previous: Option<&Previous>, take: impl FnMut(&str, f32)) {
     let mut name = Name::new(take);
     let mut concepts: Vec<Concept> = reading.hits().iter().map(|hit| hit.concept).collect();
     concepts.sort_unstable();
@@ -43,16 +42,14 @@ pub(crate) fn extract(raw: &str, reading: &Reading, previous: Option<&Previous>,
     }
     company::of(&mut name, reading);
     words(&mut name, raw, reading);
-    let Some(previous) = previous else { return false };
-    let follow_up = leans_back(reading, &topics);
+    let Some(previous) = previous else { return };
     name.set(&["h:", previous.label], 0.5);
-    if follow_up {
+    if leans_back(reading, &topics) {
         name.set(&["f:", previous.label], 2.0);
         for concept in previous.concepts.iter().filter(|c| is_topic(**c)) {
             name.set(&["hc:", concept.key()], 0.5);
         }
     }
-    follow_up
 }
 
 /// Words as they are, their beginnings, and how the sentence opens: what the lexicons don't know the
@@ -90,33 +87,6 @@ fn leans_back(reading: &Reading, topics: &[Concept]) -> bool {
     // A short question that names its own subject stands alone.
     reading.has(Concept::FollowUp) || (topics.is_empty() && reading.len() <= short * 2)
 }
-
-/// Whether a message that leans back says by itself what is to be searched for: what was said before would only
-/// lead astray.
-pub(crate) fn stands_alone(reading: &Reading) -> bool {
-    let short = if text::unspaced(reading.lang()) { SHORT * 3 } else { SHORT };
-    reading.len() > short && reading.any(WHOLE_SUBJECTS)
-}
-
-/// Subjects that need no other. A level, a price or a month is asked of something.
-const WHOLE_SUBJECTS: &[Concept] = &[
-    Concept::Medical,
-    Concept::Medicine,
-    Concept::NoFly,
-    Concept::Ears,
-    Concept::GasHazard,
-    Concept::Drill,
-    Concept::Intox,
-    Concept::Worry,
-    Concept::FirstAid,
-    Concept::Place,
-    Concept::DiveSite,
-    Concept::Species,
-    Concept::Gear,
-    Concept::Biology,
-    Concept::Physics,
-    Concept::History,
-];
 
 /// Concepts that name a subject, as opposed to grammar and circumstances.
 pub(crate) const fn is_topic(concept: Concept) -> bool {

@@ -3,14 +3,19 @@
 
 mod beyond;
 mod features;
+mod level;
 mod memory;
 mod model;
 mod names;
 mod profile;
 mod query;
+mod said;
 mod search_words;
 mod small_talk;
+mod subject;
+mod talk;
 mod train;
+mod wordings;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -27,6 +32,8 @@ use crate::message::Message;
 use beyond::Beyond;
 use features::Previous;
 pub use model::Model;
+use subject::{Subject, TakenOver};
+use talk::Talk;
 pub use train::{Example, Trainer};
 
 /// The labels the model tells apart; the emergency guard stands before it.
@@ -83,7 +90,19 @@ impl HeuristicRouter {
             let before = self.label_alone(text, hint);
             Previous { label: before.label, concepts: before.concepts }
         });
-        let (probabilities, follow_up) = self.probabilities(text, &reading, previous.as_ref());
+        let taken_over = Subject::of(&earlier, hint).taken_over(text, detected.lang);
+        let mut probabilities = self.probabilities(text, &reading, previous.as_ref());
+        if !taken_over.words.is_empty() {
+            // What hangs on the conversation is also the question it stands for.
+            let whole = self.whole(&taken_over.words, text, detected.lang);
+            probabilities.iter_mut().zip(whole).for_each(|(alone, whole)| *alone = f32::midpoint(*alone, whole));
+        }
+        if taken_over.firmly
+            && let Some(outside) = probabilities.last_mut()
+        {
+            // What points at diving is about diving.
+            *outside = 0.0;
+        }
         let (label, confidence) = best(&probabilities);
         // A worry is a matter of safety unless something else is asked, too.
         let worried = profile::nothing_but_worry(&reading);
@@ -95,27 +114,34 @@ impl HeuristicRouter {
             lang: detected.lang,
             sure: detected.sure,
             reading,
-            follow_up,
+            taken_over,
         }
+    }
+
+    /// The probabilities of a message with what it takes over said before it.
+    fn whole(&self, taken_over: &str, text: &str, lang: Lang) -> [f32; 5] {
+        let whole = format!("{taken_over} {text}");
+        let reading = Message::read(&whole).reading(lang);
+        self.probabilities(&whole, &reading, None)
     }
 
     fn label_alone(&self, text: &str, hint: Option<Lang>) -> Alone {
         let message = Message::read(text);
         let reading = message.reading(message.signs.detect(hint).lang);
-        let (label, _) = best(&self.probabilities(text, &reading, None).0);
+        let (label, _) = best(&self.probabilities(text, &reading, None));
         let mut concepts: Vec<Concept> = reading.hits().iter().map(|hit| hit.concept).collect();
         concepts.sort_unstable();
         concepts.dedup();
         Alone { label, concepts }
     }
 
-    /// The probability of each label, and whether the message leans on what was said before.
-    fn probabilities(&self, text: &str, reading: &Reading, previous: Option<&Previous>) -> ([f32; 5], bool) {
+    /// The probability of each label.
+    fn probabilities(&self, text: &str, reading: &Reading, previous: Option<&Previous>) -> [f32; 5] {
         let mut known = Vec::new();
-        let follow_up = features::extract(text, reading, previous, |name, value| {
+        features::extract(text, reading, previous, |name, value| {
             known.extend(self.model.number(name).map(|number| (number, value)));
         });
-        (self.model.probabilities(known), follow_up)
+        self.model.probabilities(known)
     }
 
     fn own_agent(&self, text: &str) -> Option<AgentId> {
@@ -162,7 +188,8 @@ pub(crate) struct Decision {
     pub(crate) lang: Lang,
     pub(crate) sure: bool,
     pub(crate) reading: Reading,
-    pub(crate) follow_up: bool,
+    /// What the message takes over from those before it.
+    pub(crate) taken_over: TakenOver,
 }
 
 fn best(probabilities: &[f32; 5]) -> (&'static str, f32) {
@@ -229,12 +256,11 @@ impl HeuristicRouter {
         let to = if beyond == Some(Beyond::Helplines) { Destination::Helplines } else { to };
         let margin = if beyond.is_some() { 1.0 } else { margin };
         let intent = beyond.map_or_else(|| intent(reading, &to, decision.label), |beyond| beyond.intent().to_owned());
-        let earlier = history.iter().rev().find(|(role, _)| *role == Role::User).map(|(_, text)| *text);
-        let mut query = query::standalone(
-            &asked.text,
-            earlier.filter(|_| decision.follow_up && !features::stands_alone(reading)),
-            reading,
-        );
+        let taken_over = &decision.taken_over;
+        let before = Some(taken_over.words.as_str()).filter(|words| !words.is_empty());
+        let mut query = query::standalone(&asked.text, before, reading);
+        let talk = Talk::read(&Message::read(&asked.text).text, decision.lang);
+        query.push_str(&level::asked_for(reading, &talk, &known, taken_over, decision.label));
         if let Some(worry) = &worry {
             let subject = profile::searched(worry, decision.lang);
             if reading.len() > LONG_WORRY && !subject.is_empty() && decision.label == "safety" {
@@ -249,7 +275,7 @@ impl HeuristicRouter {
             also: if beyond.is_some() { Vec::new() } else { also(reading, decision.label) },
             lang: decision.lang,
             query,
-            names: names::named(reading, &asked.text, decision.label),
+            names: named(reading, &asked.text, decision.label, taken_over),
             worry,
             beyond_certificate: memory::beyond_certificate(reading, &asked.text, &known),
             forgets,
@@ -261,6 +287,14 @@ impl HeuristicRouter {
         };
         (route, margin)
     }
+}
+
+/// The names a message asks about, its own and those it takes over.
+fn named(reading: &Reading, text: &str, label: &str, taken_over: &TakenOver) -> Vec<String> {
+    let mut names = names::named(reading, text, label);
+    let further = taken_over.names.iter().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>();
+    names.extend(further);
+    names
 }
 
 /// Who tells more than this of a worry tells of much else, too; then only the worry is searched for.

@@ -29,9 +29,14 @@ pub(super) fn named(reading: &Reading, text: &str, label: &str) -> Vec<String> {
         // What is written in another script says nothing to a search in English.
         let name =
             Lexicon::of(reading.lang()).gloss(hit).map(str::to_owned).or_else(said).filter(|name| name.is_ascii());
-        names.extend(name.filter(|name| !WIDE.contains(&name.as_str()) && !names.contains(name)));
+        names.extend(name.filter(|name| !is_wide(name) && !names.contains(name)));
     }
     names
+}
+
+/// Whether a name says too little to tell documents apart by it.
+pub(super) fn is_wide(name: &str) -> bool {
+    WIDE.contains(&name)
 }
 
 /// Regions so wide that documents on what lies in them need not name them, and names that are common words, too.

@@ -131,7 +131,16 @@ fn name(lexicon: &Lexicon, hit: &Hit<Concept>, text: &Text) -> String {
 /// level, so that "I am thinking of open water" and "I am not advanced" teach nothing.
 fn held(hit: &Hit<Concept>, reading: &Reading, text: &Text) -> bool {
     let between = |from: usize| from..hit.start;
-    reading.hits().iter().filter(|owned| owned.concept == Concept::Owned).any(|owned| {
+    // "My open water course" is being done, "my wife is advanced" is somebody else.
+    if reading.hits().iter().any(|course| course.concept == Concept::Course && hit.is_inside(course)) {
+        return false;
+    }
+    let others = |owned: &Hit<Concept>| {
+        let inside = |other: &Hit<Concept>| owned.start <= other.start && other.end <= owned.end;
+        reading.hits().iter().any(|other| other.concept == Concept::Other && inside(other))
+    };
+    let owned = reading.hits().iter().filter(|owned| owned.concept == Concept::Owned && !others(owned));
+    owned.into_iter().any(|owned| {
         if owned.start > hit.start || hit.start.saturating_sub(owned.end) > reach(reading) {
             return false;
         }

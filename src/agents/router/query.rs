@@ -196,7 +196,7 @@ fn terms(reading: &Reading) -> Vec<String> {
 }
 
 /// A level as documents write it; the lexicons give the short names that profiles keep.
-fn written_out(gloss: &str) -> &str {
+pub(super) fn written_out(gloss: &str) -> &str {
     match gloss {
         "OW" => "Open Water Diver",
         "JOW" => "Junior Open Water Diver",
@@ -211,7 +211,7 @@ fn written_out(gloss: &str) -> &str {
 }
 
 /// The word under which English documents speak of a concept.
-const fn general_term(concept: Concept) -> Option<&'static str> {
+pub(super) const fn general_term(concept: Concept) -> Option<&'static str> {
     Some(match concept {
         Concept::Dive | Concept::PostDive => "diving",
         Concept::Course => "course certification",

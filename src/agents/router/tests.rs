@@ -245,3 +245,45 @@ fn a_worry_alone_is_a_matter_of_safety_and_searched_by_its_name() {
         assert!(route.query.contains(name), "{text}: {}", route.query);
     }
 }
+
+#[test]
+fn what_the_diver_may_do_is_searched_with_the_divers_level() {
+    let level = |text: &str, expected: &str| {
+        let mut asked = asked(&["I'm SSI Open Water with 8 dives"], text);
+        asked.session.profile.cert_level = Some("OW".into());
+        asked.session.profile.agency = Some("SSI".into());
+        let query = HeuristicRouter::new(&[]).route_now(&asked).query;
+        assert!(query.contains(expected), "{text}: {query}");
+    };
+    level("how deep can I go?", "SSI Open Water Diver depth limit");
+    level("what's my limit?", "SSI Open Water Diver depth limit");
+    level("what's the next step for me?", "after SSI Open Water Diver");
+    level("is the Thistlegorm ok for me?", "certification level");
+    let of_a_gas = route(&["what is nitrox?"], "how deep can I go with it?").query;
+    assert!(!of_a_gas.contains("Open Water"), "{of_a_gas}");
+}
+
+#[test]
+fn only_the_divers_own_level_is_learned() {
+    for text in ["and my wife is AOW, can we dive together?", "can I do it together with my open water course?"] {
+        assert_eq!(learned(text).cert_level, None, "{text}");
+    }
+}
+
+#[test]
+fn what_points_at_diving_is_not_outside_it() {
+    let tired = route(&["What is nitrox?", "and with 36%?"], "does it make me less tired?");
+    assert!(tired.to != Destination::OutOfScope && tired.query.contains("nitrox"), "{tired:?}");
+    let price = route(&["how long does the open water course take?"], "and how much does it cost?");
+    assert_eq!(price.intent, "price");
+    assert_eq!(route(&["What is nitrox?"], "how do I cook spaghetti carbonara?").to, Destination::OutOfScope);
+}
+
+#[test]
+fn the_names_that_were_spoken_of_are_asked_for() {
+    let sank = route(&["tell me about the Thistlegorm", "how deep is it?"], "who sank it?");
+    assert_eq!(sank.names, ["thistlegorm"]);
+    let arch = route(&["I'm going to Egypt in August"], "can I do the Blue Hole arch?");
+    assert!(arch.names.iter().any(|name| name == "Egypt"), "{:?}", arch.names);
+    assert_eq!(route(&["tell me about manta rays"], "how deep is the Thistlegorm?").names, ["thistlegorm"]);
+}

@@ -1,0 +1,245 @@
+//! What a conversation is about, and what a message takes over from it.
+//!
+//! Each message names things (a place, an animal, a course, a gas) and asks something of them. A message that points
+//! back ("how deep is it?"), goes on ("and for SSI?") or names nothing of its own ("which month?") is about what was
+//! named last; one that names its own ends that. What is taken over is put into words that the search understands,
+//! so that the message reads as it would have been asked first.
+
+use dovvybuddy_core::Lang;
+
+use super::said::{Group, Mention, OF_PLACES, Said};
+use super::talk::Kind;
+use crate::concept::Concept;
+use crate::message::Message;
+
+/// The diver's last messages that are looked at.
+const REMEMBERED: usize = 12;
+/// A message of more words names what it is about.
+const LONGEST_ELLIPSIS: usize = 10;
+
+/// How a message hangs on the conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lean {
+    /// It stands by itself.
+    None,
+    /// It points at the place alone.
+    There,
+    /// It points back.
+    Points,
+    /// It asks the same of something else, or more of the same.
+    GoesOn,
+    /// It names nothing.
+    Ellipsis,
+    /// It names something that is different in every place.
+    Setting,
+}
+
+/// What the conversation is about.
+#[derive(Debug, Default)]
+pub(super) struct Subject {
+    mentions: Vec<Mention>,
+    /// What was asked last, in words of the search.
+    aspect: String,
+    /// The last message that stood by itself, where it named nothing.
+    text: Option<String>,
+    /// The last message.
+    last: String,
+}
+
+/// What a message takes over.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct TakenOver {
+    /// Whether the message's own words say that it hangs on the conversation.
+    pub(super) firmly: bool,
+    /// What it is about, in words of the search.
+    pub(super) words: String,
+    /// The names among it.
+    pub(super) names: Vec<String>,
+    /// A level or a child is among it: then the diver's own level is not meant.
+    pub(super) of_another: bool,
+    /// A place, an animal or a thing is among it.
+    pub(super) of_a_thing: bool,
+}
+
+impl Subject {
+    /// The subject after what the diver said, oldest first.
+    pub(super) fn of(earlier: &[&str], hint: Option<Lang>) -> Self {
+        let mut subject = Self::default();
+        let from = earlier.len().saturating_sub(REMEMBERED);
+        for raw in earlier.iter().skip(from) {
+            let message = Message::read(raw);
+            let lang = message.signs.detect(hint).lang;
+            let said = Said::read(raw, lang);
+            let lean = subject.lean(&said);
+            subject.take(said, lean);
+        }
+        subject
+    }
+
+    /// What a message takes over of it.
+    pub(super) fn taken_over(&self, raw: &str, lang: Lang) -> TakenOver {
+        let said = Said::read(raw, lang);
+        let lean = self.lean(&said);
+        if lean == Lean::None {
+            return TakenOver::default();
+        }
+        let carried: Vec<&Mention> = self.carried(&said, lean).collect();
+        let mut words: Vec<&str> = carried.iter().map(|mention| mention.words.as_str()).collect();
+        let price = said.reading.has(Concept::Price);
+        if carried.is_empty() && said.mentions.is_empty() && !price {
+            words.extend(self.text.as_deref());
+        }
+        match lean {
+            _ if said.asks() => {}
+            Lean::GoesOn => words.push(&self.aspect),
+            Lean::Ellipsis if self.text.as_deref() != Some(&self.last) => words.push(&self.last),
+            _ => {}
+        }
+        // Without a word of place or time "is it possible" may as well be asked of a course.
+        let firm = lean != Lean::Ellipsis || said.reading.any(OF_PLACES);
+        let named = carried.iter().filter(|_| firm).filter_map(|mention| mention.name.clone());
+        TakenOver {
+            firmly: lean != Lean::Ellipsis && !said.is_outside(),
+            words: words.join(" ").trim().to_owned(),
+            names: named.collect(),
+            of_another: carried.iter().any(|mention| matches!(mention.group, Group::Course | Group::Person)),
+            of_a_thing: carried.iter().any(|m| matches!(m.group, Group::Thing | Group::Where | Group::Animal)),
+        }
+    }
+
+    /// Whether the conversation is about something that can be meant.
+    fn is_known(&self) -> bool {
+        !self.mentions.is_empty() || self.text.is_some()
+    }
+
+    fn has(&self, group: Group) -> bool {
+        self.mentions.iter().any(|mention| mention.group == group)
+    }
+
+    fn lean(&self, said: &Said<'_>) -> Lean {
+        if !self.is_known() || said.is_courtesy() || said.reading.has(Concept::Jailbreak) {
+            return Lean::None;
+        }
+        let named = said.names_something();
+        if [Kind::It, Kind::Them, Kind::He].into_iter().any(|kind| said.points(kind)) {
+            return Lean::Points;
+        }
+        if said.points(Kind::There) && (self.has(Group::Where) || !named) {
+            return if self.has(Group::Where) { Lean::There } else { Lean::Points };
+        }
+        if said.is_outside() {
+            return Lean::None;
+        }
+        let alike = said.mentions.iter().any(|mention| self.has(mention.group) && mention.group != Group::Month)
+            || said.has(Group::Where) && self.has(Group::Animal);
+        match named {
+            true if !said.asks() && (said.talk.goes_on() || said.is_fragment() && alike) => Lean::GoesOn,
+            true if said.is_fragment() && said.has(Group::Where) && self.has(Group::Animal) => Lean::GoesOn,
+            true if self.is_setting_for(said) => Lean::Setting,
+            true => Lean::None,
+            false if said.talk.goes_on() => Lean::GoesOn,
+            false if said.talk.has(Kind::Whole) || said.words() > LONGEST_ELLIPSIS => Lean::None,
+            false => Lean::Ellipsis,
+        }
+    }
+
+    /// Whether what is asked has another answer in every place, and a place is spoken of; or names a medicine where an
+    /// illness is.
+    fn is_setting_for(&self, said: &Said<'_>) -> bool {
+        let ill = self.mentions.iter().any(|mention| mention.concept == Concept::Medical);
+        if ill && said.reading.has(Concept::Medicine) && !said.reading.has(Concept::Medical) {
+            return true;
+        }
+        if !self.has(Group::Where) {
+            return false;
+        }
+        if said.has(Group::Where) {
+            let shared = |mention: &Mention| SHARED_NAMES.contains(&mention.words.as_str());
+            return said.mentions.iter().filter(|m| m.group == Group::Where).all(shared);
+        }
+        if said.reading.any(&[Concept::Medical, Concept::Medicine]) {
+            return false;
+        }
+        let worn = said.mentions.iter().any(|m| m.concept == Concept::Gear && m.words.contains("suit"));
+        let met = said.has(Group::Animal) && !said.reading.any(&[Concept::Biology, Concept::HowWork]);
+        worn || met && said.words() <= LONGEST_ELLIPSIS || said.reading.any(&[Concept::Conditions])
+    }
+
+    /// What a message takes over, given how it hangs on the conversation.
+    fn carried<'s>(&'s self, said: &'s Said<'_>, lean: Lean) -> impl Iterator<Item = &'s Mention> {
+        // "Can I do it together with my open water course": of two things one is meant by "it".
+        let alone = self.mentions.iter().all(|mention| said.has(mention.group));
+        let ambiguous = said.mentions.iter().any(|mention| SHARED_NAMES.contains(&mention.words.as_str()));
+        let animal = said.points(Kind::Them) && self.has(Group::Animal);
+        let other = [Group::Course, Group::Thing, Group::Where].into_iter().any(|group| self.has(group));
+        let ill = said.reading.any(&[Concept::Medical, Concept::Medicine, Concept::Fitness]);
+        let course = said.has(Group::Course) && self.has(Group::Course);
+        // Of two agencies that were compared neither is meant by itself.
+        let compared = self.mentions.iter().filter(|mention| mention.group == Group::Agency).count() > 1
+            && !said.reading.any(&[Concept::Better, Concept::Equivalence, Concept::CardAdmin]);
+        self.mentions.iter().filter(move |mention| {
+            let replaced = said.has(mention.group);
+            match (lean, mention.group) {
+                (_, Group::Month) => !replaced && said.is_of_a_season(),
+                (Lean::There, group) => group == Group::Where && !replaced,
+                (Lean::Setting, Group::Where) => !replaced || ambiguous,
+                (Lean::Setting, _) => mention.concept == Concept::Medical,
+                (_, Group::Where | Group::Animal) if ill => false,
+                (Lean::Ellipsis, Group::Agency) if compared => false,
+                (Lean::Points, Group::Thing | Group::Course) if animal => false,
+                // Of a course and an animal the course is "it".
+                (Lean::Points, Group::Animal) if !animal && other => !replaced && !said.points(Kind::It),
+                (Lean::Points, _) => !replaced || alone,
+                // What a course is like does not depend on what else was spoken of.
+                (Lean::Ellipsis, Group::Where | Group::Animal | Group::Thing) if course => false,
+                _ => !replaced,
+            }
+        })
+    }
+
+    fn take(&mut self, said: Said<'_>, lean: Lean) {
+        if said.is_courtesy() {
+            return;
+        }
+        said.raw.trim().clone_into(&mut self.last);
+        let asked = said.aspect();
+        if !asked.is_empty() {
+            self.aspect = asked;
+        }
+        let place_too = |mention: &Mention| !matches!(mention.group, Group::Thing);
+        match lean {
+            Lean::None if said.mentions.is_empty() && said.tells_of_the_diver() => {}
+            Lean::None => {
+                self.text = said.mentions.is_empty().then(|| said.raw.trim().to_owned());
+                self.mentions = said.mentions;
+            }
+            Lean::Ellipsis => {
+                let further = said.mentions.into_iter().filter(|mention| mention.group != Group::Thing);
+                let further: Vec<Mention> = further.filter(|mention| !self.has(mention.group)).collect();
+                self.mentions.extend(further);
+            }
+            Lean::Setting | Lean::There => {
+                let further: Vec<Mention> = said.mentions.into_iter().filter(place_too).collect();
+                self.replace(further);
+            }
+            Lean::Points if self.has(Group::Thing) || self.has(Group::Course) => {
+                let further: Vec<Mention> = said.mentions.into_iter().filter(place_too).collect();
+                self.replace(further);
+            }
+            Lean::Points | Lean::GoesOn => self.replace(said.mentions),
+        }
+    }
+
+    fn replace(&mut self, newer: Vec<Mention>) {
+        self.mentions.retain(|old| !newer.iter().any(|new| new.group == old.group));
+        self.mentions.extend(newer);
+    }
+}
+
+/// Names of several sites, told apart by the place that is spoken of.
+const SHARED_NAMES: &[&str] =
+    &["blue hole", "canyon", "the canyon", "shark point", "manta point", "coral garden", "coral gardens", "cathedral"];
+
+#[cfg(test)]
+#[path = "subject_tests.rs"]
+mod tests;

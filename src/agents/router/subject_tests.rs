@@ -1,0 +1,81 @@
+use super::*;
+use crate::language;
+
+fn words(earlier: &[&str], text: &str) -> String {
+    Subject::of(earlier, None).taken_over(text, language::detect(text, None).lang).words
+}
+
+#[test]
+fn a_follow_up_is_about_what_was_named_last() {
+    let komodo = ["Where should I go in May?", "Tell me about Komodo", "is it ok for a beginner?"];
+    for text in ["and the water temperature?", "do I need a thick wetsuit?", "what can I see there?"] {
+        assert!(words(&komodo, text).contains("komodo"), "{text}: {}", words(&komodo, text));
+    }
+    let mantas = ["tell me about manta rays", "are they dangerous?"];
+    for text in ["how big do they get?", "where can I see them?", "which month?"] {
+        assert!(words(&mantas, text).contains("manta"), "{text}");
+    }
+    let nitrox = ["What is nitrox?", "how deep can I go with it?", "and with 36%?"];
+    for text in ["does it make me less tired?", "do I need a course for it?"] {
+        assert!(words(&nitrox, text).contains("nitrox"), "{text}");
+    }
+    let son = ["my son is 13 and has his junior open water"];
+    for text in ["how deep can he go?", "can he use nitrox?", "and dive at night?", "can he do the advanced course?"] {
+        assert!(words(&son, text).contains("13"), "{text}: {}", words(&son, text));
+    }
+}
+
+#[test]
+fn what_is_asked_of_one_thing_is_asked_of_the_next() {
+    let age = words(&["minimum age for PADI open water"], "and for SSI?");
+    assert!(age.contains("minimum age") && !age.contains("PADI"), "{age}");
+    let month = words(&["what about whale sharks in Phuket", "which month is the best for them?"], "and the Similans?");
+    assert!(month.contains("whale shark") && month.contains("month") && !month.contains("phuket"), "{month}");
+}
+
+#[test]
+fn a_question_with_its_own_subject_ends_the_last_one() {
+    let komodo = ["Tell me about Komodo", "what can I see there?"];
+    for text in [
+        "can I dive with a cold?",
+        "what is nitrox?",
+        "how deep is the Zenobia?",
+        "is scuba diving dangerous?",
+        "how do I equalise properly?",
+        "what are the prerequisites for rescue diver?",
+        "and how deep is the Thistlegorm?",
+        "is it safe to dive after drinking alcohol?",
+        "how do I cook spaghetti carbonara?",
+    ] {
+        assert_eq!(words(&komodo, text), "", "{text}");
+    }
+    // What ended does not come back.
+    let over = ["Tell me about Komodo", "what is nitrox?"];
+    assert_eq!(words(&over, "is it expensive?"), "nitrox");
+}
+
+#[test]
+fn a_name_that_several_sites_have_is_told_by_the_place() {
+    let egypt = ["I'm going to Egypt in August", "which dive sites would suit me?"];
+    assert!(words(&egypt, "can I do the Blue Hole arch?").contains("Egypt"));
+    assert_eq!(words(&egypt, "how deep is the Zenobia?"), "");
+}
+
+#[test]
+fn other_languages_point_back_too() {
+    for (earlier, text, about) in [
+        ("¿Qué es el nitrox?", "¿me cansa menos?", "nitrox"),
+        ("Was ist Nitrox?", "und wie tief darf ich damit?", "nitrox"),
+        ("C'est quoi le nitrox ?", "et jusqu'à quelle profondeur ?", "nitrox"),
+        ("o que é nitrox?", "até que profundidade posso usar isso?", "nitrox"),
+        ("parlami delle mante", "quando si vedono?", "manta"),
+        ("ceritakan tentang Komodo", "kapan waktu terbaik ke sana?", "omodo"),
+        ("マンタについて教えて", "いつ見られますか", "manta"),
+        ("ไนตรอกซ์คืออะไร", "แล้วลงได้ลึกแค่ไหน", "nitrox"),
+        ("ما هو النيتروكس؟", "وماذا عن العمق؟", "nitrox"),
+        ("什么是高氧？", "那能潜多深？", "nitrox"),
+    ] {
+        let taken = words(&[earlier], text);
+        assert!(taken.contains(about), "{earlier} {text}: {taken}");
+    }
+}
