@@ -96,6 +96,10 @@ pub enum Destination {
     Fixed(Phrase),
     /// The numbers to call in an emergency are asked for; the guard has them.
     Helplines,
+    /// A person is wanted: the diver is put in touch with one.
+    Connect,
+    /// It is asked what is remembered of the diver's own experience.
+    Experience,
 }
 
 /// An agent as its prompt file describes it.

@@ -100,6 +100,19 @@ impl Turns {
         text
     }
 
+    /// What is remembered of the diver's training, asked for in words. The core can't know who reads along, so worries,
+    /// health and plans are left to the command, which is answered in private.
+    pub(crate) fn experience(&self, profile: &DiverProfile, lang: Lang) -> String {
+        let known = DiverProfile {
+            agency: profile.agency.clone(),
+            cert_level: profile.cert_level.clone(),
+            dives: profile.dives,
+            last_dive: profile.last_dive.clone(),
+            ..DiverProfile::default()
+        };
+        self.profile_text(&known, lang)
+    }
+
     async fn export(&self, event: &Inbound, session: &Session, composer: &Composer<'_>, lang: Lang) -> Spoken {
         match self.ports.store.export(&self.subject(event, session)).await {
             Ok(Some(held)) => {

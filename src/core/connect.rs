@@ -1,6 +1,7 @@
 //! The words of the lead flow: what a turn says at each step, and what it does when the diver confirms.
 
-use crate::agent::Phrase;
+use crate::action::numbered_choices;
+use crate::agent::{Phrase, Route};
 use crate::channel::{Action, Command, Inbound};
 use crate::commands::label;
 use crate::compose::Composer;
@@ -10,10 +11,27 @@ use crate::lead::{Lead, LeadKind};
 use crate::lead_flow::{Asker, Choice, KEY, LeadFlow, Next, Said, Step};
 use crate::opening::language;
 use crate::session::Session;
-use crate::store::{Outcome, StoreError};
+use crate::store::{Claim, Outcome, StoreError};
 use crate::turn::{Spoken, Turns, tell};
 
 impl Turns {
+    /// Begins the flow by words, with the way to be reached that they may give.
+    pub(crate) fn put_in_touch(
+        &self,
+        claim: &Claim,
+        session: &mut Session,
+        composer: &Composer<'_>,
+        route: &Route,
+    ) -> Spoken {
+        let Some(event) = claim.events.last() else { return self.say(composer, Phrase::Fallback, route.lang) };
+        let asker = asker(event, session);
+        let mut flow = LeadFlow::begin(LeadId(self.ports.clock.uuid()), &asker, self.ports.clock.now());
+        flow.reach_by(&claim.text());
+        let mut spoken = self.ask(&flow, false, &asker, session, composer, route.lang);
+        spoken.reply.intent.clone_from(&route.intent);
+        spoken
+    }
+
     /// Begins the flow anew, also where one is open.
     pub(crate) fn connect(
         &self,
@@ -65,10 +83,18 @@ impl Turns {
         let choices = flow.choices(&asker);
         let named = |(n, choice): (usize, &Choice)| {
             let label = self.label(*choice, &asker, lang);
-            let meant = label.to_lowercase() == words.trim().to_lowercase() || words.trim() == (n + 1).to_string();
-            meant.then_some(*choice)
+            let said = words.trim().trim_end_matches(['.', '!', '。', '！']).to_lowercase();
+            // "Course" for "A course".
+            let label = label.to_lowercase();
+            let bare = label.split_whitespace().last().is_some_and(|word| word == said);
+            (label == said || bare || said == (n + 1).to_string()).then_some(*choice)
         };
         let choice = choices.iter().enumerate().find_map(named);
+        // Who asks something else before anything was told has changed their mind.
+        if choice.is_none() && flow.step == Step::Kind && words.trim_end().ends_with(['?', '？', '؟']) {
+            session.state.remove(KEY);
+            return None;
+        }
         let said = choice.map_or(Said::Words(words), Said::Choice);
         Some(self.step(flow, said, &asker, session, composer, lang).await)
     }
@@ -124,7 +150,11 @@ impl Turns {
                 format!("{}\n\n{lines}\n\n{}", say(Phrase::LeadConfirm), say(Phrase::LeadSend))
             }
         };
-        Spoken { actions: self.actions(flow, asker, lang), ..tell(composer, &text, lang) }
+        let actions = self.actions(flow, asker, lang);
+        // Where replies are fetched nothing shows buttons; their numbers are answers, too.
+        let choices = if self.anonymous(&session.conversation) { numbered_choices(&actions) } else { String::new() };
+        let text = if choices.is_empty() { text } else { format!("{text}\n\n{choices}") };
+        Spoken { actions, ..tell(composer, &text, lang) }
     }
 
     fn actions(&self, flow: &LeadFlow, asker: &Asker, lang: Lang) -> Vec<Action> {

@@ -152,6 +152,11 @@ impl LeadFlow {
         }
     }
 
+    /// Takes a way to be reached that was told before it was asked for; then it is not asked.
+    pub(crate) fn reach_by(&mut self, words: &str) {
+        (self.email, self.phone) = (email(words), phone(words));
+    }
+
     /// The flow in a session's notes that this diver's words belong to, if one is open.
     pub(crate) fn open(notes: &Map<String, Value>, asker: &Asker, now: Timestamp) -> Option<Self> {
         let flow = Self::deserialize(notes.get(KEY)?).ok()?;
@@ -234,6 +239,7 @@ impl LeadFlow {
             Step::Kind => Step::Name,
             // A shown name that can't be used is asked for in words.
             Step::Name if self.name.is_none() => return Next::AskAgain,
+            Step::Name if self.email.is_some() || self.phone.is_some() => Step::Wish,
             Step::Name => Step::Reach,
             Step::Reach => Step::Wish,
             Step::Wish | Step::Confirm => Step::Confirm,

@@ -40,6 +40,16 @@ fn a_diver_who_presses_what_is_offered_is_done_in_five_steps() {
 }
 
 #[test]
+fn who_told_their_address_already_is_not_asked_for_it() {
+    let mut flow = begin(&ana());
+    flow.reach_by("my email is ana@example.com");
+    for said in [Said::Choice(Choice::Training), Said::Words("Ana")] {
+        assert_eq!(flow.hear(said, &ana(), NOW), Next::Ask);
+    }
+    assert_eq!((flow.step, flow.contact().as_str()), (Step::Wish, "ana@example.com"));
+}
+
+#[test]
 fn a_diver_who_writes_everything_needs_one_way_to_be_reached() {
     let (flow, next) = hold(&ana(), &["<training>", "  Ana\nB. ", "ana@example.com or +34 600 123 456.", "<skip>"]);
     assert!(next.iter().all(|next| *next == Next::Ask), "{next:?}");

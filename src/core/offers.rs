@@ -1,12 +1,12 @@
 //! Which buttons stand under a reply.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::agent::{Brief, Phrase, Voice};
 use crate::channel::{Action, Command};
 use crate::ids::TurnId;
 use crate::reply::Reply;
-use crate::session::Role;
+use crate::session::{ASKED_BACK, OFFERED, Role};
 use crate::store::Outcome;
 
 /// The agents whose subjects end at a professional: a course, a trip.
@@ -52,6 +52,30 @@ pub(crate) fn actions(voice: &dyn Voice, turn: TurnId, reply: &Reply, outcome: O
         | Outcome::Person => {}
     }
     actions
+}
+
+/// The questions back that a session remembers; far more than an agent has.
+const MOST_ASKED_BACK: usize = 16;
+
+/// Notes what the reply leaves to be answered: that a person was offered in so many words, so that "yes" takes the
+/// offer, and the question back, so that it is not asked again.
+pub(crate) fn note(voice: &dyn Voice, reply: &Reply, notes: &mut Map<String, Value>) {
+    if offers(voice, Phrase::WorryNextStep, reply) {
+        notes.insert(OFFERED.to_owned(), true.into());
+    } else {
+        notes.remove(OFFERED);
+    }
+    let Some(question) = reply.follow_up.as_deref() else { return };
+    let known = notes.entry(ASKED_BACK).or_insert_with(|| Value::Array(Vec::new()));
+    if !known.is_array() {
+        *known = Value::Array(Vec::new());
+    }
+    if let Some(asked) = known.as_array_mut()
+        && asked.len() < MOST_ASKED_BACK
+        && !asked.iter().any(|known| known == question)
+    {
+        asked.push(question.into());
+    }
 }
 
 fn leads_to_a_professional(voice: &dyn Voice, reply: &Reply, outcome: Outcome) -> bool {
@@ -106,6 +130,19 @@ mod tests {
         // The question back is not the diver's, so it is no button.
         let rates = [Command::Rate { turn, up: true }, Command::Rate { turn, up: false }];
         assert_eq!(offered, [vec![Command::FollowUp { turn }], rates.to_vec()].concat());
+    }
+
+    #[test]
+    fn what_was_offered_and_asked_is_remembered() {
+        let mut notes = Map::new();
+        let mut reply = Reply::fixed("It's fine. <worry_next_step>", AgentId::new("safety"), Lang::En);
+        reply.follow_up = Some("When?".into());
+        note(&Words, &reply, &mut notes);
+        note(&Words, &reply, &mut notes);
+        assert_eq!(notes.get(OFFERED), Some(&Value::Bool(true)));
+        assert_eq!(notes.get(ASKED_BACK), Some(&serde_json::json!(["When?"])));
+        note(&Words, &Reply::fixed("Yes.", AgentId::new("trip"), Lang::En), &mut notes);
+        assert_eq!(notes.get(OFFERED), None);
     }
 
     #[test]

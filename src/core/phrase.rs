@@ -67,6 +67,14 @@ phrases! {
     ProfileHeading = "profile_heading",
     /// What the diver wanted forgotten is.
     ProfileErased = "profile_erased",
+    /// What the diver told of themselves is remembered; nothing was asked.
+    ProfileNoted = "profile_noted",
+    /// An answer to "ok" and the like.
+    Nod = "nod",
+    /// There are no words to go by.
+    Unclear = "unclear",
+    /// An answer to "that is wrong" and "you are useless".
+    Complaint = "complaint",
     /// No answer with sources was given yet.
     NoSources = "no_sources",
     /// Acknowledges a worry before the answer.

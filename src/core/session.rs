@@ -22,6 +22,11 @@ const STOOD_DOWN: &str = "stood_down_at";
 /// to both, and what they write must not grow without end.
 const MOST_NOTES: usize = 16 * 1024;
 
+/// Stands in a session's notes while the last reply offered to put the diver in touch with a person.
+pub const OFFERED: &str = "offered";
+/// The questions back that were asked in a session, among its notes.
+pub const ASKED_BACK: &str = "asked_back";
+
 /// One diver's running conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Session {

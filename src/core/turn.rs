@@ -238,6 +238,8 @@ impl Turns {
                 Spoken { outcome: Outcome::OutOfScope, ..spoken }
             }
             Destination::Helplines => self.whom_to_call(&asked, &route, composer),
+            Destination::Connect => self.put_in_touch(claim, session, composer, &route),
+            Destination::Experience => tell(composer, &self.experience(&session.profile, route.lang), route.lang),
             Destination::Agent(agent) => self.answer_as(&agent, asked, route, composer).await,
         };
         // An agent introduces itself before its sources, and help does nothing else.
@@ -334,6 +336,7 @@ impl Turns {
     /// in hand, while the diver is told to come back.
     async fn finish(&self, claim: &Claim, mut session: Session, restarted: bool, mut spoken: Spoken) {
         spoken.reply.session_restarted = restarted;
+        offers::note(&*self.ports.voice, &spoken.reply, &mut session.state);
         if !spoken.forgets && !spoken.restarts {
             let mut summary = Summary::of(&session.state);
             summary.add(&claim.text(), &spoken.reply, session.emergency.as_ref());

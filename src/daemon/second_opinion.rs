@@ -112,7 +112,9 @@ impl Router for SecondOpinion {
         let first = match &route.to {
             Destination::Agent(agent) => agent.as_str().to_owned(),
             Destination::OutOfScope => OUT_OF_SCOPE.to_owned(),
-            Destination::Fixed(_) | Destination::Helplines => return route,
+            Destination::Fixed(_) | Destination::Helplines | Destination::Connect | Destination::Experience => {
+                return route;
+            }
         };
         match self.label(asked, &first, margin).await {
             Some(label) => redirected(route, &first, &label),

@@ -23,8 +23,9 @@ pub(super) fn asked_for(
     }
     // What a site wants of its divers is told with the site.
     let site = reading.any(&[Concept::Place, Concept::DiveSite, Concept::Species]) || taken_over.of_a_thing;
-    if talk.has(Kind::Suits) && site {
-        return " suits certification level experience".to_owned();
+    let asked = reading.has(Concept::Me) || taken_over.of_a_thing;
+    if talk.has(Kind::Suits) && site && asked {
+        return " Advanced Open Water or Open Water divers".to_owned();
     }
     if reading.has(Concept::CourseSkill) && !named && !site {
         return " Open Water course".to_owned();
@@ -39,7 +40,7 @@ pub(super) fn asked_for(
     let kinds_of_dives = reading.any(&[Concept::DiveSite, Concept::Liveaboard]) && !reading.has(Concept::Place);
     let allowed = reading.any(&[Concept::Allowed, Concept::HowDeep]) && reading.has(Concept::Me);
     if talk.has(Kind::Next) {
-        format!(" next course after {agency} {level}")
+        format!(" choosing the next step after {level}")
     } else if talk.has(Kind::Limit) && !site {
         format!(" {agency} {level} depth limit")
     } else if allowed && (!site && matches!(label, "certification" | "trip") || kinds_of_dives) {

@@ -21,7 +21,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use dovvybuddy_core::agent::{Asked, Destination, Phrase, Route, Router};
-use dovvybuddy_core::session::{DiverProfile, Role};
+use dovvybuddy_core::session::{DiverProfile, OFFERED, Role};
 use dovvybuddy_core::{AgentId, Lang};
 use serde_json::{Map, Value};
 
@@ -32,6 +32,7 @@ use crate::message::Message;
 use beyond::Beyond;
 use features::Previous;
 pub use model::Model;
+use small_talk::Small;
 use subject::{Subject, TakenOver};
 use talk::Talk;
 pub use train::{Example, Trainer};
@@ -238,9 +239,12 @@ impl HeuristicRouter {
         let mut known = asked.session.profile.clone();
         known.merge(learned.clone());
         let worry = profile::worry(reading, &asked.text);
-        let (to, margin) = match small_talk::phrase(reading) {
+        let talk = Talk::read(&Message::read(&asked.text).text, decision.lang);
+        let offered = asked.session.state.contains_key(OFFERED);
+        let small = Small { raw: &asked.text, reading, talk: &talk, learned: &learned, offered };
+        let (to, margin) = match small.destination() {
             _ if !forgets.is_empty() => (Destination::Fixed(Phrase::ProfileErased), 1.0),
-            Some(phrase) => (Destination::Fixed(phrase), 1.0),
+            Some(to) => (to, 1.0),
             None => match self.own_agent(&asked.text) {
                 Some(agent) => (Destination::Agent(agent), 1.0),
                 None if decision.label == "out_of_scope" => (Destination::OutOfScope, decision.margin),
@@ -259,7 +263,6 @@ impl HeuristicRouter {
         let taken_over = &decision.taken_over;
         let before = Some(taken_over.words.as_str()).filter(|words| !words.is_empty());
         let mut query = query::standalone(&asked.text, before, reading);
-        let talk = Talk::read(&Message::read(&asked.text).text, decision.lang);
         query.push_str(&level::asked_for(reading, &talk, &known, taken_over, decision.label));
         if let Some(worry) = &worry {
             let subject = profile::searched(worry, decision.lang);
@@ -379,6 +382,8 @@ fn intent(reading: &Reading, to: &Destination, label: &str) -> String {
     ];
     match to {
         Destination::Fixed(phrase) => phrase.key().to_owned(),
+        Destination::Connect => "connect".to_owned(),
+        Destination::Experience => "profile".to_owned(),
         Destination::OutOfScope | Destination::Helplines => label.to_owned(),
         Destination::Agent(agent) => {
             // Prices, hours and bookings are the operator's only where the whole message is: "how much" and

@@ -99,7 +99,7 @@ impl Subject {
         let firm = lean != Lean::Ellipsis || said.reading.any(OF_PLACES);
         let named = carried.iter().filter(|_| firm).filter_map(|mention| mention.name.clone());
         TakenOver {
-            firmly: lean != Lean::Ellipsis && !said.is_outside(),
+            firmly: matches!(lean, Lean::Points | Lean::There) && !said.is_outside(),
             words: words.join(" ").trim().to_owned(),
             names: named.collect(),
             of_another: carried.iter().any(|mention| matches!(mention.group, Group::Course | Group::Person)),
