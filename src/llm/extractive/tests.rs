@@ -230,3 +230,42 @@ async fn a_word_of_business_in_another_sense_is_no_business() {
     asked.asked.text = "how much does an aluminium 80 go for".into();
     assert!(answer(&asked).await.text.contains("<ask_operator>"));
 }
+
+#[tokio::test]
+async fn what_is_known_or_beside_the_point_is_not_asked_back() {
+    let question = |asks: &str, change: fn(&mut dovvybuddy_core::agent::Brief)| {
+        let mut asked = brief("How deep can a PADI open water diver go?", limits());
+        let mut agent = (*asked.agent).clone();
+        agent.follow_ups.insert("en".into(), serde_json::json!([asks]));
+        agent.follow_ups.insert("de".into(), serde_json::json!(["Eine Frage?"]));
+        asked.agent = std::sync::Arc::new(agent);
+        change(&mut asked);
+        super::follow_up(&asked)
+    };
+    let level = "Which certificate do you hold now, and about how many dives have you logged?";
+    assert!(question(level, |_| {}).is_some());
+    assert_eq!(question(level, |asked| asked.asked.session.profile.cert_level = Some("OW".into())), None);
+    let travel = "When would you like to travel, and what would you most like to see?";
+    assert!(question(travel, |_| {}).is_some());
+    assert_eq!(question(travel, |asked| asked.asked.text = "Where can I dive in August?".into()), None);
+    assert_eq!(question(travel, |asked| asked.asked.session.profile.travel_plans = Some("egypt, may".into())), None);
+    let happened = "Has anything like this happened on or after a dive, or are you planning ahead?";
+    assert_eq!(question(happened, |_| {}), None);
+    assert!(question(happened, |asked| asked.route.intent = "ears".into()).is_some());
+    assert_eq!(
+        question(level, |asked| {
+            asked.asked.session.state.insert(
+                "asked_back".into(),
+                serde_json::json!(["Which certificate do you hold now, and about how many dives have you logged?"]),
+            );
+        }),
+        None
+    );
+    // In other languages, too.
+    assert!(question(level, |asked| asked.route.lang = Lang::De).is_some());
+    let known = |asked: &mut dovvybuddy_core::agent::Brief| {
+        asked.route.lang = Lang::De;
+        asked.asked.session.profile.cert_level = Some("OW".into());
+    };
+    assert_eq!(question(level, known), None);
+}
