@@ -8,7 +8,7 @@ use std::sync::Arc;
 use dovvybuddy_core::channel::ChannelAdapter;
 use dovvybuddy_core::{ChannelId, Clock as _, SessionId, SystemClock};
 use dovvybuddy_knowledge::Mode;
-use dovvybuddy_terminal::{CHANNEL, Screen, Terminal};
+use dovvybuddy_terminal::{AskError, CHANNEL, Screen, Terminal};
 use regex::RegexBuilder;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,9 @@ use crate::output;
 #[derive(Deserialize)]
 struct Case {
     id: String,
+    /// What the diver says before it, in the same session.
+    #[serde(default)]
+    before: Vec<String>,
     question: String,
     #[serde(default)]
     must: Vec<Vec<String>>,
@@ -59,7 +62,7 @@ struct Share {
 pub(super) async fn run(config: &Config, file: &Path, options: &EvalOptions, json: bool) -> Outcome {
     let cases = parse(file)?;
     let lifecycle = Lifecycle::default();
-    let asker: Arc<dyn ChannelAdapter> = Arc::new(terminal(config));
+    let asker: Arc<dyn ChannelAdapter> = Arc::new(terminal(config, SessionId(SystemClock.uuid()), true));
     let channels = std::collections::HashMap::from([(ChannelId::new(CHANNEL), asker)]);
     // Limits are for divers; a measurement asks as fast as it can.
     let config = &config.clone().without_limits();
@@ -72,7 +75,7 @@ pub(super) async fn run(config: &Config, file: &Path, options: &EvalOptions, jso
     let mut rows = Vec::with_capacity(cases.len());
     let mut report = Report::default();
     for (case, patterns) in cases {
-        let row = ask(config, &house, case.id, &case.question, &patterns).await?;
+        let row = ask(config, &house, &case, &patterns).await?;
         report.count(case.category.as_deref().unwrap_or("all"), &row);
         rows.push(row);
         bar.inc(1);
@@ -112,27 +115,26 @@ fn parse(file: &Path) -> Result<Vec<(Case, Patterns)>, CommandError> {
     Ok(cases)
 }
 
-fn terminal(config: &Config) -> Terminal<tokio::io::Empty> {
-    let session = SessionId(SystemClock.uuid());
+fn terminal(config: &Config, session: SessionId, fresh: bool) -> Terminal<tokio::io::Empty> {
     let screen = Screen::new(Box::new(std::io::sink()), false);
-    Terminal::new(bot(config), session, true, None, tokio::io::empty(), screen)
+    Terminal::new(bot(config), session, fresh, None, tokio::io::empty(), screen)
 }
 
-async fn ask(
-    config: &Config,
-    house: &House,
-    id: String,
-    question: &str,
-    patterns: &Patterns,
-) -> Result<Row, CommandError> {
-    let answered = terminal(config)
-        .ask(&house.spine.intake, question, false)
-        .await
-        .map_err(|error| CommandError::Failed(format!("{id}: {error}")))?;
+async fn ask(config: &Config, house: &House, case: &Case, patterns: &Patterns) -> Result<Row, CommandError> {
+    let session = SessionId(SystemClock.uuid());
+    let failed = |error: AskError| CommandError::Failed(format!("{}: {error}", case.id));
+    let mut fresh = true;
+    for said in &case.before {
+        terminal(config, session, fresh).ask(&house.spine.intake, said, false).await.map_err(failed)?;
+        fresh = false;
+    }
+    let asked = terminal(config, session, fresh).ask(&house.spine.intake, &case.question, false).await;
+    let answered = asked.map_err(failed)?;
     let answer = answered.reply.text.clone();
     let passed = patterns.must.iter().all(|group| group.iter().any(|pattern| pattern.is_match(&answer)))
         && !patterns.must_not.iter().any(|pattern| pattern.is_match(&answer));
-    Ok(Row { id, question: question.to_owned(), cited: !answered.reply.citations.is_empty(), answer, passed })
+    let cited = !answered.reply.citations.is_empty();
+    Ok(Row { id: case.id.clone(), question: case.question.clone(), cited, answer, passed })
 }
 
 impl Report {
