@@ -57,7 +57,9 @@ impl Intake {
         let route = parts.router.foresee(&asked).await;
         match &route.to {
             Destination::Agent(agent) => (parts.agents.agent(agent).id.clone(), route.confidence),
-            Destination::OutOfScope | Destination::Fixed(_) => fixed(GENERAL),
+            Destination::OutOfScope | Destination::Fixed(_) | Destination::Connect | Destination::Experience => {
+                fixed(GENERAL)
+            }
             Destination::Helplines => fixed(SAFETY),
         }
     }
