@@ -70,6 +70,9 @@ pub struct StandingEmergency {
     pub kind: EmergencyKind,
     /// How many replies were given about it, from 1; the next sentence depends on it.
     pub replies: u32,
+    /// The region whose numbers were given, by its id in the hotlines: said once, it is not asked for again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
 }
 
 /// The kinds that get words of their own.

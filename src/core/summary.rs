@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn what_concerns_safety_outlives_the_rest_and_nothing_grows_without_end() {
         let mut summary = Summary::default();
-        let standing = StandingEmergency { kind: EmergencyKind::DecompressionIllness, replies: 1 };
+        let standing = StandingEmergency { kind: EmergencyKind::DecompressionIllness, replies: 1, region: None };
         summary.add("my arm tingles since the dive", &reply("safety", "Stop diving."), Some(&standing));
         for n in 0..500 {
             summary.add(&format!("question {n} {}", "x".repeat(2_000)), &reply("trip", &"word ".repeat(400)), None);

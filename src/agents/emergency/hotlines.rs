@@ -96,7 +96,7 @@ impl Hotlines {
     }
 
     /// The region that `words` name, else the one of `country`, else the international one.
-    pub(super) fn region(&self, words: &[&str], country: Option<&str>) -> Option<&Region> {
+    pub(super) fn region(&self, words: &[String], country: Option<&str>) -> Option<&Region> {
         words
             .iter()
             .find_map(|words| self.named_in(words))
@@ -104,7 +104,17 @@ impl Hotlines {
                 let country = country?;
                 self.region.iter().find(|region| region.countries.iter().any(|code| code.eq_ignore_ascii_case(country)))
             })
-            .or_else(|| self.region.iter().find(|region| region.id == INTERNATIONAL))
+            .or_else(|| self.by_id(INTERNATIONAL))
+    }
+
+    /// The region that one of the texts names, the first text first.
+    pub(super) fn named(&self, texts: &[&str]) -> Option<&Region> {
+        texts.iter().find_map(|text| self.named_in(text))
+    }
+
+    /// The region with this id.
+    pub(super) fn by_id(&self, id: &str) -> Option<&Region> {
+        self.region.iter().find(|region| region.id == id)
     }
 
     fn named_in(&self, words: &str) -> Option<&Region> {
@@ -143,4 +153,4 @@ fn joined(words: &str) -> String {
 }
 
 /// The region that always exists.
-const INTERNATIONAL: &str = "international";
+pub(super) const INTERNATIONAL: &str = "international";

@@ -108,10 +108,11 @@ impl RuleGuard {
         message: &str,
         heard: &Heard,
         lang: Lang,
-        standing: StandingEmergency,
+        mut standing: StandingEmergency,
         readings: &[Reading],
         fine: bool,
     ) -> Assessment {
+        standing.region = self.replies().region_id(message, heard);
         let topics = question::asked(message, readings.iter().map(Reading::lang), standing.kind);
         let text = self.replies().compose(message, heard, lang, &standing, &topics, fine);
         Assessment::Emergency(Alarm { text, lang, standing })
@@ -152,7 +153,7 @@ impl EmergencyGuard for RuleGuard {
         };
         match found {
             Some((kind, lang)) => {
-                let begun = StandingEmergency { kind, replies: 1 };
+                let begun = StandingEmergency { kind, replies: 1, region: None };
                 self.alarm(message, heard, lang, begun, &readings, false)
             }
             None => Assessment::Calm,
@@ -189,8 +190,10 @@ impl RuleGuard {
         }
         let new_kind = verdict.kind.filter(|kind| *kind != standing.kind && graver(*kind));
         let standing = match new_kind {
-            Some(kind) => StandingEmergency { kind, replies: 1 },
-            None => StandingEmergency { kind: standing.kind, replies: standing.replies.saturating_add(1) },
+            Some(kind) => StandingEmergency { kind, replies: 1, region: None },
+            None => {
+                StandingEmergency { kind: standing.kind, replies: standing.replies.saturating_add(1), region: None }
+            }
         };
         self.alarm(message, heard, lang, standing, readings, new_kind.is_none() && has(Concept::Fine))
     }

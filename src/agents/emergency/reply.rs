@@ -6,7 +6,7 @@ use std::path::Path;
 use dovvybuddy_core::Lang;
 use dovvybuddy_core::guard::{EmergencyKind, Heard, StandingEmergency};
 
-use super::hotlines::{Hotline, Hotlines, Region};
+use super::hotlines::{self, Hotline, Hotlines, Region};
 use super::question::Topic;
 use super::sheet::{self, Sheet};
 use crate::Operator;
@@ -113,7 +113,7 @@ impl Replies {
         topics: &[Topic],
         fine: bool,
     ) -> String {
-        let StandingEmergency { kind, replies } = *standing;
+        let StandingEmergency { kind, replies, .. } = *standing;
         let Some(sheet) = self.sheet(lang) else { return String::new() };
         let Some(words) = sheet.words(kind) else { return String::new() };
         let numbers = self.numbers(sheet, kind, self.region(message, heard));
@@ -176,13 +176,20 @@ impl Replies {
         lines.join("\n")
     }
 
-    /// The region from the diver's words, newest first, then the profile, then the locale.
+    /// The region from the diver's words, newest first, then where the emergency stands, then the profile, then the
+    /// locale.
     fn region(&self, message: &str, heard: &Heard) -> Option<&Region> {
         let mut words = vec![message];
         words.extend(heard.said.iter().rev().map(String::as_str));
-        words.extend(heard.region.as_deref());
+        let standing = heard.standing.as_ref().and_then(|standing| standing.region.as_deref());
+        let named = self.hotlines.named(&words).or_else(|| self.hotlines.by_id(standing?));
         let country = heard.locale.as_deref().and_then(|locale| locale.split(['-', '_']).nth(1));
-        self.hotlines.region(&words, country)
+        named.or_else(|| self.hotlines.region(heard.region.as_slice(), country))
+    }
+
+    /// The id of the region that a message or what was said before it names.
+    pub(super) fn region_id(&self, message: &str, heard: &Heard) -> Option<String> {
+        self.region(message, heard).map(|region| region.id.clone()).filter(|id| id != hotlines::INTERNATIONAL)
     }
 }
 

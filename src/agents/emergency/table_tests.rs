@@ -137,7 +137,10 @@ fn heard(words: &Words) -> Heard {
 }
 
 fn compose(guard: &RuleGuard, heard: &Heard, lang: Lang, kind: EmergencyKind, replies: u32, fine: bool) -> String {
-    guard.replies().compose("", heard, lang, &StandingEmergency { kind, replies }, &[], fine).to_lowercase()
+    guard
+        .replies()
+        .compose("", heard, lang, &StandingEmergency { kind, replies, region: None }, &[], fine)
+        .to_lowercase()
 }
 
 #[test]
@@ -283,11 +286,11 @@ fn what_is_asked_is_answered_before_the_next_step() {
     let guard = guard();
     let mut wrong = Vec::new();
     for (kind, question, beginning) in ASKED {
-        let standing = StandingEmergency { kind, replies: 1 };
+        let standing = StandingEmergency { kind, replies: 1, region: None };
         let now = Heard { standing: Some(standing), ..Heard::default() };
         match guard.assess(question, &now) {
             Assessment::Emergency(alarm) if alarm.text.starts_with(beginning) => {
-                assert_eq!(alarm.standing, StandingEmergency { kind, replies: 2 }, "{question}");
+                assert_eq!(alarm.standing, StandingEmergency { kind, replies: 2, region: None }, "{question}");
             }
             other => wrong.push(format!("{question}: {other:?}")),
         }
@@ -303,7 +306,7 @@ fn each_answer_is_there_in_every_language() {
         for topic in Topic::ALL {
             let kinds = EmergencyKind::ALL.iter();
             let answered = kinds.filter(|kind| {
-                let standing = StandingEmergency { kind: **kind, replies: 2 };
+                let standing = StandingEmergency { kind: **kind, replies: 2, region: None };
                 let with = guard.replies().compose("", &Heard::default(), lang, &standing, &[*topic], false);
                 with != guard.replies().compose("", &Heard::default(), lang, &standing, &[], false)
             });

@@ -16,11 +16,11 @@ fn kind(message: &str) -> EmergencyKind {
 }
 
 fn standing(kind: EmergencyKind, replies: u32) -> Heard {
-    Heard { standing: Some(StandingEmergency { kind, replies }), ..Heard::default() }
+    Heard { standing: Some(StandingEmergency { kind, replies, region: None }), ..Heard::default() }
 }
 
 fn compose(guard: &RuleGuard, lang: Lang, kind: EmergencyKind, replies: u32, fine: bool) -> String {
-    guard.replies().compose("", &Heard::default(), lang, &StandingEmergency { kind, replies }, &[], fine)
+    guard.replies().compose("", &Heard::default(), lang, &StandingEmergency { kind, replies, region: None }, &[], fine)
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
         query.push_str(earlier.trim());
         query.push(' ');
     }
-    query.push_str(&without_times_of_day(&without_courtesies(text, reading)));
+    query.push_str(&without_dives_done(&without_times_of_day(&without_courtesies(text, reading))));
     let found = search_words::find(&Message::read(text).text, reading.lang());
     if reading.lang() == Lang::En {
         query = without_what_is_excluded(&query);
@@ -132,6 +132,35 @@ fn without_what_is_excluded(text: &str) -> String {
 
 /// The words of a name that is set aside.
 const MOST_EXCLUDED: usize = 4;
+
+/// The text without "with 20 dives": it tells of the diver, and documents that have the number are about something else.
+fn without_dives_done(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    let told = |at: usize| {
+        let word = |ahead: usize| words.get(at + ahead).map(|word| bare(word)).unwrap_or_default();
+        let number = !word(1).is_empty() && word(1).chars().all(|c| c.is_ascii_digit());
+        match (word(0) == "with" && number, word(2).as_str(), word(3).as_str()) {
+            (true, "dives", _) => 3,
+            (true, "logged", "dives") => 4,
+            _ => 0,
+        }
+    };
+    let (mut kept, mut at) = (Vec::new(), 0);
+    while let Some(word) = words.get(at) {
+        match told(at) {
+            0 => {
+                kept.push(*word);
+                at += 1;
+            }
+            length => at += length,
+        }
+    }
+    if kept.len() < FEWEST_WORDS { text.to_owned() } else { kept.join(" ") }
+}
+
+/// A question of fewer words would say nothing without what is left out.
+const FEWEST_WORDS: usize = 3;
 
 /// The text without times of day: who flies at 18:00 does not ask about 18 m.
 fn without_times_of_day(text: &str) -> String {
@@ -252,6 +281,14 @@ pub(super) const fn general_term(concept: Concept) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_many_dives_somebody_has_is_not_searched_for() {
+        assert_eq!(without_dives_done("Where should I go in May with 20 dives?"), "Where should I go in May");
+        assert_eq!(without_dives_done("with 12 logged dives, is Komodo ok"), "is Komodo ok");
+        assert_eq!(without_dives_done("with 20 dives"), "with 20 dives");
+        assert_eq!(without_dives_done("how many days with 3 dives"), "how many days");
+    }
 
     fn query(text: &str, lang: Lang) -> String {
         standalone(text, None, &Message::read(text).reading(lang))

@@ -30,7 +30,7 @@ impl EmergencyGuard for ScriptedGuard {
         let taken_up = message.contains("still") && heard.said.iter().any(|said| said.contains("mayday"));
         if message.contains("mayday") || standing.is_some() || taken_up {
             let replies = standing.map_or(0, |s| s.replies) + 1;
-            let standing = StandingEmergency { kind: EmergencyKind::DecompressionIllness, replies };
+            let standing = StandingEmergency { kind: EmergencyKind::DecompressionIllness, replies, region: None };
             return Assessment::Emergency(Alarm {
                 text: format!("Get help now. ({replies})"),
                 lang: Lang::En,

@@ -20,7 +20,7 @@ const AGAIN: u64 = 60_000;
 async fn cry(store: &dyn Store, user: &str, words: &str, ms: u64) {
     let event = said(&chat(user), user, words, ms);
     let mut session = Session::open(fresh(), event.conversation.clone(), later(ms));
-    session.emergency = Some(StandingEmergency { kind: EmergencyKind::Cardiac, replies: 1 });
+    session.emergency = Some(StandingEmergency { kind: EmergencyKind::Cardiac, replies: 1, region: None });
     let mut answered = turn(event.turn, words, "get help", session, event.sender.key.clone(), ms);
     answered.outcome = Outcome::Emergency;
     "cardiac".clone_into(&mut answered.reply.intent);

@@ -198,7 +198,7 @@ pub async fn a_full_queue_refuses_before_writing(lab: &mut dyn Lab) {
 }
 
 fn alarm(kind: EmergencyKind) -> StandingEmergency {
-    StandingEmergency { kind, replies: 1 }
+    StandingEmergency { kind, replies: 1, region: None }
 }
 
 fn emergency(event: &crate::channel::Inbound, session: Session) -> FinishedTurn {

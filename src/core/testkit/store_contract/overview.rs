@@ -62,7 +62,7 @@ pub async fn conversations_can_be_filtered(lab: &mut dyn Lab) {
     turn(&*store, &web(session, "on the web", 0), |turn| turn.reply.agent = AgentId::new("trip")).await;
     turn(&*store, &said(&chat("danger"), "eve", "mayday", 1), |turn| {
         turn.outcome = Outcome::Emergency;
-        turn.session.emergency = Some(StandingEmergency { kind: EmergencyKind::Cardiac, replies: 1 });
+        turn.session.emergency = Some(StandingEmergency { kind: EmergencyKind::Cardiac, replies: 1, region: None });
     })
     .await;
     turn(&*store, &said(&chat("gap"), "ada", "do you rent scooters", 2), |turn| turn.outcome = Outcome::NotCovered)
