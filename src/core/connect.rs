@@ -91,7 +91,10 @@ impl Turns {
         };
         let choice = choices.iter().enumerate().find_map(named);
         // Who asks something else before anything was told has changed their mind.
-        if choice.is_none() && flow.step == Step::Kind && words.trim_end().ends_with(['?', '？', '؟']) {
+        if choice.is_none()
+            && matches!(flow.step, Step::Kind | Step::Name)
+            && words.trim_end().ends_with(['?', '？', '؟'])
+        {
             session.state.remove(KEY);
             return None;
         }

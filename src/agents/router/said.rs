@@ -139,6 +139,16 @@ impl<'a> Said<'a> {
         !self.reading.question() && (self.holds || dives())
     }
 
+    /// The message as the subject of what follows. Of a worry only what it is about: who is nervous about the first
+    /// dive and asks whether the water is cold is not asking about nerves again.
+    pub(super) fn standing(&self) -> String {
+        if !self.reading.has(Concept::Worry) {
+            return self.raw.trim().to_owned();
+        }
+        let dives = self.reading.hits().iter().filter(|hit| hit.concept == Concept::PostDive);
+        dives.filter_map(|hit| self.in_english(hit)).next().unwrap_or_default()
+    }
+
     /// What is asked, in words of the search.
     pub(super) fn aspect(&self) -> String {
         let hits: Vec<&Hit<Concept>> = self.reading.hits().iter().collect();

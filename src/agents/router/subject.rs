@@ -210,7 +210,7 @@ impl Subject {
         match lean {
             Lean::None if said.mentions.is_empty() && said.tells_of_the_diver() => {}
             Lean::None => {
-                self.text = said.mentions.is_empty().then(|| said.raw.trim().to_owned());
+                self.text = Some(said.standing()).filter(|text| said.mentions.is_empty() && !text.is_empty());
                 self.mentions = said.mentions;
             }
             Lean::Ellipsis => {

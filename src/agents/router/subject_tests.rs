@@ -55,6 +55,13 @@ fn a_question_with_its_own_subject_ends_the_last_one() {
 }
 
 #[test]
+fn what_follows_a_worry_is_not_the_worry() {
+    let nervous = ["I'm nervous about my first dive"];
+    assert_eq!(words(&nervous, "is the water cold?"), "first dive");
+    assert_eq!(words(&["Ich habe Angst"], "ist das Wasser kalt?"), "");
+}
+
+#[test]
 fn a_name_that_several_sites_have_is_told_by_the_place() {
     let egypt = ["I'm going to Egypt in August", "which dive sites would suit me?"];
     assert!(words(&egypt, "can I do the Blue Hole arch?").contains("Egypt"));
