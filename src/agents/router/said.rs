@@ -145,8 +145,8 @@ impl<'a> Said<'a> {
         if !self.reading.has(Concept::Worry) {
             return self.raw.trim().to_owned();
         }
-        let dives = self.reading.hits().iter().filter(|hit| hit.concept == Concept::PostDive);
-        dives.filter_map(|hit| self.in_english(hit)).next().unwrap_or_default()
+        let mut dives = self.reading.hits().iter().filter(|hit| hit.concept == Concept::PostDive);
+        dives.find_map(|hit| self.in_english(hit)).unwrap_or_default()
     }
 
     /// What is asked, in words of the search.
