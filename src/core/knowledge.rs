@@ -28,6 +28,9 @@ pub struct Query {
     pub text: String,
     /// Further questions of the same message, which may find passages of their own; each leans on the first.
     pub further: Vec<String>,
+    /// The operator's own business is asked for: documents of the type `faq` come first, also where they share few words
+    /// with the question.
+    pub operator_first: bool,
     /// Document types by prefix (`certification` finds `certification_limits`); empty for all.
     pub doc_types: Vec<String>,
     /// Passages of other types count, too, where they answer clearly better.

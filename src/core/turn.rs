@@ -301,6 +301,7 @@ impl Turns {
         Query {
             text: route.query.clone(),
             further,
+            operator_first: matches!(&*route.intent, "price" | "hours" | "operator"),
             also_elsewhere: route.worry.is_none(),
             names: route.names.clone(),
             doc_types,

@@ -28,6 +28,7 @@ pub(crate) struct ResultKey {
     also_elsewhere: bool,
     names: Vec<String>,
     further: Vec<String>,
+    operator_first: bool,
     limit: usize,
     cert_level: Option<String>,
 }
@@ -43,6 +44,7 @@ impl ResultKey {
             also_elsewhere: query.also_elsewhere,
             names: query.names.clone(),
             further: query.further.clone(),
+            operator_first: query.operator_first,
             limit: query.limit,
             cert_level: query.profile.cert_level.clone(),
         }
@@ -68,12 +70,30 @@ pub(crate) fn add(found: &mut Found, more: Found) {
 /// Searches a snapshot: among the document types asked for, and where they hold nothing, among all. The router
 /// may be wrong about whose subject a question is; the content is not.
 pub(crate) fn search(snapshot: &Snapshot, query: &Query, vector: Option<&[f32]>, fusion: &Fusion) -> Found {
-    let found = search_types(snapshot, query, &query.doc_types, vector, fusion);
+    let mut found = search_types(snapshot, query, &query.doc_types, vector, fusion);
     if found.passages.is_empty() && !query.doc_types.is_empty() {
-        return search_types(snapshot, query, &[], vector, fusion);
+        found = search_types(snapshot, query, &[], vector, fusion);
+    }
+    if query.operator_first {
+        let mut first = operators_own(snapshot, query, vector, fusion);
+        add(&mut first, found);
+        return first;
     }
     found
 }
+
+/// What the operator says of the own business. It is short and worded as it likes, and nothing else can answer.
+fn operators_own(snapshot: &Snapshot, query: &Query, vector: Option<&[f32]>, fusion: &Fusion) -> Found {
+    let (least, least_by_words) = (fusion.least * LENIENT, fusion.least_by_words * LENIENT);
+    let lenient = Fusion { least, least_by_words, ..*fusion };
+    let own = Query { also_elsewhere: false, names: Vec::new(), limit: MOST_OF_THE_OPERATORS, ..query.clone() };
+    search_types(snapshot, &own, &["faq".to_owned()], vector, &lenient)
+}
+
+/// How much less an operator's passage must be believed.
+const LENIENT: f32 = 0.5;
+/// The most of them.
+const MOST_OF_THE_OPERATORS: usize = 3;
 
 fn search_types(
     snapshot: &Snapshot,

@@ -8,9 +8,13 @@ use crate::beyond;
 /// Whether only the operator could answer: the question is theirs, and no content of theirs was found.
 /// Whatever else was found would answer another question, and perhaps with a wrong number.
 pub(crate) fn only_the_operator_knows(brief: &Brief) -> bool {
+    asks_the_operator(brief) && !brief.passages.iter().any(beyond::is_the_operators)
+}
+
+/// Whether the question is the operator's own business.
+pub(crate) fn asks_the_operator(brief: &Brief) -> bool {
     matches!(&*brief.route.intent, "price" | "hours" | "operator")
         && (brief.route.lang != Lang::En || speaks_of_business(&brief.asked.text))
-        && !brief.passages.iter().any(beyond::is_the_operators)
 }
 
 /// Whether a question in English has a word of business in it; "how much weight" has none. Other

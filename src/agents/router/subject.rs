@@ -117,7 +117,9 @@ impl Subject {
     }
 
     fn lean(&self, said: &Said<'_>) -> Lean {
-        if !self.is_known() || said.is_courtesy() || said.reading.has(Concept::Jailbreak) {
+        // Opening hours are the operator's, whatever was spoken of.
+        let about_nothing_said = said.reading.any(&[Concept::Jailbreak, Concept::Hours]);
+        if !self.is_known() || said.is_courtesy() || about_nothing_said {
             return Lean::None;
         }
         let named = said.names_something();

@@ -72,6 +72,7 @@ const PLAIN: &[&str] = &[
     "today",
     "tonight",
     "tomorrow",
+    "polici",
     "word",
     "term",
     "call",

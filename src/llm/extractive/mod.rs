@@ -55,8 +55,8 @@ impl Extractive {
         if !continues && let Some(opening) = &frame.opening {
             writer.write(Gap::Paragraph, opening);
         }
-        let ask_operator = business::only_the_operator_knows(brief);
         let chosen = choose(brief, writer.text());
+        let ask_operator = business::asks_the_operator(brief) && !chosen.quotes_the_operator(&brief.passages);
         let worried = brief.route.worry.is_some();
         let covered = continues || worried || !chosen.runs.is_empty();
         if chosen.runs.is_empty() {
@@ -144,6 +144,13 @@ struct Chosen {
     where_is: bool,
 }
 
+impl Chosen {
+    fn quotes_the_operator(&self, passages: &[Passage]) -> bool {
+        let sources = self.runs.iter().flatten().filter_map(|at| passages.get(self.candidates.get(*at)?.passage));
+        sources.into_iter().any(beyond::is_the_operators)
+    }
+}
+
 fn choose(brief: &Brief, said: &str) -> Chosen {
     if said.is_empty()
         && let Some(chosen) = comfort(brief)
@@ -185,6 +192,9 @@ fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool) ->
     if strict && business::only_the_operator_knows(brief) {
         // A park's fee may be told; a course's days are no answer to what it costs.
         candidates.retain(Candidate::is_business);
+    } else if strict && business::asks_the_operator(brief) {
+        let own = |c: &Candidate| passages.get(c.passage).is_some_and(beyond::is_the_operators);
+        candidates.retain(|c| own(c) || c.is_business());
     }
     if strict && !beyond::phrases(brief).is_empty() {
         candidates.retain(|c| passages.get(c.passage).is_some_and(beyond::is_the_operators));

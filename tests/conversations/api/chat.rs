@@ -152,7 +152,7 @@ async fn whom_to_call_is_told_with_the_numbers_of_the_region() {
     let egypt = daemon.ask(None, "What number do I call for a diving accident in Egypt?").await;
     assert_eq!(egypt["agentType"], "safety", "{egypt}");
     let text = egypt["message"].as_str().unwrap();
-    for number in ["Egypt 123", "DAN Europe +39 06 4211 8685", "Boat +20 100 000"] {
+    for number in ["123 (ambulance)", "DAN Europe +39 06 4211 8685", "Boat +20 100 000"] {
         assert!(text.contains(number), "{number}: {text}");
     }
     let session = egypt["sessionId"].as_str();
