@@ -304,7 +304,7 @@ async fn an_emergency_in_the_joined_pieces_of_a_burst_stands_too() {
     let spine = setup.start().await;
     // The scripted guard only sees the whole word.
     let answer = spine.reply(Spine::fetched("a", "0", "hello")).await;
-    assert_eq!(answer.text, "<greeting>");
+    assert_eq!(answer.text, "<greeting>\n\n<introduction>");
     for (id, text) in [("1", "may"), ("2", "mayday")] {
         let _ = spine.intake.accept(Spine::sent("room", id, text)).await.unwrap();
     }

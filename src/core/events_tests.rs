@@ -88,7 +88,8 @@ async fn what_was_foretold_is_said_again_only_where_it_was_wrong() {
     let streams = Arc::new(Streams::new(Arc::new(Nothing)));
     let soon = || Instant::now() + Duration::from_secs(5);
     for (said, again) in [("trip", false), ("safety", true)] {
-        let turn = TurnId(uuid::Uuid::from_u128(1));
+        // What was foretold of a turn is remembered: each case is a turn of its own.
+        let turn = TurnId(uuid::Uuid::from_u128(1 + u128::from(again)));
         let log = streams.open(turn, &conversation());
         let mut follower =
             streams.follow(turn, None).holding(Arc::clone(&log)).foretelling(std::future::ready(route("trip")));

@@ -130,7 +130,7 @@ impl Turns {
                 spoken = self.speak(claim, &mut session, &composer) => Some(spoken),
             }
         };
-        let spoken = accompany::beside(spoken, company.as_ref(), || following(self, turn, &log)).await;
+        let spoken = Box::pin(accompany::beside(spoken, company.as_ref(), || following(self, turn, &log))).await;
         let mut spoken = spoken.unwrap_or_else(|| self.cut_short(&composer, &session));
         failpoint::reached("answered");
         spoken.usage.waited_ms = millis(waited);
