@@ -47,10 +47,8 @@ async fn all_answered(platform: &dyn Platform, store: &dyn Store, chats: &[Strin
         if count > known {
             (known, since) = (count, Instant::now());
         }
-        if since.elapsed() >= PATIENCE {
-            let backlog = store.backlog(SystemClock.now()).await;
-            panic!("{count} of {} were answered; in the store: {backlog:?}", chats.len() * messages);
-        }
+        let stored = store.backlog(SystemClock.now()).await;
+        assert!(since.elapsed() < PATIENCE, "{count} of {} were answered; {stored:?}", chats.len() * messages);
         sleep(Duration::from_millis(250)).await;
     }
 }
