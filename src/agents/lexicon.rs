@@ -1,33 +1,16 @@
 //! The words of eleven languages for the concepts, read from `lexicon/`.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::OnceLock;
 
 use dovvybuddy_core::Lang;
 
+use crate::by_language::{ByLanguage, file_of};
 use crate::concept::Concept;
 use crate::pattern::{self, Hit, Matcher};
 use crate::text::{self, Text};
 
-macro_rules! files {
-    ($($lang:ident $code:literal,)*) => {
-        const fn sources(lang: Lang) -> [(&'static str, &'static str); 2] {
-            match lang {
-                $(Lang::$lang => [
-                    (concat!("lexicon/emergency/", $code, ".toml"), include_str!(concat!("lexicon/emergency/", $code, ".toml"))),
-                    (concat!("lexicon/topics/", $code, ".toml"), include_str!(concat!("lexicon/topics/", $code, ".toml"))),
-                ],)*
-            }
-        }
-    };
-}
-
-files! {
-    En "en", Es "es", De "de", Fr "fr", Pt "pt", It "it", Id "id", Ja "ja", Th "th", Ar "ar", Zh "zh",
-}
-
 /// Names that are written alike in every language of Latin script.
-const SHARED: (&str, &str) = ("lexicon/topics/shared.toml", include_str!("lexicon/topics/shared.toml"));
+const SHARED: &str = include_str!("lexicon/topics/shared.toml");
 
 /// The words of one language.
 #[derive(Debug)]
@@ -42,21 +25,18 @@ pub(crate) struct Lexicon {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LexiconError {
     #[error("{file}: {source}")]
-    Toml { file: &'static str, source: toml::de::Error },
+    Toml { file: String, source: toml::de::Error },
     #[error("{file}: there is no concept {key:?}")]
-    UnknownConcept { file: &'static str, key: String },
+    UnknownConcept { file: String, key: String },
     #[error("{file}: {key}: {source}")]
-    Pattern { file: &'static str, key: String, source: crate::pattern::PatternError },
+    Pattern { file: String, key: String, source: crate::pattern::PatternError },
 }
 
 impl Lexicon {
     /// The lexicon of a language; read at first use, then shared.
     pub(crate) fn of(lang: Lang) -> &'static Self {
-        static LEXICONS: [OnceLock<Lexicon>; 11] = [const { OnceLock::new() }; 11];
-        static NONE: OnceLock<Lexicon> = OnceLock::new();
-        let at = Lang::ALL.iter().position(|known| *known == lang).unwrap_or_default();
-        let slot = LEXICONS.get(at).unwrap_or(&NONE);
-        slot.get_or_init(|| {
+        static LEXICONS: ByLanguage<Lexicon> = ByLanguage::new();
+        LEXICONS.get(lang, || {
             Self::load(lang).unwrap_or_else(|error| {
                 // The files are compiled in and each is read by a test, so this can't happen in a
                 // released build; an empty lexicon would still leave the model's routing.
@@ -74,19 +54,24 @@ impl Lexicon {
     pub(crate) fn load(lang: Lang) -> Result<Self, LexiconError> {
         let mut matcher = Matcher::new(text::unspaced(lang)).with_attached(pattern::attached(lang));
         let mut glosses = Vec::new();
-        let [emergency, topics] = sources(lang);
-        for (file, source) in [emergency, topics, SHARED] {
+        let sources = [
+            ("emergency", lang.code(), file_of!(lang, "lexicon/emergency/")),
+            ("topics", lang.code(), file_of!(lang, "lexicon/topics/")),
+            ("topics", "shared", SHARED),
+        ];
+        for (folder, name, source) in sources {
+            let file = || format!("lexicon/{folder}/{name}.toml");
             let entries: BTreeMap<String, String> =
-                toml::from_str(source).map_err(|source| LexiconError::Toml { file, source })?;
+                toml::from_str(source).map_err(|source| LexiconError::Toml { file: file(), source })?;
             for (key, patterns) in entries {
-                let concept =
-                    Concept::from_key(&key).ok_or_else(|| LexiconError::UnknownConcept { file, key: key.clone() })?;
-                for entry in patterns.split([';', '\n']).map(str::trim).filter(|entry| !entry.is_empty()) {
+                let concept = Concept::from_key(&key)
+                    .ok_or_else(|| LexiconError::UnknownConcept { file: file(), key: key.clone() })?;
+                for entry in pattern::entries(&patterns) {
                     let (pattern, gloss) = entry.split_once('=').map_or((entry, None), |(p, g)| (p, Some(g.trim())));
                     glosses.push(gloss.map(Box::from));
                     matcher
                         .add(concept, pattern, lang == Lang::En || concept.is_sign())
-                        .map_err(|source| LexiconError::Pattern { file, key: key.clone(), source })?;
+                        .map_err(|source| LexiconError::Pattern { file: file(), key: key.clone(), source })?;
                 }
             }
         }

@@ -4,6 +4,7 @@
 //! which agent a message is for; [`PromptLibrary`] holds the agents' files; [`PhraseBook`] the fixed
 //! sentences. All of it runs without a model, a network or a database.
 
+mod by_language;
 mod concept;
 mod emergency;
 mod evaluate;

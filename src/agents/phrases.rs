@@ -9,6 +9,7 @@ use dovvybuddy_core::agent::{Phrase, Voice};
 use minijinja::{Environment, context};
 
 use crate::Operator;
+use crate::by_language::file_of;
 
 /// Why the phrases can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -51,20 +52,6 @@ pub enum PhraseError {
     },
 }
 
-macro_rules! sheets {
-    ($($lang:ident $code:literal,)*) => {
-        const fn compiled_in(lang: Lang) -> &'static str {
-            match lang {
-                $(Lang::$lang => include_str!(concat!("../../prompts/phrases/", $code, ".toml")),)*
-            }
-        }
-    };
-}
-
-sheets! {
-    En "en", Es "es", De "de", Fr "fr", Pt "pt", It "it", Id "id", Ja "ja", Th "th", Ar "ar", Zh "zh",
-}
-
 /// Every fixed sentence in every language, with the operator filled in.
 #[derive(Debug)]
 pub struct PhraseBook {
@@ -94,7 +81,7 @@ impl PhraseBook {
         let mut sentences = HashMap::new();
         for lang in Lang::ALL {
             let name = format!("phrases/{}.toml", lang.code());
-            fill(&mut sentences, lang, &name, compiled_in(lang), operator)?;
+            fill(&mut sentences, lang, &name, file_of!(lang, "../../prompts/phrases/"), operator)?;
             if let Some(path) = dir.map(|dir| dir.join(&name)).filter(|path| path.exists()) {
                 let file = path.display().to_string();
                 let source =

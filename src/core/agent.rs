@@ -85,6 +85,13 @@ pub struct Route {
     pub state_updates: Map<String, Value>,
 }
 
+impl Route {
+    /// Whether the operator's own business is asked for: prices, hours, bookings, how to reach them.
+    pub fn asks_the_operator(&self) -> bool {
+        matches!(&*self.intent, "price" | "hours" | "operator")
+    }
+}
+
 /// What is to be done with a message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Destination {

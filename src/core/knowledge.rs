@@ -72,3 +72,10 @@ pub struct Passage {
     /// How well it fits, 0 to 1.
     pub score: f32,
 }
+
+impl Passage {
+    /// What its document is about: the title without what explains it in brackets or after a colon.
+    pub fn subject(&self) -> &str {
+        self.title.split(['(', ':']).next().unwrap_or_default().trim()
+    }
+}

@@ -301,7 +301,7 @@ impl Turns {
         Query {
             text: route.query.clone(),
             further,
-            operator_first: matches!(&*route.intent, "price" | "hours" | "operator"),
+            operator_first: route.asks_the_operator(),
             also_elsewhere: route.worry.is_none(),
             names: route.names.clone(),
             doc_types,

@@ -452,7 +452,7 @@ impl Retriever for Knowledge {
         let mut found = search::search(&snapshot, query, vector.as_deref(), &self.config.fusion);
         for question in &query.further {
             // It leans on the first one: what that found says what it is about.
-            let Some(subject) = found.passages.first().map(search::subject) else { break };
+            let Some(subject) = found.passages.first().map(|best| best.subject().to_owned()) else { break };
             let alone = Query { text: format!("{subject}: {question}"), limit: FURTHER, ..query.clone() };
             let vector = self.query_vector(&snapshot, &alone.text).await;
             let more = search::search(&snapshot, &alone, vector.as_deref(), &self.config.fusion);

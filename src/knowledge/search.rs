@@ -51,11 +51,6 @@ impl ResultKey {
     }
 }
 
-/// What a passage's document is about, by its title without what explains it.
-pub(crate) fn subject(passage: &Passage) -> String {
-    passage.title.split(['(', ':']).next().unwrap_or_default().trim().to_owned()
-}
-
 /// Adds what a further question found behind what is there, each passage once.
 pub(crate) fn add(found: &mut Found, more: Found) {
     for passage in more.passages {

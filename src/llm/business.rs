@@ -13,8 +13,7 @@ pub(crate) fn only_the_operator_knows(brief: &Brief) -> bool {
 
 /// Whether the question is the operator's own business.
 pub(crate) fn asks_the_operator(brief: &Brief) -> bool {
-    matches!(&*brief.route.intent, "price" | "hours" | "operator")
-        && (brief.route.lang != Lang::En || speaks_of_business(&brief.asked.text))
+    brief.route.asks_the_operator() && (brief.route.lang != Lang::En || speaks_of_business(&brief.asked.text))
 }
 
 /// Whether a question in English has a word of business in it; "how much weight" has none. Other

@@ -95,29 +95,18 @@ impl Hotlines {
             .collect()
     }
 
-    /// The region that `words` name, else the one of `country`, else the international one.
-    pub(super) fn region(&self, words: &[String], country: Option<&str>) -> Option<&Region> {
-        words
-            .iter()
-            .find_map(|words| self.named_in(words))
-            .or_else(|| {
-                let country = country?;
-                self.region.iter().find(|region| region.countries.iter().any(|code| code.eq_ignore_ascii_case(country)))
-            })
-            .or_else(|| self.by_id(INTERNATIONAL))
-    }
-
-    /// The region that one of the texts names, the first text first.
-    pub(super) fn named(&self, texts: &[&str]) -> Option<&Region> {
-        texts.iter().find_map(|text| self.named_in(text))
-    }
-
     /// The region with this id.
     pub(super) fn by_id(&self, id: &str) -> Option<&Region> {
         self.region.iter().find(|region| region.id == id)
     }
 
-    fn named_in(&self, words: &str) -> Option<&Region> {
+    /// The region of a country, by its code.
+    pub(super) fn of_country(&self, country: &str) -> Option<&Region> {
+        self.region.iter().find(|region| region.countries.iter().any(|code| code.eq_ignore_ascii_case(country)))
+    }
+
+    /// The region that a text names.
+    pub(super) fn named_in(&self, words: &str) -> Option<&Region> {
         let spoken = joined(words);
         let mut best: Option<(usize, &Region)> = None;
         for region in &self.region {

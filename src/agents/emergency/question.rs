@@ -2,71 +2,57 @@
 //! answered by one sentence of the reply files, before the next step; whatever is no topic changes nothing.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 
 use dovvybuddy_core::Lang;
 use dovvybuddy_core::guard::EmergencyKind;
 
+use crate::by_language::{ByLanguage, file_of, keyed};
 use crate::pattern::{self, Matcher};
 use crate::text::{self, Text};
 
-macro_rules! topics {
-    ($($(#[$doc:meta])* $name:ident = $key:literal,)*) => {
-        /// A question, or what is told instead of one. The order says which are answered where many are asked.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-        pub(super) enum Topic { $($(#[$doc])* $name,)* }
-
-        impl Topic {
-            /// All of them.
-            pub(super) const ALL: &'static [Self] = &[$(Self::$name,)*];
-
-            /// The key in the lexicon and reply files.
-            pub(super) const fn key(self) -> &'static str {
-                match self { $(Self::$name => $key,)* }
-            }
-        }
-    };
-}
-
-topics! {
-    /// In a plane that is about to leave, or in the air.
-    Aboard = "aboard",
-    /// Going back down with the person.
-    Recompression = "recompression",
-    /// Diving after a missing person.
-    Search = "search",
-    /// How to press and breathe.
-    Cpr = "cpr",
-    /// Flying home, driving into the mountains.
-    Flying = "flying",
-    /// Diving again.
-    Diving = "diving",
-    /// Waiting for it to pass.
-    Waiting = "waiting",
-    /// Letting the person sleep.
-    Sleeping = "sleeping",
-    /// No telephone, nobody answers.
-    NoSignal = "no_signal",
-    /// Whom to call.
-    Call = "call",
-    /// There is no oxygen.
-    OxygenMissing = "oxygen_missing",
-    /// How much oxygen, and how long.
-    OxygenAmount = "oxygen_amount",
-    /// Hot water: how hot, how long.
-    Heat = "heat",
-    /// Water and food.
-    Drink = "drink",
-    /// Alcohol and pain medicine.
-    Medicine = "medicine",
-    /// The search has found nothing so far.
-    NotFound = "not_found",
-    /// Oxygen is being given.
-    OxygenOn = "oxygen_on",
-    /// What next.
-    Next = "next",
-    /// Thanks.
-    Thanks = "thanks",
+keyed! {
+    /// A question, or what is told instead of one. The order says which are answered where many are asked.
+    #[derive(PartialOrd, Ord)]
+    pub(super) enum Topic {
+        /// In a plane that is about to leave, or in the air.
+        Aboard = "aboard",
+        /// Going back down with the person.
+        Recompression = "recompression",
+        /// Diving after a missing person.
+        Search = "search",
+        /// How to press and breathe.
+        Cpr = "cpr",
+        /// Flying home, driving into the mountains.
+        Flying = "flying",
+        /// Diving again.
+        Diving = "diving",
+        /// Waiting for it to pass.
+        Waiting = "waiting",
+        /// Letting the person sleep.
+        Sleeping = "sleeping",
+        /// No telephone, nobody answers.
+        NoSignal = "no_signal",
+        /// Whom to call.
+        Call = "call",
+        /// There is no oxygen.
+        OxygenMissing = "oxygen_missing",
+        /// How much oxygen, and how long.
+        OxygenAmount = "oxygen_amount",
+        /// Hot water: how hot, how long.
+        Heat = "heat",
+        /// Water and food.
+        Drink = "drink",
+        /// Alcohol and pain medicine.
+        Medicine = "medicine",
+        /// The search has found nothing so far.
+        NotFound = "not_found",
+        /// Oxygen is being given.
+        OxygenOn = "oxygen_on",
+        /// What next.
+        Next = "next",
+        /// Thanks.
+        Thanks = "thanks",
+    }
 }
 
 /// So many are answered at once: more would bury the first.
@@ -120,26 +106,10 @@ pub(super) fn asked(message: &str, langs: impl Iterator<Item = Lang>, kind: Emer
     topics
 }
 
-macro_rules! files {
-    ($($lang:ident $code:literal,)*) => {
-        const fn source(lang: Lang) -> &'static str {
-            match lang {
-                $(Lang::$lang => include_str!(concat!("../lexicon/questions/", $code, ".toml")),)*
-            }
-        }
-    };
-}
-
-files! {
-    En "en", Es "es", De "de", Fr "fr", Pt "pt", It "it", Id "id", Ja "ja", Th "th", Ar "ar", Zh "zh",
-}
-
 /// The wordings of a language; read at first use, then shared.
 fn wordings(lang: Lang) -> &'static Matcher<Topic> {
-    static WORDINGS: [OnceLock<Matcher<Topic>>; Lang::ALL.len()] = [const { OnceLock::new() }; Lang::ALL.len()];
-    static NONE: OnceLock<Matcher<Topic>> = OnceLock::new();
-    let at = Lang::ALL.iter().position(|known| *known == lang).unwrap_or_default();
-    WORDINGS.get(at).unwrap_or(&NONE).get_or_init(|| {
+    static WORDINGS: ByLanguage<Matcher<Topic>> = ByLanguage::new();
+    WORDINGS.get(lang, || {
         read(lang).unwrap_or_else(|error| {
             // Compiled in, and each is read by a test; without it the steps go on as they do for any message.
             tracing::error!(error, lang = lang.code(), "a compiled-in lexicon of questions can't be read");
@@ -150,12 +120,12 @@ fn wordings(lang: Lang) -> &'static Matcher<Topic> {
 
 /// Reads the file of a language.
 fn read(lang: Lang) -> Result<Matcher<Topic>, String> {
-    let entries: BTreeMap<String, String> = toml::from_str(source(lang)).map_err(|error| error.to_string())?;
+    let entries: BTreeMap<String, String> =
+        toml::from_str(file_of!(lang, "../lexicon/questions/")).map_err(|error| error.to_string())?;
     let mut matcher = Matcher::new(text::unspaced(lang)).with_attached(pattern::attached(lang));
     for (key, patterns) in entries {
-        let topic = Topic::ALL.iter().copied().find(|topic| topic.key() == key);
-        let topic = topic.ok_or_else(|| format!("there is no topic {key:?}"))?;
-        for entry in patterns.split([';', '\n']).map(str::trim).filter(|entry| !entry.is_empty()) {
+        let topic = Topic::from_key(&key).ok_or_else(|| format!("there is no topic {key:?}"))?;
+        for entry in pattern::entries(&patterns) {
             matcher.add(topic, entry, false).map_err(|error| format!("{key}: {error}"))?;
         }
     }
@@ -180,7 +150,7 @@ mod tests {
             if let Err(error) = read(lang) {
                 panic!("{}: {error}", lang.code());
             }
-            let entries: BTreeMap<String, String> = toml::from_str(source(lang)).unwrap();
+            let entries: BTreeMap<String, String> = toml::from_str(file_of!(lang, "../lexicon/questions/")).unwrap();
             for topic in Topic::ALL {
                 assert!(entries.contains_key(topic.key()), "{}: {}", lang.code(), topic.key());
             }

@@ -179,12 +179,15 @@ impl Replies {
     /// The region from the diver's words, newest first, then where the emergency stands, then the profile, then the
     /// locale.
     fn region(&self, message: &str, heard: &Heard) -> Option<&Region> {
-        let mut words = vec![message];
-        words.extend(heard.said.iter().rev().map(String::as_str));
-        let standing = heard.standing.as_ref().and_then(|standing| standing.region.as_deref());
-        let named = self.hotlines.named(&words).or_else(|| self.hotlines.by_id(standing?));
-        let country = heard.locale.as_deref().and_then(|locale| locale.split(['-', '_']).nth(1));
-        named.or_else(|| self.hotlines.region(heard.region.as_slice(), country))
+        let (hotlines, standing) = (&self.hotlines, heard.standing.as_ref());
+        let said = heard.said.iter().rev().map(String::as_str);
+        let mut texts = std::iter::once(message).chain(said);
+        texts
+            .find_map(|text| hotlines.named_in(text))
+            .or_else(|| hotlines.by_id(standing?.region.as_deref()?))
+            .or_else(|| hotlines.named_in(heard.region.as_deref()?))
+            .or_else(|| hotlines.of_country(heard.locale.as_deref()?.split(['-', '_']).nth(1)?))
+            .or_else(|| hotlines.by_id(hotlines::INTERNATIONAL))
     }
 
     /// The id of the region that a message or what was said before it names.

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::ReplyError;
 use super::hotlines::Region;
 use super::question::Topic;
+use crate::by_language::file_of;
 
 /// The replies of one language.
 #[derive(Debug, Clone, Deserialize)]
@@ -70,18 +71,9 @@ pub(super) struct Words {
     pub(super) closing: Option<String>,
 }
 
-macro_rules! sheets {
-    ($($lang:ident $code:literal,)*) => {
-        pub(super) const fn compiled_in(lang: Lang) -> &'static str {
-            match lang {
-                $(Lang::$lang => include_str!(concat!("../../../content/emergency/replies/", $code, ".toml")),)*
-            }
-        }
-    };
-}
-
-sheets! {
-    En "en", Es "es", De "de", Fr "fr", Pt "pt", It "it", Id "id", Ja "ja", Th "th", Ar "ar", Zh "zh",
+/// The file of a language as it was shipped.
+pub(super) const fn compiled_in(lang: Lang) -> &'static str {
+    file_of!(lang, "../../../content/emergency/replies/")
 }
 
 impl Sheet {

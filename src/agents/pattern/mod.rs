@@ -83,6 +83,11 @@ impl<C> Hit<C> {
     }
 }
 
+/// The patterns of an entry in a lexicon file: parted by semicolons or line ends.
+pub(crate) fn entries(patterns: &str) -> impl Iterator<Item = &str> {
+    patterns.split([';', '\n']).map(str::trim).filter(|entry| !entry.is_empty())
+}
+
 /// Finds many patterns in a text at once.
 ///
 /// Eleven languages have some ten thousand patterns each. They lie in a few flat lists: a list per

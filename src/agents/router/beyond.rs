@@ -6,11 +6,11 @@
 //! clause that asks for it. The words stand in `lexicon/beyond.toml`, the rules here.
 
 use std::ops::Range;
-use std::sync::OnceLock;
 
 use dovvybuddy_core::Lang;
 
 use super::wordings::{Wordings, WordingsError};
+use crate::by_language::{ByLanguage, keyed};
 use crate::pattern::Hit;
 use crate::text::Text;
 
@@ -47,68 +47,54 @@ impl Beyond {
     }
 }
 
-macro_rules! signs {
-    ($($(#[$doc:meta])* $name:ident = $key:literal,)*) => {
-        /// A kind of wording.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        enum Sign { $($(#[$doc])* $name,)* }
-
-        impl Sign {
-            fn from_key(key: &str) -> Option<Self> {
-                match key {
-                    $($key => Some(Self::$name),)*
-                    _ => None,
-                }
-            }
-        }
-    };
-}
-
-signs! {
-    /// Now, or a few days before or after.
-    Now = "now",
-    /// A time that is told apart from others only by a calendar, and words like "again" and "yet".
-    Lately = "lately",
-    /// What changes by the day and has a usual value as well.
-    State = "state",
-    /// Open or closed, running or not, there or not.
-    Gate = "gate",
-    /// A wording that asks for the state of things by itself.
-    Report = "report",
-    /// Asks wherever in the clause it stands.
-    Asks = "asks",
-    /// Asks at the start of the clause.
-    Opens = "opens",
-    /// May stand before that start.
-    Lead = "lead",
-    /// Asks for advice or permission: the state is only told with it.
-    Own = "own",
-    /// Asks for what is usual.
-    Usual = "usual",
-    /// A wording that has a word of another kind in it and is none.
-    Covers = "covers",
-    /// Speaks to the operator.
-    Ours = "ours",
-    /// Data by which somebody is reached or chosen.
-    Contact = "contact",
-    /// An emergency, and who is called in one.
-    Helpline = "helpline",
-    /// Asks for a number, or whom to call.
-    Dials = "dials",
-    /// The diver's own data.
-    Mine = "mine",
-    /// Where the hurt are treated.
-    Chamber = "chamber",
-    /// A booking, an order, a payment of the diver's.
-    Book = "book",
-    /// Transport, lodging, papers.
-    Carrier = "carrier",
-    /// Asks for a price, a timetable, a choice.
-    Offer = "offer",
-    /// Jobs, shares, lawsuits: near diving, and in no document.
-    Other = "other",
-    /// Flying beside diving is a matter of nitrogen, not of airlines.
-    DiveThen = "dive_then",
+keyed! {
+    /// A kind of wording.
+    enum Sign {
+        /// Now, or a few days before or after.
+        Now = "now",
+        /// A time that is told apart from others only by a calendar, and words like "again" and "yet".
+        Lately = "lately",
+        /// What changes by the day and has a usual value as well.
+        State = "state",
+        /// Open or closed, running or not, there or not.
+        Gate = "gate",
+        /// A wording that asks for the state of things by itself.
+        Report = "report",
+        /// Asks wherever in the clause it stands.
+        Asks = "asks",
+        /// Asks at the start of the clause.
+        Opens = "opens",
+        /// May stand before that start.
+        Lead = "lead",
+        /// Asks for advice or permission: the state is only told with it.
+        Own = "own",
+        /// Asks for what is usual.
+        Usual = "usual",
+        /// A wording that has a word of another kind in it and is none.
+        Covers = "covers",
+        /// Speaks to the operator.
+        Ours = "ours",
+        /// Data by which somebody is reached or chosen.
+        Contact = "contact",
+        /// An emergency, and who is called in one.
+        Helpline = "helpline",
+        /// Asks for a number, or whom to call.
+        Dials = "dials",
+        /// The diver's own data.
+        Mine = "mine",
+        /// Where the hurt are treated.
+        Chamber = "chamber",
+        /// A booking, an order, a payment of the diver's.
+        Book = "book",
+        /// Transport, lodging, papers.
+        Carrier = "carrier",
+        /// Asks for a price, a timetable, a choice.
+        Offer = "offer",
+        /// Jobs, shares, lawsuits: near diving, and in no document.
+        Other = "other",
+        /// Flying beside diving is a matter of nitrogen, not of airlines.
+        DiveThen = "dive_then",
+    }
 }
 
 /// What the message asks for, if no document can know it.
@@ -208,17 +194,9 @@ struct Words(Wordings<Sign>);
 impl Words {
     /// Those of a language; read at first use, then shared.
     fn of(lang: Lang) -> Option<&'static Self> {
-        static WORDS: [OnceLock<Option<Words>>; Lang::ALL.len()] = [const { OnceLock::new() }; Lang::ALL.len()];
-        let at = Lang::ALL.iter().position(|known| *known == lang)?;
-        let read = || {
-            let words = Self::load(lang);
-            if let Err(error) = &words {
-                // The file is compiled in and read by a test; without it such questions are only searched for.
-                tracing::error!(%error, lang = lang.code(), "the compiled-in words for what is in no document can't be read");
-            }
-            words.ok()
-        };
-        WORDS.get(at)?.get_or_init(read).as_ref()
+        static WORDS: ByLanguage<Option<Words>> = ByLanguage::new();
+        // Without them such questions are only searched for.
+        WORDS.load(lang, "words for what is in no document", Self::load)
     }
 
     fn load(lang: Lang) -> Result<Self, WordingsError> {

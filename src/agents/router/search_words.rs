@@ -1,9 +1,8 @@
 //! The documents' words for what a message says: slang and short forms in English, the English meaning elsewhere.
 
-use std::sync::OnceLock;
-
 use dovvybuddy_core::Lang;
 
+use crate::by_language::ByLanguage;
 use crate::language;
 use crate::pattern::{self, Matcher, PatternError};
 use crate::text::{self, Text};
@@ -45,19 +44,9 @@ pub(super) fn find(text: &Text, lang: Lang) -> Vec<Found> {
 
 /// The column of a language; read at first use, then shared.
 fn column(lang: Lang) -> Option<&'static Column> {
-    static COLUMNS: [OnceLock<Option<Column>>; Lang::ALL.len()] = [const { OnceLock::new() }; Lang::ALL.len()];
-    let at = Lang::ALL.iter().position(|known| *known == lang)?;
-    COLUMNS
-        .get(at)?
-        .get_or_init(|| {
-            let read = read(lang);
-            if let Err(error) = &read {
-                // The table is compiled in and read by a test; without it the search goes by the message's words.
-                tracing::error!(%error, lang = lang.code(), "the compiled-in search words can't be read");
-            }
-            read.ok()
-        })
-        .as_ref()
+    static COLUMNS: ByLanguage<Option<Column>> = ByLanguage::new();
+    // Without it the search goes by the message's words.
+    COLUMNS.load(lang, "search words", read)
 }
 
 fn read(lang: Lang) -> Result<Column, PatternError> {

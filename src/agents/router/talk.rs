@@ -3,68 +3,53 @@
 //! "How deep is it?", "and for SSI?" and "yes please" mean nothing by themselves. The words by which that is told,
 //! and those for a wish to be put in touch, a nod or a complaint, stand in `lexicon/talk.toml`.
 
-use std::sync::OnceLock;
-
 use dovvybuddy_core::Lang;
 
 use super::wordings::{Wordings, WordingsError};
+use crate::by_language::{ByLanguage, keyed};
 use crate::pattern::Hit;
 use crate::text::{self, Text};
 
 const WORDS: &str = include_str!("../lexicon/talk.toml");
 
-macro_rules! kinds {
-    ($($(#[$doc:meta])* $name:ident = $key:literal,)*) => {
-        /// A kind of wording.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(super) enum Kind { $($(#[$doc])* $name,)* }
-
-        impl Kind {
-            fn from_key(key: &str) -> Option<Self> {
-                match key {
-                    $($key => Some(Self::$name),)*
-                    _ => None,
-                }
-            }
-        }
-    };
-}
-
-kinds! {
-    /// Points at a thing that was named before.
-    It = "it",
-    /// Points at a place.
-    There = "there",
-    /// Points at several, mostly animals.
-    Them = "them",
-    /// Points at a person.
-    He = "he",
-    /// Goes on from what was said, where the message begins with it.
-    Opens = "opens",
-    /// A wording that has a word of another kind in it and is none.
-    Covers = "covers",
-    /// Asks whether something is for the diver.
-    Suits = "suits",
-    /// Asks what the diver's certificate allows.
-    Limit = "limit",
-    /// Asks what comes next for the diver.
-    Next = "next",
-    /// Names all of diving as its subject.
-    Whole = "whole",
-    /// A child of the diver's.
-    Child = "child",
-    /// Wants to speak to a person.
-    Connect = "connect",
-    /// Takes an offer.
-    Yes = "yes",
-    /// Says that it was heard.
-    Nod = "nod",
-    /// Says that an answer, or the bot, is no good.
-    Complaint = "complaint",
-    /// Asks what is remembered of the diver.
-    Mine = "mine",
-    /// Gives a way to be reached.
-    Reach = "reach",
+keyed! {
+    /// A kind of wording.
+    pub(super) enum Kind {
+        /// Points at a thing that was named before.
+        It = "it",
+        /// Points at a place.
+        There = "there",
+        /// Points at several, mostly animals.
+        Them = "them",
+        /// Points at a person.
+        He = "he",
+        /// Goes on from what was said, where the message begins with it.
+        Opens = "opens",
+        /// A wording that has a word of another kind in it and is none.
+        Covers = "covers",
+        /// Asks whether something is for the diver.
+        Suits = "suits",
+        /// Asks what the diver's certificate allows.
+        Limit = "limit",
+        /// Asks what comes next for the diver.
+        Next = "next",
+        /// Names all of diving as its subject.
+        Whole = "whole",
+        /// A child of the diver's.
+        Child = "child",
+        /// Wants to speak to a person.
+        Connect = "connect",
+        /// Takes an offer.
+        Yes = "yes",
+        /// Says that it was heard.
+        Nod = "nod",
+        /// Says that an answer, or the bot, is no good.
+        Complaint = "complaint",
+        /// Asks what is remembered of the diver.
+        Mine = "mine",
+        /// Gives a way to be reached.
+        Reach = "reach",
+    }
 }
 
 /// What was found of it in a message.
@@ -108,17 +93,9 @@ impl Talk {
 
 /// The words of a language; read at first use, then shared.
 fn words(lang: Lang) -> Option<&'static Wordings<Kind>> {
-    static WORDINGS: [OnceLock<Option<Wordings<Kind>>>; Lang::ALL.len()] = [const { OnceLock::new() }; Lang::ALL.len()];
-    let at = Lang::ALL.iter().position(|known| *known == lang)?;
-    let read = || {
-        let words = load(lang);
-        if let Err(error) = &words {
-            // The file is compiled in and read by a test; without it follow-ups are read by themselves.
-            tracing::error!(%error, lang = lang.code(), "the compiled-in words of conversations can't be read");
-        }
-        words.ok()
-    };
-    WORDINGS.get(at)?.get_or_init(read).as_ref()
+    static WORDINGS: ByLanguage<Option<Wordings<Kind>>> = ByLanguage::new();
+    // Without them follow-ups are read by themselves.
+    WORDINGS.load(lang, "words of conversations", load)
 }
 
 fn load(lang: Lang) -> Result<Wordings<Kind>, WordingsError> {

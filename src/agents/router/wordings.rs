@@ -36,7 +36,7 @@ impl<S: Copy + PartialEq> Wordings<S> {
         let mut matcher = Matcher::new(text::unspaced(lang)).with_attached(pattern::attached(lang));
         for (key, patterns) in table {
             let sign = kind(&key).ok_or_else(|| WordingsError::UnknownKind(key.clone()))?;
-            for entry in patterns.split([';', '\n']).map(str::trim).filter(|entry| !entry.is_empty()) {
+            for entry in pattern::entries(&patterns) {
                 // Short words that a slip turns into one another decide here, so none is guessed.
                 let added = matcher.add(sign, entry, false);
                 added.map_err(|source| WordingsError::Pattern { kind: key.clone(), source })?;

@@ -138,33 +138,35 @@ pub(crate) fn covered(question: &Question, brief: &Brief, passages: &[Passage], 
     {
         return false;
     }
-    if asks_for_the_unknown(question, &brief.asked.text, passages) || names_an_unknown_place(brief, passages) {
+    let known = words_of(passages.iter());
+    if asks_for_the_unknown(question, &brief.asked.text, &known) || names_an_unknown_place(brief, &known) {
         return false;
     }
     let least = if best >= SURE { LEAST_COVERAGE_WHEN_SURE } else { LEAST_COVERAGE };
-    coverage >= least && (best >= SURE || !names_the_unknown(question, brief, passages, best))
+    coverage >= least && (best >= SURE || !names_the_unknown(question, brief, passages, &known, best))
+}
+
+/// The terms of passages, headings included.
+fn words_of<'a>(passages: impl Iterator<Item = &'a Passage>) -> HashSet<String> {
+    passages.flat_map(|p| terms::terms(&format!("{} {} {}", p.title, p.section, p.text))).collect()
 }
 
 /// Whether a trip is asked for to a place that is written like a name and stands nowhere: what is said of others is
 /// no answer, however sure the search is of it.
-fn names_an_unknown_place(brief: &Brief, passages: &[Passage]) -> bool {
+fn names_an_unknown_place(brief: &Brief, known: &HashSet<String>) -> bool {
     if brief.agent.id.as_str() != "trip" || !brief.route.names.is_empty() {
         return false;
     }
-    let texts = passages.iter().map(|p| format!("{} {} {}", p.title, p.section, p.text));
-    let known: HashSet<String> = texts.flat_map(|text| terms::terms(&text)).collect();
-    let unknown = |name: &String| !known.contains(name) && known_apart(name, &known) && !Months::names(name);
+    let unknown = |name: &String| !known.contains(name) && known_apart(name, known) && !Months::names(name);
     names(&brief.asked.text).iter().filter(|name| unknown(name)).count() > 1
 }
 
 /// "What is the salary of an instructor?" is not answered by all there is about instructors: what is asked for
 /// has to stand somewhere in the passages.
-fn asks_for_the_unknown(question: &Question, asked: &str, passages: &[Passage]) -> bool {
+fn asks_for_the_unknown(question: &Question, asked: &str, known: &HashSet<String>) -> bool {
     let Some(wanted) = wanted(asked) else { return false };
     let tells = wanted.chars().count() > 3 && !PLAIN.contains(&wanted.as_str()) && !GENERIC.contains(&wanted.as_str());
-    let known: HashSet<String> =
-        passages.iter().flat_map(|p| terms::terms(&format!("{} {} {}", p.title, p.section, p.text))).collect();
-    tells && question.holds(&wanted, &known) <= 0.0 && known_apart(&wanted, &known)
+    tells && question.holds(&wanted, known) <= 0.0 && known_apart(&wanted, known)
 }
 
 /// What a question asks for of something: "what is the X of", "what X does … earn". Its stem.
@@ -215,28 +217,30 @@ const GENERIC: &[&str] = &[
 ];
 
 /// Whether the question is about a name, or with a doubtful search about any word, that no passage has.
-fn names_the_unknown(question: &Question, brief: &Brief, passages: &[Passage], best: f32) -> bool {
-    let words = |of: &dyn Fn(&Passage) -> bool| -> HashSet<String> {
-        let texts = passages.iter().filter(|p| of(p));
-        texts.flat_map(|p| terms::terms(&format!("{} {} {}", p.title, p.section, p.text))).collect()
-    };
-    let known = words(&|_| true);
+fn names_the_unknown(
+    question: &Question,
+    brief: &Brief,
+    passages: &[Passage],
+    known: &HashSet<String>,
+    best: f32,
+) -> bool {
     // Who asks about a place is not answered by a document that names it in passing.
     let is_trip = brief.agent.id.as_str() == "trip";
-    let places =
-        if is_trip { words(&|p| matches!(p.doc_type.as_str(), "destination" | "dive_site")) } else { known.clone() };
+    let of_a_place = |p: &&Passage| matches!(p.doc_type.as_str(), "destination" | "dive_site");
+    let places = is_trip.then(|| words_of(passages.iter().filter(of_a_place)));
+    let places = places.as_ref().unwrap_or(known);
     let names = names(&brief.asked.text);
     // A month is told by the span it lies in.
     let places_asked = before_a_feature(&brief.asked.text);
     let mut subjects = question.terms.iter().filter(|(term, weight)| *weight >= 1.0 && !Months::names(term));
     subjects.any(|(term, _)| {
-        let unknown = question.holds(term, &known) <= 0.0 && known_apart(term, &known);
+        let unknown = question.holds(term, known) <= 0.0 && known_apart(term, known);
         let tells =
             term.chars().count() > 3 && !term.chars().any(|c| c.is_ascii_digit()) && !PLAIN.contains(&term.as_str());
         if places_asked.contains(term) && unknown {
             true
         } else if names.contains(term) {
-            unknown || question.holds(term, &places) <= 0.0
+            unknown || question.holds(term, places) <= 0.0
         } else {
             // The router's words for what was asked need not stand anywhere.
             unknown && tells && best <= DOUBTFUL && question.own.contains(term)

@@ -37,11 +37,6 @@ const BRANCHES: &[&str] = &[
     "respons",
 ];
 
-/// The title without what explains it in brackets or after a colon.
-pub(super) fn name_of(passage: &Passage) -> &str {
-    passage.title.split(['(', ':']).next().unwrap_or("")
-}
-
 impl About {
     /// Reads the headings of a passage against a question whose terms have these weights.
     pub(crate) fn read(question: &Question, weights: &[f32], passage: &Passage) -> Self {
@@ -49,7 +44,7 @@ impl About {
         let cues = question.kind.heading_cues();
         let lower = passage.section.to_lowercase();
         Self {
-            title: agreement(question, weights, &terms::term_set(name_of(passage))),
+            title: agreement(question, weights, &terms::term_set(passage.subject())),
             heading: agreement(question, weights, &heading),
             announces: cues
                 .iter()
@@ -66,7 +61,7 @@ impl About {
                 },
             branch: BRANCHES
                 .iter()
-                .any(|name| terms::term_set(name_of(passage)).contains(*name) && !asks_for_branch(question, name)),
+                .any(|name| terms::term_set(passage.subject()).contains(*name) && !asks_for_branch(question, name)),
             to_ask: lower.starts_with("questions to ask") && !question.asks_for("ask"),
         }
     }

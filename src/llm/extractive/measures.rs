@@ -46,14 +46,12 @@ pub(crate) fn in_units_of(sentence: &str, units: Option<Units>) -> String {
     }
 }
 
-/// A part of what was found by its name, or the whole.
 fn part<'a>(found: &Captures<'a>, name: &str) -> &'a str {
-    let found = if name == "whole" { found.get(0) } else { found.name(name) };
-    found.map_or("", |m| m.as_str())
+    found.name(name).map_or("", |m| m.as_str())
 }
 
 fn imperial_first(sentence: &str, found: &Captures<'_>) -> String {
-    let whole = part(found, "whole");
+    let whole = found.get_match().as_str();
     // "18 m" before a letter ("18 minutes") is no measure of ours.
     let Some((from, to, name)) = imperial(part(found, "unit")) else { return whole.to_owned() };
     let Some(list) = List::read(found) else { return whole.to_owned() };
@@ -69,8 +67,8 @@ fn imperial_first(sentence: &str, found: &Captures<'_>) -> String {
 }
 
 fn metric_added(sentence: &str, found: &Captures<'_>) -> String {
-    let whole = part(found, "whole").to_owned();
-    let before = found.get(0).and_then(|m| sentence.get(..m.start())).unwrap_or("");
+    let whole = found.get_match().as_str().to_owned();
+    let before = sentence.get(..found.get_match().start()).unwrap_or("");
     let bracketed = before.rfind('(') > before.rfind(')');
     if bracketed || !part(found, "brackets").is_empty() {
         return whole;
@@ -93,7 +91,7 @@ struct List<'a> {
 impl<'a> List<'a> {
     /// `None` where it can't be told which numbers have the unit: better the source's words than a wrong depth.
     fn read(found: &Captures<'a>) -> Option<Self> {
-        let text = found.name("list").map_or("", |m| m.as_str());
+        let text = part(found, "list");
         let starts: Vec<usize> = NUMBERS.find_iter(text).map(|number| number.start()).collect();
         let inside = NUMBERS.find_iter(part(found, "brackets")).count();
         let whole = Self { before: "", text };

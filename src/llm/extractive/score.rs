@@ -7,7 +7,7 @@ use dovvybuddy_core::knowledge::Passage;
 use super::ages;
 use super::candidates::Candidate;
 use super::fit::fit;
-use super::heading::{self, About};
+use super::heading::About;
 use super::kind::Kind;
 use super::question::{self, Question};
 use crate::text::terms;
@@ -247,7 +247,7 @@ fn topic(question: &Question, passages: &[Passage], tells: &HashMap<String, f32>
     }
     // Only what the search believes most, and only words of the diver's own: the router adds general ones.
     let best = passages.iter().max_by(|a, b| a.score.total_cmp(&b.score));
-    let name = best.map(|passage| terms::term_set(heading::name_of(passage))).unwrap_or_default();
+    let name = best.map(|passage| terms::term_set(passage.subject())).unwrap_or_default();
     let named = |term: &str| name.contains(term) && question.own.contains(term);
     let terms = question.terms.iter().enumerate();
     let telling = terms.filter(|(_, (term, weight))| *weight >= 1.0 && named(term));
