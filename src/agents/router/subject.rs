@@ -135,12 +135,12 @@ impl Subject {
         let alike = said.mentions.iter().any(|mention| self.has(mention.group) && mention.group != Group::Month)
             || said.has(Group::Where) && self.has(Group::Animal);
         match named {
-            true if !said.asks() && (said.talk.goes_on() || said.is_fragment() && alike) => Lean::GoesOn,
+            true if !said.asks() && (said.talk().goes_on() || said.is_fragment() && alike) => Lean::GoesOn,
             true if said.is_fragment() && said.has(Group::Where) && self.has(Group::Animal) => Lean::GoesOn,
             true if self.is_setting_for(said) => Lean::Setting,
             true => Lean::None,
-            false if said.talk.goes_on() => Lean::GoesOn,
-            false if said.talk.has(Kind::Whole) || said.words() > LONGEST_ELLIPSIS => Lean::None,
+            false if said.talk().goes_on() => Lean::GoesOn,
+            false if said.talk().has(Kind::Whole) || said.words() > LONGEST_ELLIPSIS => Lean::None,
             false => Lean::Ellipsis,
         }
     }
