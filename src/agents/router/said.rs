@@ -90,6 +90,12 @@ impl<'a> Said<'a> {
             || self.talk.has(Kind::Suits)
     }
 
+    /// Whether it asks what somebody may do, and nothing of a place.
+    pub(super) fn asks_of_limits(&self) -> bool {
+        self.reading.any(&[Concept::HowDeep, Concept::Allowed, Concept::AgeLimit, Concept::Prereq])
+            && !self.reading.any(&[Concept::Sight, Concept::Conditions, Concept::Season, Concept::Month])
+    }
+
     /// Its length in words.
     pub(super) fn words(&self) -> usize {
         let units = self.reading.len();
@@ -218,6 +224,7 @@ impl<'a> Said<'a> {
                 (other.start, other.end) == (hit.start, hit.end) && lexicon.gloss(other).is_some() && !glossed
             });
             let Some(words) = self.in_english(hit).filter(|_| !inside && !better) else { continue };
+            let words = if hit.concept == Concept::Gas { self.with_numbers(words, hit) } else { words };
             let told = |known: &Mention| known.words == words || known.units.0 < hit.end && hit.start < known.units.1;
             if mentions.iter().any(told) {
                 continue;
@@ -229,6 +236,17 @@ impl<'a> Said<'a> {
         mentions.extend(self.child());
         mentions.extend(self.somebody());
         mentions
+    }
+
+    /// Words for a hit with the numbers that stand in it: a mix is known by them.
+    fn with_numbers(&self, mut words: String, hit: &Hit<Concept>) -> String {
+        for unit in self.message.text.units.get(hit.start..hit.end).unwrap_or_default() {
+            if unit.contains(|c: char| c.is_ascii_digit()) && !words.contains(unit.as_str()) {
+                words.push(' ');
+                words.push_str(unit);
+            }
+        }
+        words
     }
 
     /// Whether a dive site is named, and not only spoken of as "reef" or "wreck".

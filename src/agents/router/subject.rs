@@ -145,12 +145,15 @@ impl Subject {
         }
     }
 
-    /// Whether what is asked has another answer in every place, and a place is spoken of; or names a medicine where an
-    /// illness is.
+    /// Whether what is asked has another answer in every place, and a place is spoken of; or in every state of health,
+    /// and one is.
     fn is_setting_for(&self, said: &Said<'_>) -> bool {
         let ill = self.mentions.iter().any(|mention| mention.concept == Concept::Medical);
-        if ill && said.reading.has(Concept::Medicine) && !said.reading.has(Concept::Medical) {
-            return true;
+        if ill && !said.reading.has(Concept::Medical) {
+            let elsewhere = [Group::Where, Group::Animal, Group::Agency].into_iter().any(|group| said.has(group));
+            if said.reading.has(Concept::Medicine) || said.reading.has(Concept::Allowed) && !elsewhere {
+                return true;
+            }
         }
         if !self.has(Group::Where) {
             return false;
@@ -176,6 +179,8 @@ impl Subject {
         let other = [Group::Course, Group::Thing, Group::Where].into_iter().any(|group| self.has(group));
         let ill = said.reading.any(&[Concept::Medical, Concept::Medicine, Concept::Fitness]);
         let course = said.has(Group::Course) && self.has(Group::Course);
+        // What a child may do is the same everywhere.
+        let of_a_child = said.points(Kind::He) && self.has(Group::Person) && said.asks_of_limits();
         // Of two agencies that were compared neither is meant by itself.
         let compared = self.mentions.iter().filter(|mention| mention.group == Group::Agency).count() > 1
             && !said.reading.any(&[Concept::Better, Concept::Equivalence, Concept::CardAdmin]);
@@ -187,6 +192,7 @@ impl Subject {
                 (Lean::Setting, Group::Where) => !replaced || ambiguous,
                 (Lean::Setting, _) => mention.concept == Concept::Medical,
                 (_, Group::Where | Group::Animal) if ill => false,
+                (Lean::Points, Group::Where) if of_a_child => false,
                 (Lean::Ellipsis, Group::Agency) if compared => false,
                 (Lean::Points, Group::Thing | Group::Course) if animal => false,
                 // Of a course and an animal the course is "it".
