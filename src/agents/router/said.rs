@@ -109,13 +109,21 @@ impl<'a> Said<'a> {
                 let fits = match kind {
                     Kind::He => matches!(mention.group, Group::Person | Group::Name),
                     Kind::There => mention.group == Group::Where,
-                    _ if mention.group == Group::Course => !self.holds,
+                    _ if mention.group == Group::Course => !self.holds && !self.is_a_diver(mention),
                     _ => !matches!(mention.group, Group::Month | Group::Person),
                 };
                 fits && mention.units.0 <= at
             })
         };
         self.talk.starts(kind).any(|at| !own(at))
+    }
+
+    /// Whether a level stands for somebody who has it: "can an open water diver dive it".
+    fn is_a_diver(&self, mention: &Mention) -> bool {
+        let around = self.message.text.units.get(mention.units.0..=mention.units.1);
+        let around = around.or_else(|| self.message.text.units.get(mention.units.0..mention.units.1));
+        self.reading.lang() == Lang::En
+            && around.unwrap_or_default().iter().any(|unit| matches!(unit.as_str(), "diver" | "divers"))
     }
 
     /// Whether it has few words besides what it names.

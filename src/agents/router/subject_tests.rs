@@ -60,6 +60,14 @@ fn a_condition_is_meant_until_another_is_named() {
     for text in ["can I still snorkel?", "when may I dive again?"] {
         assert!(words(&pregnant, text).contains("pregnan"), "{text}: {}", words(&pregnant, text));
     }
+    let ear = ["I couldn't equalise my left ear on my last dive, it hurts a little", "Can I fly home with it?"];
+    for text in ["When can I dive again?", "How can I avoid it next time?"] {
+        assert!(words(&ear, text).contains("equalis"), "{text}: {}", words(&ear, text));
+    }
+    let bent = ["my buddy had decompression sickness last month"];
+    for text in ["When can he dive again?", "and should I be checked too, we did the same dive?"] {
+        assert!(words(&bent, text).contains("decompression sickness"), "{text}: {}", words(&bent, text));
+    }
     let asthma = ["I have mild asthma, can I dive?"];
     for text in ["which mask should I buy?", "when are the mantas in Komodo?", "how deep is the Zenobia?"] {
         assert_eq!(words(&asthma, text), "", "{text}");
@@ -79,6 +87,11 @@ fn of_a_child_its_age_matters_and_not_where_it_goes() {
 fn a_mix_keeps_its_number() {
     let mixed = words(&["What's the MOD of EAN36 at 1.4?"], "And at 1.6?");
     assert!(mixed.contains("36"), "{mixed}");
+    for text in ["Does it let me go deeper?", "What happens if I go too deep with it"] {
+        assert!(words(&["What's nitrox?"], text).contains("nitrox"), "{text}");
+    }
+    let yongala = words(&["how deep is the Yongala", "can an open water diver dive it"], "when to go");
+    assert!(yongala.to_lowercase().contains("yongala"), "{yongala}");
 }
 
 #[test]
