@@ -43,11 +43,13 @@ const WORDS: &str = "
     deposit refund euro euros dollar dollars usd eur afford money
     cancel cancellation book booking reservation available availability
     hours schedule timetable today tomorrow tonight weekend sunday monday
-    address phone email contact pickup pick shop centre center operator
+    address email contact pickup pick shop centre center operator
 ";
 
 const PHRASES: &[&str] = &[
     "phone number",
+    "your phone",
+    "by phone",
     "your boat",
     "your course",
     "your team",
@@ -87,6 +89,10 @@ const PHRASES: &[&str] = &[
 
 /// Advice on dive centres in general is wanted.
 const CHOOSING: &[&str] = &[
+    "best place",
+    "best country",
+    "cheapest place",
+    "cheapest country",
     "how to choose",
     "way to choose",
     "best way to",

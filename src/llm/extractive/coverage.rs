@@ -139,6 +139,9 @@ const PLAIN: &[&str] = &[
     "describ",
     "refer",
     "crack",
+    "deal",
+    "bad",
+    "instructor",
 ];
 
 /// Whether the sentences rated in `scores` say something about what is asked.

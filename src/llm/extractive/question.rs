@@ -383,7 +383,7 @@ mod tests {
         assert_eq!(further("where is the thistlegorm and when did she sink"), [Kind::Where]);
         assert_eq!(further("what age is bubblemaker from and how deep do they go"), [Kind::Age]);
         assert_eq!(further("how many arms does an octopus have"), []);
-        assert_eq!(further("in welchem Land liegt die Zenobia und wann ist sie gesunken"), [Kind::Where]);
+        assert_eq!(further("in welchem Land liegt die Zenobia und wann ist sie gesunken"), [Kind::Country]);
         assert!(further("how deep is it and how deep may I go").is_empty());
     }
 

@@ -256,7 +256,7 @@ fn is_of_the_subject(
 }
 
 /// The share of what the opening has of the question.
-const AS_MUCH: f32 = 0.5;
+const AS_MUCH: f32 = 0.4;
 
 fn repeats(candidates: &[Candidate], chosen: &[usize], candidate: &Candidate) -> bool {
     chosen.iter().filter_map(|c| candidates.get(*c)).any(|c| terms::likeness(&c.terms, &candidate.terms) > 0.7)

@@ -56,7 +56,6 @@ const RELATIONS: &str = "
     buddy friend friends wife husband partner girlfriend boyfriend son daughter brother sister mother father mum mom dad
     uncle aunt cousin kid kids boy girl child niece nephew instructor guide divemaster doctor teacher boss colleague mate
     i'm im am name live lives living home based fly flying flight flights back born moved work working
-    called named
 ";
 
 /// Words before a name that is only mentioned.
@@ -217,7 +216,8 @@ const LEVELS: &str = "
     speciality referral update recreational technical tec diving freediver freediving mermaid programme program class
     licence license certificate certification number card logbook manual standard standards insurance medical form
     questionnaire computer regulator tank wetsuit drysuit mask fins buoyancy control device emergency first response
-    oxygen provider aid ascent stop safety level rating trip holiday weekend
+    oxygen provider aid ascent stop safety level rating trip holiday weekend cave cavern ice sidemount rebreather solo
+    science
 ";
 
 /// "Z-77", "MK25": a letter and a figure in one word, of a piece of equipment, that no passage has.
