@@ -17,6 +17,7 @@ use dovvybuddy_core::delivery::Deliveries;
 use dovvybuddy_core::limit::Quota;
 use dovvybuddy_core::spine::{Ports, Spine, SpineSettings, Stops};
 use dovvybuddy_core::supervise::Progress;
+use dovvybuddy_core::testkit::at_most;
 use dovvybuddy_core::testkit::channel_contract::{self, Fault, Platform};
 use dovvybuddy_core::testkit::minds::{Echo, KeysAloud, KnowsNothing, OneAgent, ScriptedGuard, ScriptedRouter};
 use dovvybuddy_core::turn::TurnSettings;
@@ -347,7 +348,7 @@ impl Answerer for Hangs {
 
 const RATE: u32 = 100;
 const SECONDS: u32 = 5;
-/// The slowest hundredth, on a machine that is busy with other tests.
+/// The slowest hundredth.
 const P99: Duration = Duration::from_millis(100);
 
 /// A hundred a second, each in a conversation of its own. Past the sockets; with the real store.
@@ -366,5 +367,5 @@ async fn a_message_is_acknowledged_at_once_while_every_model_hangs() {
     took.sort_unstable();
     let at = |permille: usize| took[(took.len() * permille / 1000).min(took.len() - 1)];
     println!("acknowledged: p50 {:?}, p99 {:?}, most {:?}", at(500), at(990), at(1000));
-    assert!(at(990) <= P99, "p99 {:?}", at(990));
+    assert!(at(990) <= at_most(P99), "p99 {:?}", at(990));
 }

@@ -90,6 +90,12 @@ impl<'a> Said<'a> {
             || self.talk.has(Kind::Suits)
     }
 
+    /// Whether it asks what somebody may do, and nothing of a place.
+    pub(super) fn asks_of_limits(&self) -> bool {
+        self.reading.any(&[Concept::HowDeep, Concept::Allowed, Concept::AgeLimit, Concept::Prereq])
+            && !self.reading.any(&[Concept::Sight, Concept::Conditions, Concept::Season, Concept::Month])
+    }
+
     /// Its length in words.
     pub(super) fn words(&self) -> usize {
         let units = self.reading.len();
@@ -103,13 +109,21 @@ impl<'a> Said<'a> {
                 let fits = match kind {
                     Kind::He => matches!(mention.group, Group::Person | Group::Name),
                     Kind::There => mention.group == Group::Where,
-                    _ if mention.group == Group::Course => !self.holds,
+                    _ if mention.group == Group::Course => !self.holds && !self.is_a_diver(mention),
                     _ => !matches!(mention.group, Group::Month | Group::Person),
                 };
                 fits && mention.units.0 <= at
             })
         };
         self.talk.starts(kind).any(|at| !own(at))
+    }
+
+    /// Whether a level stands for somebody who has it: "can an open water diver dive it".
+    fn is_a_diver(&self, mention: &Mention) -> bool {
+        let around = self.message.text.units.get(mention.units.0..=mention.units.1);
+        let around = around.or_else(|| self.message.text.units.get(mention.units.0..mention.units.1));
+        self.reading.lang() == Lang::En
+            && around.unwrap_or_default().iter().any(|unit| matches!(unit.as_str(), "diver" | "divers"))
     }
 
     /// Whether it has few words besides what it names.
@@ -218,6 +232,7 @@ impl<'a> Said<'a> {
                 (other.start, other.end) == (hit.start, hit.end) && lexicon.gloss(other).is_some() && !glossed
             });
             let Some(words) = self.in_english(hit).filter(|_| !inside && !better) else { continue };
+            let words = if hit.concept == Concept::Gas { self.with_numbers(words, hit) } else { words };
             let told = |known: &Mention| known.words == words || known.units.0 < hit.end && hit.start < known.units.1;
             if mentions.iter().any(told) {
                 continue;
@@ -229,6 +244,17 @@ impl<'a> Said<'a> {
         mentions.extend(self.child());
         mentions.extend(self.somebody());
         mentions
+    }
+
+    /// Words for a hit with the numbers that stand in it: a mix is known by them.
+    fn with_numbers(&self, mut words: String, hit: &Hit<Concept>) -> String {
+        for unit in self.message.text.units.get(hit.start..hit.end).unwrap_or_default() {
+            if unit.contains(|c: char| c.is_ascii_digit()) && !words.contains(unit.as_str()) {
+                words.push(' ');
+                words.push_str(unit);
+            }
+        }
+        words
     }
 
     /// Whether a dive site is named, and not only spoken of as "reef" or "wreck".

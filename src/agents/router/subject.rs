@@ -134,6 +134,9 @@ impl Subject {
         }
         let alike = said.mentions.iter().any(|mention| self.has(mention.group) && mention.group != Group::Month)
             || said.has(Group::Where) && self.has(Group::Animal);
+        if self.is_asked_of_the_body(said) {
+            return Lean::Setting;
+        }
         match named {
             true if !said.asks() && (said.talk.goes_on() || said.is_fragment() && alike) => Lean::GoesOn,
             true if said.is_fragment() && said.has(Group::Where) && self.has(Group::Animal) => Lean::GoesOn,
@@ -145,13 +148,20 @@ impl Subject {
         }
     }
 
-    /// Whether what is asked has another answer in every place, and a place is spoken of; or names a medicine where an
-    /// illness is.
+    /// Whether what is asked has another answer in every state of health, and one is spoken of.
+    fn is_asked_of_the_body(&self, said: &Said<'_>) -> bool {
+        let told = |mentions: &[Mention]| mentions.iter().any(|mention| is_of_the_body(mention.concept));
+        let elsewhere = [Group::Where, Group::Animal, Group::Agency].into_iter().any(|group| said.has(group));
+        let allowed = said.reading.has(Concept::Allowed) && !said.reading.has(Concept::NoFly) && !elsewhere;
+        let flying = said.reading.has(Concept::NoFly) && said.talk.has(Kind::It);
+        told(&self.mentions)
+            && !told(&said.mentions)
+            && said.names_something()
+            && (said.reading.has(Concept::Medicine) || allowed || flying)
+    }
+
+    /// Whether what is asked has another answer in every place, and a place is spoken of.
     fn is_setting_for(&self, said: &Said<'_>) -> bool {
-        let ill = self.mentions.iter().any(|mention| mention.concept == Concept::Medical);
-        if ill && said.reading.has(Concept::Medicine) && !said.reading.has(Concept::Medical) {
-            return true;
-        }
         if !self.has(Group::Where) {
             return false;
         }
@@ -176,6 +186,8 @@ impl Subject {
         let other = [Group::Course, Group::Thing, Group::Where].into_iter().any(|group| self.has(group));
         let ill = said.reading.any(&[Concept::Medical, Concept::Medicine, Concept::Fitness]);
         let course = said.has(Group::Course) && self.has(Group::Course);
+        // What a child may do is the same everywhere.
+        let of_a_child = said.points(Kind::He) && self.has(Group::Person) && said.asks_of_limits();
         // Of two agencies that were compared neither is meant by itself.
         let compared = self.mentions.iter().filter(|mention| mention.group == Group::Agency).count() > 1
             && !said.reading.any(&[Concept::Better, Concept::Equivalence, Concept::CardAdmin]);
@@ -185,8 +197,9 @@ impl Subject {
                 (_, Group::Month) => !replaced && said.is_of_a_season(),
                 (Lean::There, group) => group == Group::Where && !replaced,
                 (Lean::Setting, Group::Where) => !replaced || ambiguous,
-                (Lean::Setting, _) => mention.concept == Concept::Medical,
+                (Lean::Setting, _) => is_of_the_body(mention.concept),
                 (_, Group::Where | Group::Animal) if ill => false,
+                (Lean::Points, Group::Where) if of_a_child => false,
                 (Lean::Ellipsis, Group::Agency) if compared => false,
                 (Lean::Points, Group::Thing | Group::Course) if animal => false,
                 // Of a course and an animal the course is "it".
@@ -236,6 +249,11 @@ impl Subject {
         self.mentions.retain(|old| !newer.iter().any(|new| new.group == old.group));
         self.mentions.extend(newer);
     }
+}
+
+/// What a diver has until it is over, whatever else is asked meanwhile.
+const fn is_of_the_body(concept: Concept) -> bool {
+    matches!(concept, Concept::Medical | Concept::Ears | Concept::Dci)
 }
 
 /// Names of several sites, told apart by the place that is spoken of.

@@ -55,6 +55,54 @@ fn a_question_with_its_own_subject_ends_the_last_one() {
 }
 
 #[test]
+fn a_condition_is_meant_until_another_is_named() {
+    let pregnant = ["I'm 8 weeks pregnant, can I dive?"];
+    for text in ["can I still snorkel?", "when may I dive again?"] {
+        assert!(words(&pregnant, text).contains("pregnan"), "{text}: {}", words(&pregnant, text));
+    }
+    let ear = ["I couldn't equalise my left ear on my last dive, it hurts a little", "Can I fly home with it?"];
+    for text in ["When can I dive again?", "How can I avoid it next time?"] {
+        assert!(words(&ear, text).contains("equalis"), "{text}: {}", words(&ear, text));
+    }
+    let bent = ["my buddy had decompression sickness last month"];
+    for text in ["When can he dive again?", "and should I be checked too, we did the same dive?"] {
+        assert!(words(&bent, text).contains("decompression sickness"), "{text}: {}", words(&bent, text));
+    }
+    let asthma = ["I have mild asthma, can I dive?"];
+    for text in ["which mask should I buy?", "when are the mantas in Komodo?", "how deep is the Zenobia?"] {
+        assert_eq!(words(&asthma, text), "", "{text}");
+    }
+}
+
+#[test]
+fn of_a_child_its_age_matters_and_not_where_it_goes() {
+    let egypt = ["We're going to Egypt with our 10 year old daughter, can she learn to dive there?"];
+    let taken = words(&egypt, "How deep would she be allowed to go?");
+    assert!(taken.contains("10") && !taken.to_lowercase().contains("egypt"), "{taken}");
+    let there = words(&egypt, "and what can she see there?").to_lowercase();
+    assert!(there.contains("egypt"), "{there}");
+}
+
+#[test]
+fn a_mix_keeps_its_number() {
+    let mixed = words(&["What's the MOD of EAN36 at 1.4?"], "And at 1.6?");
+    assert!(mixed.contains("36"), "{mixed}");
+    for text in ["Does it let me go deeper?", "What happens if I go too deep with it"] {
+        assert!(words(&["What's nitrox?"], text).contains("nitrox"), "{text}");
+    }
+    let yongala = words(&["how deep is the Yongala", "can an open water diver dive it"], "when to go");
+    assert!(yongala.to_lowercase().contains("yongala"), "{yongala}");
+}
+
+#[test]
+fn an_animal_is_meant_until_another_is_named() {
+    assert_eq!(words(&["can a clownfish change sex"], "what do sea cucumbers eat"), "");
+    assert!(words(&["can a clownfish change sex"], "what do they eat").contains("clownfish"));
+    let wrecks = words(&["northern red sea liveaboard in october, is it good?"], "which wrecks will we see");
+    assert!(wrecks.to_lowercase().contains("red sea"), "{wrecks}");
+}
+
+#[test]
 fn what_follows_a_worry_is_not_the_worry() {
     let nervous = ["I'm nervous about my first dive"];
     assert_eq!(words(&nervous, "is the water cold?"), "first dive");

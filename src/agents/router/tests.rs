@@ -160,7 +160,7 @@ async fn an_operators_own_agent_is_reached_by_its_examples() {
 }
 
 #[tokio::test]
-async fn a_route_takes_far_less_than_twenty_milliseconds() {
+async fn a_long_message_is_routed_without_delay() {
     let router = HeuristicRouter::new(&[]);
     let asked = asked(&["best time for komodo"], &"and what about the currents there in July ".repeat(40));
     let _ = router.route_now(&asked);
@@ -168,8 +168,8 @@ async fn a_route_takes_far_less_than_twenty_milliseconds() {
     for _ in 0..5 {
         let _ = router.route_now(&asked);
     }
-    // Debug builds are several times slower; the mean still stays below the limit of a release.
-    assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
+    // Not the figure of a release, which `eval routing` tells: nothing may grow with the square of the length.
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
 }
 
 fn learned(text: &str) -> dovvybuddy_core::session::DiverProfile {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use dovvybuddy_core::testkit::at_most;
 use dovvybuddy_fakes::telegram::{FakeTelegram, Fault, Person, Place};
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
@@ -70,7 +71,7 @@ async fn a_flood_gets_one_notice_and_an_emergency_passes() {
     let began = Instant::now();
     let alarm = ask(&platform, place, &diver, ALARM).await;
     assert!(alarm.text.contains("oxygen"), "{}", alarm.text);
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert!(began.elapsed() < at_most(Duration::from_secs(1)), "{:?}", began.elapsed());
     daemon.kill().await;
 }
 
