@@ -149,6 +149,9 @@ pub struct Brief {
     pub agent: Arc<AgentSpec>,
     /// What was found, best first; a citation mark `[n]` points at the n-th.
     pub passages: Vec<Passage>,
+    /// Words and names of two words that stand nowhere in the content, as [`Found::unknown`](crate::knowledge::Found)
+    /// tells them.
+    pub unknown: Vec<String>,
 }
 
 /// Writes the answer. Never fails: the last resort is extraction from the passages.

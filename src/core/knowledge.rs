@@ -26,6 +26,9 @@ pub trait Retriever: Send + Sync {
 pub struct Query {
     /// The question, standing alone.
     pub text: String,
+    /// The message as it was said, whose words are looked up where the content may not have them; empty to take the
+    /// question's.
+    pub said: String,
     /// Further questions of the same message, which may find passages of their own; each leans on the first.
     pub further: Vec<String>,
     /// The operator's own business is asked for: documents of the type `faq` come first, also where they share few words
@@ -50,6 +53,9 @@ pub struct Found {
     pub passages: Vec<Passage>,
     /// The search ran on words alone.
     pub lexical_only: bool,
+    /// Words of the query that stand nowhere in the content, not even misspelt, and pairs of words written like a name
+    /// that stand together nowhere ("silver otter"), in lower case: of what they name, nothing is known.
+    pub unknown: Vec<String>,
 }
 
 /// A piece of a document that search returns.

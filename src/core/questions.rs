@@ -84,6 +84,66 @@ pub fn questions(message: &str) -> Vec<&str> {
     if asked.len() < 2 { Vec::new() } else { asked }
 }
 
+/// The sentences of a wordy message that ask; nothing where it is short, asks throughout or asks nothing.
+///
+/// People tell a story before they ask. Its words are in no document, and they hide what is sought.
+pub fn point(message: &str) -> Vec<&str> {
+    let sentences: Vec<&str> = sentences(message).collect();
+    let words = |text: &str| text.split_whitespace().count();
+    let asks = |one: &&str| one.ends_with(['?', '？', '؟']) || opens(one) || joint(one).is_some();
+    let asking: Vec<&str> = sentences.iter().copied().filter(asks).collect();
+    let (all, told) = (words(message), asking.iter().map(|one| words(one)).sum::<usize>());
+    // Of two questions that the message ends with, a tag says nothing by itself.
+    if all > LONGEST_PLAIN && told >= SHORTEST_POINT && told * 4 <= all * 3 { asking } else { Vec::new() }
+}
+
+/// A message of more words may tell a story.
+const LONGEST_PLAIN: usize = 18;
+
+/// Fewer words ask nothing without the story.
+const SHORTEST_POINT: usize = 8;
+
+/// The sentences of a message, trimmed.
+fn sentences(message: &str) -> impl Iterator<Item = &str> {
+    message
+        .split_inclusive(['?', '？', '؟', '!', '\n'])
+        .flat_map(|part| part.split_inclusive(". "))
+        .map(str::trim)
+        .filter(|sentence| !sentence.is_empty())
+}
+
+/// Whether a message asks for a fact: somebody who is worried may want to know one all the same.
+pub fn wants_a_fact(message: &str) -> bool {
+    const FACTS: &[&str] = &[
+        "what's the",
+        "what is the",
+        "whats the",
+        "how long",
+        "how many",
+        "how much",
+        "how deep",
+        "how far",
+        "which",
+        "where",
+        "when do",
+        "when does",
+        "when is",
+        "what do they",
+        "what does",
+        "what year",
+        "what age",
+        "in which",
+        "at what",
+        "from what",
+    ];
+    const ADVICE: &[&str] =
+        &["what's the best way", "what is the best way", "whats the best way", "what's the matter", "what's the point"];
+    sentences(message).filter(|one| one.ends_with(['?', '？']) || opens(one)).any(|sentence| {
+        let lower = sentence.to_lowercase();
+        FACTS.iter().any(|fact| lower.starts_with(fact)) && !ADVICE.iter().any(|advice| lower.starts_with(advice))
+    })
+}
+
 fn trimmed(part: &str) -> &str {
     let part = part.trim_matches([' ', ',', '\n']);
     ["and ", "or "].iter().find_map(|joiner| part.strip_prefix(joiner)).unwrap_or(part)
@@ -122,6 +182,19 @@ fn bare(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_story_is_told_from_the_question() {
+        let told = "Whenever I go down it feels like a needle in my left ear. People tell me to blow harder. \
+                    What is the right reaction the moment it hurts?";
+        assert_eq!(point(told), ["What is the right reaction the moment it hurts?"]);
+        assert!(point("How deep can I go with an Open Water card?").is_empty());
+        assert!(
+            point("I have a lot to tell about my last dive in the lake and nothing to ask about any of it").is_empty()
+        );
+        assert!(wants_a_fact("I'm scared. How long do I have to wait before I fly?"));
+        assert!(!wants_a_fact("I'm scared of sharks, what if one comes?"));
+    }
 
     #[test]
     fn one_question_is_not_parted() {

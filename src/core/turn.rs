@@ -27,7 +27,7 @@ use crate::lang::Lang;
 use crate::lead_flow;
 use crate::offers;
 use crate::opening::{heard, language};
-use crate::questions::questions;
+use crate::questions::{questions, wants_a_fact};
 use crate::reply::{Reply, Safety, Versions};
 use crate::report::report;
 use crate::session::Session;
@@ -39,6 +39,8 @@ use crate::summary::{self, Summary};
 pub(crate) const SAFETY: &str = "safety";
 /// From this score on a passage is believed to answer even what seems to be no diver's question,
 const SURELY: f32 = 0.68;
+/// from this one on if the content has all its words,
+const SURELY_IN_ITS_WORDS: f32 = 0.6;
 /// unless the router is surer than this that it is none: a wreck is called "President", and a reef "Washing Machine".
 const DOUBTED: f32 = 0.85;
 /// Documents that answer a worry; where there is none, all are searched.
@@ -283,7 +285,8 @@ impl Turns {
         }
         let query = self.query(&self.ports.agents.agent(&AgentId::new(GENERAL)), asked, route);
         let found = self.ports.retriever.search(&query).instrument(info_span!("search")).await;
-        found.passages.first().is_some_and(|best| best.score >= SURELY)
+        let least = if found.unknown.is_empty() { SURELY_IN_ITS_WORDS } else { SURELY };
+        found.passages.first().is_some_and(|best| best.score >= least)
     }
 
     /// What is searched for an agent's answer.
@@ -295,14 +298,16 @@ impl Turns {
             }
         }
         if route.worry.is_some() && agent.id.as_str() == SAFETY {
-            doc_types = vec![WORRIES.to_owned()];
+            // Who is worried and asks for a fact is answered with the fact, whatever it is about.
+            doc_types = if wants_a_fact(&asked.text) { Vec::new() } else { vec![WORRIES.to_owned()] };
         }
         let further = questions(&asked.text).into_iter().skip(1).map(str::to_owned).collect();
         Query {
             text: route.query.clone(),
+            said: asked.text.clone(),
             further,
             operator_first: route.asks_the_operator(),
-            also_elsewhere: route.worry.is_none(),
+            also_elsewhere: route.worry.is_none() || wants_a_fact(&asked.text),
             names: route.names.clone(),
             doc_types,
             limit: self.settings.passages,
@@ -322,7 +327,7 @@ impl Turns {
         metrics::histogram!("dovvybuddy_retrieval_seconds").record(began.elapsed());
 
         let introduce = asked.session.history.is_empty();
-        let brief = Brief { asked, route, agent, passages: found.passages };
+        let brief = Brief { asked, route, agent, passages: found.passages, unknown: found.unknown };
         let answer = self.ports.answerer.answer(&brief, composer).instrument(info_span!("answer")).await;
         let outcome = if answer.covered { Outcome::Answered } else { Outcome::NotCovered };
         let cost_micros = answer.cost_micros;

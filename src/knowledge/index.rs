@@ -13,6 +13,7 @@ use crate::ingest::is_searched;
 use crate::lexical::{Bm25, Fields, LexicalIndex};
 use crate::listing::Root;
 use crate::names::Names;
+use crate::neighbours::Neighbours;
 use crate::sites::Sites;
 use crate::vector::VectorIndex;
 
@@ -29,6 +30,7 @@ pub(crate) struct Content {
     pub(crate) passages: Vec<Indexed>,
     pub(crate) lexical: LexicalIndex,
     pub(crate) names: Names,
+    pub(crate) neighbours: Neighbours,
     pub(crate) sites: Sites,
     /// The types that occur; passages name theirs by its place here.
     pub(crate) types: Vec<String>,
@@ -123,7 +125,8 @@ impl Content {
         titles.dedup_by_key(|document| document.number);
         let names = Names::of(titles.into_iter().map(|document| &*document.title));
         let type_of = passages.iter().map(|passage| passage.document.doc_type).collect();
-        Self { version, documents, updated, passages, lexical, names, sites, types: reader.types, type_of }
+        let neighbours = Neighbours::of(&passages);
+        Self { version, documents, updated, passages, lexical, names, neighbours, sites, types: reader.types, type_of }
     }
 
     /// The passage as a result with these words and score.

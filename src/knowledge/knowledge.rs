@@ -27,6 +27,7 @@ use crate::listing::Root;
 use crate::progress::Progress;
 use crate::rank::Fusion;
 use crate::search::{self, ResultKey};
+use crate::text::Analyzer;
 
 /// A query whose vector takes longer is answered by words alone.
 const QUERY_DEADLINE: Duration = Duration::from_millis(2_500);
@@ -442,7 +443,7 @@ impl Retriever for Knowledge {
         let snapshot = self.snapshot();
         let text = query.text.trim();
         if text.is_empty() || snapshot.content.passages.is_empty() {
-            return Found { passages: Vec::new(), lexical_only: !snapshot.vectors.suffice() };
+            return Found { lexical_only: !snapshot.vectors.suffice(), ..Found::default() };
         }
         let vector = self.query_vector(&snapshot, text).await;
         let key = ResultKey::of(&snapshot, query, text, vector.is_some());
@@ -458,6 +459,9 @@ impl Retriever for Knowledge {
             let more = search::search(&snapshot, &alone, vector.as_deref(), &self.config.fusion);
             search::add(&mut found, more);
         }
+        let said = if query.said.is_empty() { text } else { &query.said };
+        found.unknown = snapshot.content.lexical.unknown(&Analyzer::default(), said);
+        found.unknown.extend(snapshot.content.neighbours.strange(said));
         self.results.insert(key, Arc::new(found.clone()));
         found
     }

@@ -6,9 +6,15 @@ mod query;
 mod vocabulary;
 
 use crate::message::Message;
+use crate::text::{self, Analyzer};
 use headings::Headings;
 pub use query::LexicalQuery;
 use vocabulary::Vocabulary;
+
+/// Shorter words are not told to be unknown.
+const SHORTEST_UNKNOWN: usize = 4;
+/// Shorter words that are two slips away from a known one are words of their own: invented names are short.
+const LONG_NAME: usize = 9;
 
 /// How BM25 counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -161,6 +167,28 @@ impl LexicalIndex {
         having.unwrap_or_default()
     }
 
+    /// The words of a text, in lower case, that no passage has and that are no slips of ones that it has. Short words
+    /// and words with digits are left out: nearly every one is near to another.
+    pub(crate) fn unknown(&self, analyzer: &Analyzer, text: &str) -> Vec<String> {
+        let mut words = text::list_of_words(text);
+        words.retain(|word| {
+            word.len() >= SHORTEST_UNKNOWN && word.chars().all(char::is_alphabetic) && !text::is_stop_word(word)
+        });
+        words.sort_unstable();
+        words.dedup();
+        let frequency = |term| self.postings_of(term).len();
+        let slip_of = |word: &str, number: u32| {
+            let term = self.vocabulary.term(number);
+            word.len() >= LONG_NAME || strsim::osa_distance(word, term) <= 1 || text::same_letters(word, term)
+        };
+        let known = |word: &str| {
+            let nearest = || self.vocabulary.nearest(word, frequency);
+            self.vocabulary.find(word).is_some() || nearest().is_some_and(|number| slip_of(word, number))
+        };
+        words.retain(|word| analyzer.term(word).is_some_and(|stem| !known(&stem)) && !known(word));
+        words
+    }
+
     /// The share of a term's passages that have it in their title, heading or keywords.
     fn named_share(&self, term: u32) -> f32 {
         self.named_shares.get(term as usize).copied().unwrap_or(0.0)
@@ -223,6 +251,14 @@ mod tests {
         let covered = index.coverage(&query, &[0, 1]);
         assert!(covered[0] > covered[1]);
         assert!(covered[0] < 1.0, "an unknown word is not covered");
+    }
+
+    #[test]
+    fn what_stands_nowhere_is_told() {
+        let index = index(&["The visibility at Hurghada is good for divers who look for clownfish."]);
+        let unknown = |text| index.unknown(&Analyzer::default(), text);
+        assert!(unknown("how good is the visibility in Hurgada for clownfih").is_empty());
+        assert_eq!(unknown("Is the visibility good at Krakenloch in Zurbano?"), ["krakenloch", "zurbano"]);
     }
 
     #[test]

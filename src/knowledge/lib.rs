@@ -23,6 +23,7 @@ mod listing;
 mod memory;
 mod message;
 mod names;
+mod neighbours;
 pub mod progress;
 mod rank;
 mod search;

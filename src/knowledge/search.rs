@@ -24,6 +24,7 @@ pub(crate) struct ResultKey {
     version: String,
     by_meaning: bool,
     text: String,
+    said: String,
     doc_types: Vec<String>,
     also_elsewhere: bool,
     names: Vec<String>,
@@ -40,6 +41,7 @@ impl ResultKey {
             version: snapshot.content.version.clone(),
             by_meaning,
             text: text.to_owned(),
+            said: query.said.clone(),
             doc_types: query.doc_types.clone(),
             also_elsewhere: query.also_elsewhere,
             names: query.names.clone(),
@@ -104,9 +106,6 @@ fn search_types(
     let allowed = if query.also_elsewhere { content.allowed(&[]) } else { inside.clone() };
     let selection = content.sites.select(&query.text, &query.profile);
     let mut candidates = rank::rank(content, vectors, &query.text, &allowed, &selection.passages, fusion);
-    if query.also_elsewhere && !doc_types.is_empty() {
-        keep_types(&mut candidates, &inside, fusion.elsewhere);
-    }
     let place = asked_place(&query.text);
     keep_named(content, query.names.iter().chain(&place), &mut candidates);
     if !selection.boosts.is_empty() {
@@ -124,10 +123,13 @@ fn search_types(
         }
         candidates.sort_by(|left, right| right.fused.total_cmp(&left.fused));
     }
+    if query.also_elsewhere && !doc_types.is_empty() {
+        keep_types(&mut candidates, &inside, fusion.elsewhere);
+    }
     let limit = if query.limit == 0 { DEFAULT_LIMIT } else { query.limit.min(MOST_PASSAGES) };
     let least = if lexical_only { fusion.least_by_words } else { fusion.least };
     let passages = choose(content, candidates, limit, least, fusion.relative);
-    Found { passages, lexical_only }
+    Found { passages, lexical_only, unknown: Vec::new() }
 }
 
 /// What a passage gains that names or introduces the dive sites which are asked for.

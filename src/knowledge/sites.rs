@@ -447,7 +447,8 @@ mod tests {
     }
 
     fn boosts(question: &str) -> HashMap<String, f32> {
-        let boosts = sites().select(question, &DiverProfile::default()).boosts;
+        let sites = sites();
+        let boosts = sites.select(question, &DiverProfile::default()).boosts;
         boosts.into_iter().map(|(path, boost)| (path.to_owned(), boost)).collect()
     }
 

@@ -11,7 +11,7 @@ pub(crate) fn phrases(brief: &Brief) -> &'static [Phrase] {
         // Who asks which chamber is open may need one.
         "live_help" => &[Phrase::NoLive, Phrase::IfEmergency],
         "booking" => &[Phrase::AskOperator],
-        "contact" | "market" => &[Phrase::NotCovered],
+        "contact" | "market" | "record" => &[Phrase::NotCovered],
         _ => &[],
     }
 }

@@ -40,14 +40,16 @@ fn lists(words: &str, word: &str) -> bool {
 
 const WORDS: &str = "
     price prices pricing cost costs fee fees charge charges paid paying rates expensive cheap cheaper cheapest discount
-    deposit refund euro euros dollar dollars usd eur budget afford money
+    deposit refund euro euros dollar dollars usd eur afford money
     cancel cancellation book booking reservation available availability
-    hours open opening close closed closing schedule timetable today tomorrow tonight weekend sunday monday
-    address phone email contact pickup pick shop centre center operator
+    hours schedule timetable today tomorrow tonight weekend sunday monday
+    address email contact pickup pick shop centre center operator
 ";
 
 const PHRASES: &[&str] = &[
     "phone number",
+    "your phone",
+    "by phone",
     "your boat",
     "your course",
     "your team",
@@ -56,6 +58,27 @@ const PHRASES: &[&str] = &[
     "your school",
     "your guide",
     "what time",
+    "you open",
+    "you close",
+    "you closed",
+    "open on",
+    "open at",
+    "open until",
+    "open today",
+    "open tomorrow",
+    "open now",
+    "still open",
+    "closed on",
+    "close at",
+    "opening",
+    "closing time",
+    "your shop",
+    "shop closed",
+    "centre closed",
+    "center closed",
+    "shop open",
+    "centre open",
+    "center open",
     "do you have",
     "do you offer",
     "do you rent",
@@ -65,14 +88,28 @@ const PHRASES: &[&str] = &[
 ];
 
 /// Advice on dive centres in general is wanted.
-const CHOOSING: &[&str] = &["choose a ", "choosing a ", "makes a good ", "recognise a good ", "recognize a good "];
+const CHOOSING: &[&str] = &[
+    "best place",
+    "best country",
+    "cheapest place",
+    "cheapest country",
+    "how to choose",
+    "way to choose",
+    "best way to",
+    "choose a ",
+    "choosing a ",
+    "makes a good ",
+    "recognise a good ",
+    "recognize a good ",
+];
 
 const HOW_MUCH: &[&str] = &["how much is", "how much are", "how much for", "how much does", "how much do"];
 
 /// "How much does a blue whale weigh" asks no price.
 const MEASURING: &str = "
     weigh weighs hold holds double doubles increase increases change changes grow eat eats drink drinks sleep sleeps
-    breathe breathes lift lifts pressure involve
+    breathe breathes lift lifts pressure involve compress compresses shrink shrinks expand expands rise rises float floats
+    gain gains lose loses sink sinks stretch warm cool use uses
 ";
 
 /// Names and set phrases that have a word of business in them and are none.
@@ -86,6 +123,12 @@ const OTHER_SENSES: &[&str] = &[
     "open ocean",
     "open sea",
     "open heel",
+    "contact lens",
+    "contact lenses",
+    "contacts in",
+    "emergency contact",
+    "eye contact",
+    "rate of",
     "open-heel",
     "do you have to",
 ];

@@ -115,6 +115,7 @@ pub(crate) fn brief(text: &str, passages: Vec<Passage>) -> Brief {
         },
         agent: spec("certification"),
         passages,
+        unknown: Vec::new(),
     }
 }
 

@@ -20,8 +20,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let (route, margin) = router.weigh(&asked(&text));
         println!("{text}\n    {}{:?} by {margin:.2}, {:?}", if alarm { "ALARM " } else { "" }, route.to, route.lang);
         println!(
-            "    intent {}, worry {:?}, also {:?}\n    query {:?}",
-            route.intent, route.worry, route.also, route.query
+            "    intent {}, worry {:?}, also {:?}, names {:?}\n    query {:?}",
+            route.intent, route.worry, route.also, route.names, route.query
         );
     }
     Ok(())

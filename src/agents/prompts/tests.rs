@@ -53,7 +53,7 @@ fn brief(library: &PromptLibrary, text: &str, passage: &str) -> Brief {
         state_updates: Map::new(),
     };
     let passages = vec![Passage { title: "Open Water".into(), text: passage.into(), ..Default::default() }];
-    Brief { asked, route, agent: library.agent(&AgentId::new("certification")), passages }
+    Brief { asked, route, agent: library.agent(&AgentId::new("certification")), passages, unknown: vec![] }
 }
 
 #[tokio::test]

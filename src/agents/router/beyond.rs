@@ -29,6 +29,9 @@ pub(super) enum Beyond {
     Booking,
     /// What others sell or offer: flights, rooms, visas, jobs, shares.
     Market,
+    /// What stands in somebody's records or nowhere yet: counts of a certain year, winners, verdicts, stocks, what
+    /// will be.
+    Record,
     /// Whom to call in an emergency: no document has the numbers, the guard has.
     Helplines,
 }
@@ -42,6 +45,7 @@ impl Beyond {
             Self::Contact => "contact",
             Self::Booking => "booking",
             Self::Market => "market",
+            Self::Record => "record",
             Self::Helplines => "helplines",
         }
     }
@@ -92,6 +96,16 @@ keyed! {
         Offer = "offer",
         /// Jobs, shares, lawsuits: near diving, and in no document.
         Other = "other",
+        /// Somebody's records: winners, verdicts, what is in stock, the diver's own dives.
+        Record = "record",
+        /// Asks how many or how much.
+        Tally = "tally",
+        /// A certain year, month or day that has passed or comes.
+        Period = "period",
+        /// Speaks of what will be,
+        Will = "will",
+        /// and when.
+        Coming = "coming",
         /// Flying beside diving is a matter of nitrogen, not of airlines.
         DiveThen = "dive_then",
     }
@@ -110,12 +124,20 @@ pub(super) fn read(raw: &str, lang: Lang) -> Option<Beyond> {
         Beyond::Contact => !ours && !helpline && !mine && !chamber && sentences.iter().any(|s| s.has(Sign::Contact)),
         Beyond::Booking => sentences.iter().any(Sentence::wants_a_booking),
         Beyond::Market => !ours && !anywhere(Sign::DiveThen) && sentences.iter().any(sold),
+        Beyond::Record => sentences.iter().any(Sentence::asks_for_a_record),
         Beyond::Help => chamber && sentences.iter().any(|s| s.asks_for_the_moment(now)),
         Beyond::Live => !helpline && !mine && sentences.iter().any(|s| s.asks_for_the_moment(now)),
     };
-    [Beyond::Helplines, Beyond::Contact, Beyond::Booking, Beyond::Market, Beyond::Help, Beyond::Live]
-        .into_iter()
-        .find(|it| may(*it))
+    let kinds = [
+        Beyond::Helplines,
+        Beyond::Contact,
+        Beyond::Booking,
+        Beyond::Market,
+        Beyond::Record,
+        Beyond::Help,
+        Beyond::Live,
+    ];
+    kinds.into_iter().find(|it| may(*it))
 }
 
 /// The sentences of a text, each with whether a question mark ends it.
@@ -150,6 +172,21 @@ impl Sentence {
     fn wants_a_booking(&self) -> bool {
         let wanted = |clause: &Range<usize>| self.within(clause, Sign::Book).any(|hit| !self.is_advice(clause, hit));
         self.clauses.iter().any(wanted)
+    }
+
+    /// A record by itself, a count of a certain time, or what will be then.
+    fn asks_for_a_record(&self) -> bool {
+        let before = |one: Sign, two: Sign| {
+            self.hits.iter().filter(|hit| hit.concept == one).any(|first| {
+                self.hits.iter().any(|hit| hit.concept == two && first.end <= hit.start) && !self.is_of_the_diver(first)
+            })
+        };
+        self.has(Sign::Record) || before(Sign::Tally, Sign::Period) || before(Sign::Will, Sign::Coming)
+    }
+
+    /// Whether advice is asked for: "how many dives should I do next year".
+    fn is_of_the_diver(&self, found: &Hit<Sign>) -> bool {
+        self.hits.iter().any(|hit| hit.concept == Sign::Own && hit.start >= found.start)
     }
 
     /// `now` tells whether the message speaks of the moment anywhere.
@@ -304,6 +341,33 @@ mod tests {
             "how do I choose a dive instructor",
             "who is the divemaster course for",
             "how many dives for the best certification",
+        ] {
+            assert_eq!(en(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn records_and_what_will_be_are_in_no_document() {
+        for text in [
+            "how many customers of the blue shop in Koh Tao ran out of air last year",
+            "exactly how many divers did the Blue Hole in Belize receive last Tuesday?",
+            "how many hammerheads will be at Darwin Arch on 14 August 2031",
+            "will the Great Barrier Reef bleach in the summer after next",
+            "who won the freediving world championship in 2023",
+            "was the captain of the boat convicted",
+            "how much air did I use on my last dive",
+            "is the new regulator back in stock?",
+        ] {
+            assert_eq!(en(text), Some(Beyond::Record), "{text}");
+        }
+        for text in [
+            "how many dives should I do next year to become a divemaster",
+            "I did 20 dives last year, how many more do I need for Divemaster?",
+            "how many people die diving each year",
+            "when was PADI founded",
+            "will I see mantas in Komodo in May",
+            "how much air do I use at 30 m",
+            "what did I do wrong if my ears hurt",
         ] {
             assert_eq!(en(text), None, "{text}");
         }

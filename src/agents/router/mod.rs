@@ -29,6 +29,7 @@ use crate::concept::Concept;
 use crate::emergency::Reading;
 use crate::language;
 use crate::message::Message;
+use crate::pattern::Hit;
 use beyond::Beyond;
 use features::Previous;
 pub use model::Model;
@@ -256,7 +257,12 @@ impl HeuristicRouter {
         let read = || beyond::read(&asked.text, decision.lang);
         let beyond = (served || to == Destination::OutOfScope).then(read).flatten();
         // Signs and worries are heard before it is asked whether anybody could know; whom to call is told at once.
-        let hurt = reading.count(|concept| concept.is_grave() || concept.is_suspect()) > 0;
+        let is_name = |c: Concept| matches!(c, Concept::Place | Concept::DiveSite | Concept::Species);
+        let of_a_name =
+            |hit: &Hit<Concept>| reading.hits().iter().any(|other| is_name(other.concept) && hit.is_inside(other));
+        // "Blue Hole" is no blue skin.
+        let signs = |hit: &&Hit<Concept>| hit.concept.is_grave() || hit.concept.is_suspect();
+        let hurt = reading.hits().iter().filter(signs).any(|hit| !of_a_name(hit));
         let beyond = beyond.filter(|beyond| *beyond == Beyond::Helplines || (worry.is_none() && !hurt));
         let to = if beyond == Some(Beyond::Helplines) { Destination::Helplines } else { to };
         let margin = if beyond.is_some() { 1.0 } else { margin };

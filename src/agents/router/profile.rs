@@ -57,7 +57,13 @@ pub(super) fn learned(reading: &Reading, raw: &str, lang: Option<Lang>) -> Diver
 pub(super) fn worry(reading: &Reading, raw: &str) -> Option<String> {
     let text = &Message::read(raw).text;
     let lexicon = Lexicon::of(reading.lang());
-    let worries = || reading.hits().iter().filter(|hit| hit.concept == Concept::Worry);
+    // "Why are decongestants a worry" speaks of a thing, and nobody's feelings.
+    let of_a_thing = |at: usize| {
+        let before = |back: usize| at.checked_sub(back).and_then(|at| text.units.get(at)).map_or("", String::as_str);
+        before(1) == "a" && !matches!(before(2), "have" | "got" | "is" | "its")
+    };
+    let felt = |hit: &&Hit<Concept>| hit.concept == Concept::Worry && !of_a_thing(hit.start);
+    let worries = || reading.hits().iter().filter(felt);
     let told: Vec<String> = worries().map(|hit| name(lexicon, hit, text)).collect();
     let plain = told.first()?;
     if let Some(particular) = told.iter().find(|worry| !PLAIN_WORRIES.contains(&worry.as_str())) {

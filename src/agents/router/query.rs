@@ -1,6 +1,9 @@
 //! The question as it would be asked without its history, with English words for the search.
 
+use std::borrow::Cow;
+
 use dovvybuddy_core::Lang;
+use dovvybuddy_core::questions;
 
 use super::search_words::{self, Found};
 use crate::concept::Concept;
@@ -25,10 +28,15 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
         query.push_str(earlier.trim());
         query.push(' ');
     }
+    let pointed = to_the_point(text, reading);
+    let text = &*pointed;
     query.push_str(&without_dives_done(&without_times_of_day(&without_courtesies(text, reading))));
     let found = search_words::find(&Message::read(text).text, reading.lang());
     if reading.lang() == Lang::En {
-        query = without_what_is_excluded(&query);
+        query = in_months(&without_what_is_excluded(&query));
+        if is_of_a_thing(&text.to_lowercase()) {
+            query.push_str(" history invented founded year");
+        }
         for found in &found {
             query.push(' ');
             query.push_str(found.words);
@@ -40,10 +48,13 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
                 // Much is needed; a level's prerequisites are asked for by its name.
                 Concept::Prereq => reading.has(Concept::Level) && said.contains("need"),
                 // The level's own page says its age.
+                Concept::AgeLimit if is_of_a_thing(&said) => false,
                 Concept::AgeLimit => {
                     let else_asked = [Concept::Level, Concept::Course, Concept::Medical, Concept::Medicine];
                     !reading.any(&else_asked)
                 }
+                // Who asks for the airport of a place does not ask about nitrogen.
+                Concept::NoFly => !said.contains("airport") || said.contains("after") || said.contains("before"),
                 Concept::Ears => reading.any(&[Concept::Pain, Concept::EarMild]) || said.contains("hurt"),
                 Concept::Month => reading.has(Concept::Place),
                 _ => true,
@@ -76,6 +87,55 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
     }
     query
 }
+
+/// The question of a wordy message, with the subjects that its story names: "it feels like a needle in my ear. … What is
+/// the right reaction?" asks about an ear.
+fn to_the_point<'t>(text: &'t str, reading: &Reading) -> Cow<'t, str> {
+    let asking = questions::point(text);
+    if asking.is_empty() || reading.lang() != Lang::En {
+        return Cow::Borrowed(text);
+    }
+    let mut point = asking.join(" ");
+    let message = Message::read(text);
+    let lower = point.to_lowercase();
+    let mut told: Vec<String> = Vec::new();
+    for hit in reading.hits().iter().filter(|hit| SUBJECTS.contains(&hit.concept)) {
+        let said = message.text.units.get(hit.start..hit.end).map(|units| units.join(" ")).unwrap_or_default();
+        if !said.is_empty() && !lower.contains(&said) && !told.contains(&said) && told.len() < MOST_SUBJECTS {
+            told.push(said);
+        }
+    }
+    for said in told {
+        point.push(' ');
+        point.push_str(&said);
+    }
+    Cow::Owned(point)
+}
+
+/// What a story may name that its question is about.
+const SUBJECTS: &[Concept] = &[
+    Concept::Agency,
+    Concept::CardAdmin,
+    Concept::Course,
+    Concept::Dci,
+    Concept::Deco,
+    Concept::DiveSite,
+    Concept::Ears,
+    Concept::EarMild,
+    Concept::Equivalence,
+    Concept::Gas,
+    Concept::GasHazard,
+    Concept::Gear,
+    Concept::Level,
+    Concept::Medical,
+    Concept::Medicine,
+    Concept::NoFly,
+    Concept::Place,
+    Concept::Species,
+];
+
+/// The most of them; a longer list says nothing.
+const MOST_SUBJECTS: usize = 5;
 
 /// Whether the lexicon knows most of what a text in another script says: then the English words stand for it.
 /// Letters that the passages and the model of meanings do not know would only blur the search.
@@ -128,6 +188,35 @@ fn without_what_is_excluded(text: &str) -> String {
     // "Not sure if…" and longer clauses say something of their own.
     let named = excluded.get(..ends.unwrap_or(excluded.len())).unwrap_or_default();
     if named.split_whitespace().count() > MOST_EXCLUDED { text.to_owned() } else { format!("{kept}{rest}") }
+}
+
+/// "How old is scuba diving" asks for a history and not for a minimum age.
+fn is_of_a_thing(said: &str) -> bool {
+    const THINGS: &[&str] =
+        &["scuba", "diving", "the sport", "padi", "ssi", "naui", "bsac", "cmas", "snorkel", "freediving"];
+    said.split("how old is ").skip(1).any(|after| THINGS.iter().any(|thing| after.starts_with(thing)))
+}
+
+/// The text with holidays as the months they fall in: who dives at Christmas does not ask about Christmas Island.
+fn in_months(text: &str) -> String {
+    const HOLIDAYS: &[(&str, &str)] = &[
+        ("christmas", "December"),
+        ("xmas", "December"),
+        ("easter", "April"),
+        ("halloween", "October"),
+        ("thanksgiving", "November"),
+    ];
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    let named = |at: usize| {
+        let next = words.get(at + 1).map(|word| bare(word)).unwrap_or_default();
+        matches!(next.as_str(), "island" | "islands" | "point" | "tree" | "reef" | "day")
+    };
+    let replaced = words.iter().enumerate().map(|(at, word)| {
+        let month = HOLIDAYS.iter().find(|(holiday, _)| *holiday == bare(word)).filter(|_| !named(at));
+        month.map_or(*word, |(_, month)| month)
+    });
+    replaced.collect::<Vec<_>>().join(" ")
 }
 
 /// The words of a name that is set aside.
@@ -300,6 +389,13 @@ mod tests {
         assert!(asked.is_ascii() && asked.to_lowercase().contains("depth"), "{asked}");
         assert_eq!(in_latin("PADIの Open Water は何 18 m？"), "PADI Open Water 18 m");
         assert_eq!(in_latin("¿Qué profundidad con el Advanced?"), "¿Qué profundidad con el Advanced?");
+    }
+
+    #[test]
+    fn holidays_are_searched_for_as_months() {
+        assert_eq!(in_months("where to dive at Christmas?"), "where to dive at December");
+        assert_eq!(in_months("Is Christmas Island good"), "Is Christmas Island good");
+        assert!(!query("how old is scuba diving", Lang::En).contains("minimum age"));
     }
 
     #[test]

@@ -145,6 +145,14 @@ async fn what_the_content_does_not_cover_finds_nothing() {
 }
 
 #[tokio::test]
+async fn what_stands_nowhere_in_the_content_is_told() {
+    let world = World::new().await;
+    assert!(world.ask("how deep is Castle Rock in Komodo").await.unknown.is_empty());
+    assert_eq!(world.ask("how deep is the reef at Krakenloch").await.unknown, ["krakenloch"]);
+    assert_eq!(world.ask("how deep is Rock Siaba for Komodo Divers").await.unknown, ["rock siaba", "komodo divers"]);
+}
+
+#[tokio::test]
 async fn document_types_filter_by_prefix() {
     let world = World::new().await;
     world.embed().await;

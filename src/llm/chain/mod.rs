@@ -210,7 +210,7 @@ impl Answerer for Chain {
         let tally = self.ask_models(brief, &frame, &mut writer).await;
         let done = tally.whole && tally.model.is_some();
         let covered = if done {
-            self.extractive.close(brief, &frame, &mut writer);
+            self.extractive.close(brief, &frame, &mut writer, true);
             true
         } else {
             self.extractive.write(brief, &mut writer)

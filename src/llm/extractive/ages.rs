@@ -1,10 +1,15 @@
 //! How old somebody is in a question, and for whom of that age a sentence holds.
 
 use super::candidates::Candidate;
+use super::kind::Kind;
 use super::question::Question;
 
 /// What a sentence gains that holds for the age told, and what it loses that holds for others.
 const FITS: f32 = 0.3;
+
+/// What begins at another age is told to those who are younger.
+const BEGINS: &[&str] =
+    &["from age", "minimum age", "open from", "begins at", "begin at", "open to", "from 10", "until"];
 
 /// The youngest and the oldest that rules for juniors speak of.
 const JUNIORS: std::ops::RangeInclusive<u32> = 5..=17;
@@ -39,7 +44,10 @@ pub(super) fn fit(question: &Question, candidate: &Candidate) -> f32 {
         [(at, from), (to_at, to)] => *to_at == at + 2 && (*from..=*to).contains(&age),
         _ => false,
     });
-    if ages.is_empty() {
+    let lower = candidate.text.to_lowercase();
+    let begins = matches!(question.kind, Kind::Allowed | Kind::Age | Kind::Open | Kind::Requirement)
+        && BEGINS.iter().any(|words| lower.contains(words));
+    if ages.is_empty() || begins && !spans {
         0.0
     } else if spans || ages.iter().any(|(_, told)| *told == age) {
         FITS

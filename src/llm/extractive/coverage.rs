@@ -10,6 +10,7 @@ use super::fit;
 use super::months::Months;
 use super::question::Question;
 use super::score::Scores;
+use super::strangers;
 use crate::text::terms;
 
 /// Below this coverage no sentence answers the question.
@@ -119,31 +120,56 @@ const PLAIN: &[&str] = &[
     "rememb",
     "forgot",
     "confus",
+    "group",
+    "region",
+    "area",
+    "provinc",
+    "place",
+    "spot",
+    "record",
+    "name",
+    "definit",
+    "popularis",
+    "anim",
+    "creatur",
+    "mention",
+    "tini",
+    "hide",
+    "big",
+    "describ",
+    "refer",
+    "crack",
+    "deal",
+    "bad",
+    "instructor",
 ];
 
 /// Whether the sentences rated in `scores` say something about what is asked.
-pub(crate) fn covered(question: &Question, brief: &Brief, passages: &[Passage], scores: &Scores) -> bool {
+pub(crate) fn covered(question: &Question, text: &str, brief: &Brief, passages: &[Passage], scores: &Scores) -> bool {
     let coverage = scores.coverage.iter().copied().fold(0.0, f32::max);
     let best = passages.iter().map(|p| p.score).fold(0.0, f32::max);
     if scores.coverage.is_empty() {
+        return false;
+    }
+    if strangers::names_a_stranger(brief, text, passages) {
         return false;
     }
     if brief.route.lang != Lang::En {
         // Words of another language hardly occur in English passages; there the search's own view counts.
         return true;
     }
-    let asked = brief.asked.text.to_lowercase();
+    let asked = text.to_lowercase();
     if STANDS_FOR.iter().any(|words| asked.contains(words))
         && !passages.iter().any(|passage| fit::spells_out(question, &passage.text))
     {
         return false;
     }
     let known = words_of(passages.iter());
-    if asks_for_the_unknown(question, &brief.asked.text, &known) || names_an_unknown_place(brief, &known) {
+    if asks_for_the_unknown(question, text, &known) || names_an_unknown_place(brief, text, &known) {
         return false;
     }
     let least = if best >= SURE { LEAST_COVERAGE_WHEN_SURE } else { LEAST_COVERAGE };
-    coverage >= least && (best >= SURE || !names_the_unknown(question, brief, passages, &known, best))
+    coverage >= least && (best >= SURE || !names_the_unknown(question, text, brief, passages, &known, best))
 }
 
 /// The terms of passages, headings included.
@@ -153,12 +179,12 @@ fn words_of<'a>(passages: impl Iterator<Item = &'a Passage>) -> HashSet<String> 
 
 /// Whether a trip is asked for to a place that is written like a name and stands nowhere: what is said of others is
 /// no answer, however sure the search is of it.
-fn names_an_unknown_place(brief: &Brief, known: &HashSet<String>) -> bool {
+fn names_an_unknown_place(brief: &Brief, text: &str, known: &HashSet<String>) -> bool {
     if brief.agent.id.as_str() != "trip" || !brief.route.names.is_empty() {
         return false;
     }
     let unknown = |name: &String| !known.contains(name) && known_apart(name, known) && !Months::names(name);
-    names(&brief.asked.text).iter().filter(|name| unknown(name)).count() > 1
+    names(text).iter().filter(|name| unknown(name)).count() > 1
 }
 
 /// "What is the salary of an instructor?" is not answered by all there is about instructors: what is asked for
@@ -214,11 +240,24 @@ const GENERIC: &[&str] = &[
     "odd",
     "require",
     "requir",
+    "lifespan",
+    "amount",
+    "number",
+    "risk",
+    "mechan",
+    "diet",
+    "habitat",
+    "function",
+    "role",
+    "shape",
+    "origin",
+    "speed",
 ];
 
 /// Whether the question is about a name, or with a doubtful search about any word, that no passage has.
 fn names_the_unknown(
     question: &Question,
+    text: &str,
     brief: &Brief,
     passages: &[Passage],
     known: &HashSet<String>,
@@ -229,9 +268,9 @@ fn names_the_unknown(
     let of_a_place = |p: &&Passage| matches!(p.doc_type.as_str(), "destination" | "dive_site");
     let places = is_trip.then(|| words_of(passages.iter().filter(of_a_place)));
     let places = places.as_ref().unwrap_or(known);
-    let names = names(&brief.asked.text);
+    let names = names(text);
     // A month is told by the span it lies in.
-    let places_asked = before_a_feature(&brief.asked.text);
+    let places_asked = before_a_feature(text);
     let mut subjects = question.terms.iter().filter(|(term, weight)| *weight >= 1.0 && !Months::names(term));
     subjects.any(|(term, _)| {
         let unknown = question.holds(term, known) <= 0.0 && known_apart(term, known);
@@ -262,8 +301,21 @@ fn before_a_feature(asked: &str) -> HashSet<String> {
     let asked = asked.to_lowercase();
     let words: Vec<&str> = asked.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let pairs = words.iter().zip(words.iter().skip(1));
-    pairs.filter(|(_, feature)| FEATURES.contains(feature)).flat_map(|(word, _)| terms::terms(word)).collect()
+    let names =
+        |word: &str, feature: &str| FEATURES.contains(&feature) && !DESCRIBING.split_whitespace().any(|d| d == word);
+    pairs.filter(|(word, feature)| names(word, feature)).flat_map(|(word, _)| terms::terms(word)).collect()
 }
+
+/// Words that tell what kind of reef, bay or island is meant and that name none.
+const DESCRIBING: &str = "
+    scottish english british irish french spanish italian greek turkish egyptian jordanian israeli maltese croatian
+    norwegian icelandic mexican cuban thai indonesian malaysian filipino philippine japanese australian hawaiian african
+    american caribbean mediterranean pacific atlantic indian tropical coral rocky sandy muddy volcanic granite limestone
+    deep shallow big small little large huge tiny long high low steep vertical sloping famous popular best good nice
+    beautiful easy hard dangerous remote natural artificial house shore home barrier fringing outer inner local nearby
+    whole same other another any every sunken drowned hidden dark cold warm clear green blue white black red offshore
+    underwater submerged protected marine volcano desert inhabited uninhabited healthy dying living
+";
 
 /// The stems of words that are written with a capital inside a sentence.
 fn names(asked: &str) -> HashSet<String> {

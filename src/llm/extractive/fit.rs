@@ -37,6 +37,24 @@ pub(super) fn fit(question: &Question, kind: Kind, candidate: &Candidate) -> f32
         Kind::Speed if tells_a_speed(&candidate.text) => 0.45,
         Kind::Ratio if tells_a_ratio(candidate) => 0.4,
         Kind::Who if names_somebody(&candidate.text) => 0.4,
+        Kind::Country if names_a_country(question, &candidate.text) => {
+            if cue {
+                0.45
+            } else {
+                0.4
+            }
+        }
+        Kind::Country if cue => 0.1,
+        Kind::Where if locates(question, &candidate.text) => {
+            if cue {
+                0.4
+            } else {
+                0.3
+            }
+        }
+        Kind::Name => {
+            (if introduces(&candidate.text) { 0.15 } else { 0.0 }) + if calls(&candidate.text) { 0.2 } else { 0.0 }
+        }
         Kind::Sites => 0.16 * names_of_sites(question, &candidate.text).min(4.0) + if cue { 0.05 } else { 0.0 },
         Kind::Level | Kind::Access | Kind::Sight if cue => 0.2,
         Kind::When if candidate.months.meet(question.months) => 0.5,
@@ -111,6 +129,64 @@ fn tells_a_ratio(candidate: &Candidate) -> bool {
 fn names_somebody(text: &str) -> bool {
     let names: Vec<bool> = text.split_whitespace().map(is_name).collect();
     names.windows(2).any(|pair| pair == [true, true])
+}
+
+/// Whether a sentence says where something is: "lies off Larnaca", "between Sumbawa and Flores".
+fn locates(question: &Question, text: &str) -> bool {
+    const PLACING: &[&str] = &["in", "off", "near", "at", "on", "between", "from", "of"];
+    const LYING: &[&str] = &[
+        "is", "are", "lies", "lie", "sank", "located", "situated", "found", "belongs", "belong", "stands", "live",
+        "lives", "runs", "takes",
+    ];
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let lies = words.iter().position(|word| LYING.contains(word));
+    lies.is_some_and(|lies| {
+        words.iter().enumerate().skip(lies).any(|(at, word)| {
+            let place = words.get(at + 1..).unwrap_or(&[]).iter().take(3).find(|word| is_name(word));
+            let new = |place: &&str| terms::terms(place).iter().any(|term| !question.asks_for(term));
+            PLACING.contains(word) && place.is_some_and(new)
+        })
+    })
+}
+
+/// "A halocline is a boundary …": a sentence that begins with a name and says what it is.
+fn introduces(text: &str) -> bool {
+    let words: Vec<&str> = text.split_whitespace().take(10).collect();
+    let says = |at: usize| {
+        let next = words.get(at + 1).copied().unwrap_or_default();
+        matches!(words.get(at), Some(&"is" | &"are")) && matches!(next, "a" | "an" | "the" | "called" | "known")
+    };
+    (1..words.len()).any(says)
+}
+
+/// Whether a sentence says what something is called.
+fn calls(text: &str) -> bool {
+    const WORDS: &[&str] = &["called ", "known as", "named ", "the name", "nickname", "stands for"];
+    !text.contains("called off") && WORDS.iter().any(|word| text.contains(word))
+}
+
+/// Countries with diving, and what their ships and people are called.
+const COUNTRIES: &str = "
+    albania antigua argentina aruba australia austria bahamas bahrain barbados belgium belize bermuda bonaire brazil britain
+    bulgaria cambodia canada chile china colombia comoros croatia cuba curacao curaçao cyprus denmark djibouti dominica
+    dominican ecuador egypt england eritrea estonia fiji finland france germany greece grenada guam guatemala haiti hawaii
+    honduras iceland india indonesia iran ireland israel italy jamaica japan jordan kenya kiribati korea kuwait lebanon
+    lithuania madagascar malaysia maldives malta martinique mauritius mexico micronesia monaco montenegro morocco mozambique
+    myanmar namibia nauru netherlands nicaragua norway oman pakistan palau panama guinea peru philippines poland polynesia
+    portugal qatar romania russia samoa arabia scotland senegal seychelles singapore slovenia solomon africa spain lanka
+    sudan sweden switzerland taiwan tanzania thailand timor-leste tonga trinidad tunisia turkey türkiye tuvalu ukraine
+    emirates kingdom states uruguay vanuatu venezuela vietnam wales yemen zealand zanzibar
+    american british german japanese italian french dutch swedish norwegian spanish greek danish australian russian polish
+    swedish-built mexican indonesian
+";
+
+fn names_a_country(question: &Question, text: &str) -> bool {
+    text.split(|c: char| !c.is_alphabetic() && c != '-').any(|word| {
+        let lower = word.to_lowercase();
+        is_name(word)
+            && COUNTRIES.split_whitespace().any(|country| country == lower)
+            && !terms::terms(&lower).iter().any(|term| question.asks_for(term))
+    })
 }
 
 fn is_name(word: &str) -> bool {

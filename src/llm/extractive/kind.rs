@@ -40,6 +40,10 @@ pub(crate) enum Kind {
     When,
     /// A place.
     Where,
+    /// The country of something.
+    Country,
+    /// What something is called.
+    Name,
     /// Places to dive by name.
     Sites,
     /// A permission or possibility.
@@ -128,6 +132,8 @@ impl Kind {
             Self::Where => {
                 &["locat", "coast", "island", "north", "south", "east", "west", "airport", "countri", "reach"]
             }
+            Self::Country => &["lie", "locat", "island", "coast", "off", "nation", "state", "belong", "countri"],
+            Self::Name => &["call", "known", "name", "term"],
             Self::Sites => &["site", "reef", "wreck", "wall", "pinnacl", "point", "lie"],
             Self::Allowed => &[
                 "allow",
@@ -166,7 +172,7 @@ impl Kind {
             Self::Pressure => &["pressur", "limit"],
             Self::Count | Self::Requirement => &["requir", "prerequisit", "contain", "start", "finish"],
             Self::When => &["time", "season", "month", "when"],
-            Self::Where => &["get", "place", "see", "site"],
+            Self::Where | Self::Country => &["get", "place", "see", "site"],
             Self::Sites => &["site", "dive", "best"],
             Self::Level => &["level", "suit", "hard", "expect"],
             Self::Access => &["get", "reach"],
@@ -180,6 +186,7 @@ impl Kind {
             | Self::HowTo
             | Self::Why
             | Self::Definition
+            | Self::Name
             | Self::Open => &[],
         }
     }
@@ -205,6 +212,7 @@ impl Kind {
                 | Self::Count
                 | Self::When
                 | Self::Where
+                | Self::Country
                 | Self::Sites
         )
     }
@@ -221,7 +229,7 @@ const PATTERNS: &[(Kind, &str)] = &[
     ),
     (
         Kind::Ratio,
-        "how many times|how much faster|how much slower|how much bigger|how much larger|how much closer|how much more|\
+        "what fraction|which fraction|how many times|how much faster|how much slower|how much bigger|how much larger|how much closer|how much more|\
          how much denser|times quicker|times faster|wie viel mehr|wie viel schneller|cuántas veces|quantas vezes|\
          quante volte|combien de fois|rispetto alla|par rapport|en comparación|berapa kali lipat|何倍|几倍|多少倍|กี่เท่า|كم مرة اسرع|كم ضعف",
     ),
@@ -232,7 +240,7 @@ const PATTERNS: &[(Kind, &str)] = &[
     ),
     (
         Kind::Share,
-        "percent|what %|how many %|what fraction|what share|how much oxygen|how much nitrogen|prozent|pourcentage|porcentaje|por ciento|\
+        "percent|what %|how many %|what share|how much oxygen|how much nitrogen|prozent|pourcentage|porcentaje|por ciento|\
          porcentagem|percentuale|persen|パーセント|割合|百分|比例|含量|เปอร์เซ็นต์|نسبة",
     ),
     (
@@ -244,7 +252,7 @@ const PATTERNS: &[(Kind, &str)] = &[
     ),
     (
         Kind::Year,
-        "what year|which year|when did|when was|when were|wann wurde|welchem jahr|welches jahr|quelle année|qué año|\
+        "what year|which year|year sunk|year built|year founded|sunk when|when did|when was|when were|wann wurde|welchem jahr|welches jahr|quelle année|qué año|\
          que ano|em que ano|che anno|in quale anno|tahun berapa|何年|哪一年|哪年|ปีไหน|ปีอะไร|اي سنة|أي سنة|اي عام|أي عام",
     ),
     (
@@ -311,7 +319,7 @@ const PATTERNS: &[(Kind, &str)] = &[
     ),
     (
         Kind::Duration,
-        "how long|how many days|how many hours|how soon|how many minutes|how much time|\
+        " ndl at| ndl for|deco limit at|deco limit for|stop limit at|decompression limit at|bottom time at|how long|how many days|how many hours|how soon|how many minutes|how much time|\
          surface interval|wie lange|combien de temps|cuánto tiempo|quanto tempo|berapa lama|\
          どのくらいの時間|何時間|何日|多久|多长时间|นานแค่ไหน|كم من الوقت|كم ساعة",
     ),
@@ -333,10 +341,14 @@ const PATTERNS: &[(Kind, &str)] = &[
          migliori siti|migliori immersioni",
     ),
     (
+        Kind::Country,
+        "which country|what country|countries|country n |belong to|belongs to|nationality|what nation|which nation|in welchem land|quel pays|\
+         qué país|que país|quale paese|che paese|negara mana|哪个国家|どこの国|ประเทศไหน|ประเทศอะไร|اي بلد|أي بلد|اي دولة|أي دولة",
+    ),
+    (
         Kind::Where,
-        "where|which country|what country|best place|best spot|dive sites|wreck dives|in welchem land|quel pays|qué país|\
-         que país|quale paese|che paese|negara mana|哪个国家|どこの国|ประเทศไหน|ประเทศอะไร|اي بلد|أي بلد|اي دولة|أي دولة|وين |wo |où |dónde|onde|dove|di mana|どこ|\
-         哪里|ที่ไหน|أين",
+        "where|best place|best spot|dive sites|wreck dives|which sea|what sea|which ocean|which state|what state|which island|what island|\
+         which port|what port|which town|what town|which national park|what national park|which bay|which lagoon|which atoll|وين |wo |où |dónde|onde|dove|di mana|どこ|哪里|ที่ไหน|أين",
     ),
     (
         Kind::Requirement,
@@ -359,6 +371,11 @@ const PATTERNS: &[(Kind, &str)] = &[
          can my|kann ich|darf ich|puis-je|puedo|posso|bolehkah|できますか|可以|ได้ไหม|هل يمكن",
     ),
     (
+        Kind::Name,
+        "called|name of|the name|what do you call|what do they call|what do divers call|named|nickname|which law|whose law|\
+         what law|term for|word for|wie heißt|wie heisst|comment s'appelle|cómo se llama|como se chama|come si chiama|namanya apa",
+    ),
+    (
         Kind::Definition,
         "what is|what's|what are|what does|explain|meaning|stand for|short for| mean|tell me about|was ist|qu'est-ce|\
          qué es|o que é|cos'è|apa itu|とは|什么是|คืออะไร|ما هو|ما هي",
@@ -371,6 +388,12 @@ pub(crate) fn kind(asked: &str, query: &str) -> Kind {
     // How a thing works is told by what it is.
     if both.contains("how does ") && both.contains(" work") {
         return Kind::Definition;
+    }
+    if is_of_a_thing(&both) {
+        return Kind::Year;
+    }
+    if is_a_choice(asked) {
+        return Kind::Comparison;
     }
     let found = PATTERNS.iter().find(|(_, words)| words.split('|').any(|word| both.contains(word)));
     let kind = found.map_or(Kind::Open, |(kind, _)| *kind);
@@ -391,8 +414,50 @@ pub(crate) fn kind(asked: &str, query: &str) -> Kind {
     if general && !(Months::asked(asked).is_empty() && Months::asked(query).is_empty()) { Kind::When } else { kind }
 }
 
+/// "How old is scuba diving" asks when it began, and not for anybody's age.
+fn is_of_a_thing(asked: &str) -> bool {
+    const THINGS: &[&str] = &[
+        "scuba",
+        "diving",
+        "the sport",
+        "sport",
+        "padi",
+        "ssi",
+        "naui",
+        "bsac",
+        "cmas",
+        "the wreck",
+        "the ship",
+        "the reef",
+        "the great",
+        "snorkelling",
+        "snorkeling",
+        "freediving",
+        "the aqualung",
+        "the aqua-lung",
+        "the regulator",
+    ];
+    asked.split("how old is ").skip(1).any(|after| THINGS.iter().any(|thing| after.starts_with(thing)))
+}
+
+/// "Cozumel or Tulum?": two things and hardly a word besides.
+fn is_a_choice(asked: &str) -> bool {
+    const OPENING: &[&str] = &[
+        "is", "are", "can", "should", "shall", "do", "does", "may", "will", "what", "which", "how", "when", "where",
+        "why", "am", "any", "two", "one", "more", "a",
+    ];
+    let words: Vec<String> = asked.split_whitespace().map(str::to_lowercase).collect();
+    let or = words.iter().position(|word| matches!(word.as_str(), "or" | "vs" | "vs." | "oder" | "ou" | "o"));
+    let opens = words.first().is_some_and(|word| OPENING.contains(&word.as_str()));
+    or.is_some_and(|at| at > 0 && at <= 3) && !opens && words.len() <= LONGEST_CHOICE
+}
+
+/// A longer message asks something of its own.
+const LONGEST_CHOICE: usize = 12;
+
 /// What happens once.
-const EVENTS: &[&str] = &[" sank", " sunk", " sink", "founded", "invented", "discovered", "was built", " born "];
+const EVENTS: &[&str] =
+    &[" sank", " sunk", " sink", " go down", " went down", "founded", "invented", "discovered", "was built", " born "];
 
 /// What parts the questions of a message.
 const PARTS: &[&str] =

@@ -12,6 +12,7 @@ mod months;
 mod question;
 mod score;
 mod select;
+mod strangers;
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use async_trait::async_trait;
 use dovvybuddy_core::agent::{Answer, Answerer, Brief, Phrase, Release, Voice};
 use dovvybuddy_core::knowledge::Passage;
 use dovvybuddy_core::lang::Lang;
-use dovvybuddy_core::questions::questions;
+use dovvybuddy_core::questions::{point, questions, wants_a_fact};
 
 use self::candidates::Candidate;
 use self::kind::Kind;
@@ -77,13 +78,16 @@ impl Extractive {
                 self.say(brief, Phrase::AskOperator, writer);
             }
         }
-        self.close(brief, &frame, writer);
+        self.close(brief, &frame, writer, covered);
         covered
     }
 
     /// What stands after the answer: the safety agent's words, the physician, the next step.
-    pub(crate) fn close(&self, brief: &Brief, frame: &Frame, writer: &mut Writer<'_>) {
-        self.safety_note(brief, writer);
+    pub(crate) fn close(&self, brief: &Brief, frame: &Frame, writer: &mut Writer<'_>, covered: bool) {
+        // Beside "that I don't know" a word on something else is no help.
+        if covered {
+            self.safety_note(brief, writer);
+        }
         for closing in &frame.closing {
             writer.write(Gap::Paragraph, closing);
         }
@@ -129,7 +133,7 @@ impl Answerer for Extractive {
             model: EXTRACTIVE.to_owned(),
             tokens_used: 0,
             cost_micros: 0,
-            follow_up: follow_up(brief),
+            follow_up: follow_up(brief).filter(|_| covered),
             covered,
             degraded: Vec::new(),
         }
@@ -171,7 +175,7 @@ const COMFORT: usize = 5;
 /// The section written for the diver's worry, as it stands: picked apart, the sentences that weigh a danger
 /// would lose those that put it in proportion.
 fn comfort(brief: &Brief) -> Option<Chosen> {
-    brief.route.worry.as_ref().filter(|_| brief.agent.id.as_str() == "safety")?;
+    brief.route.worry.as_ref().filter(|_| brief.agent.id.as_str() == "safety" && !wants_a_fact(&brief.asked.text))?;
     let section = brief.passages.iter().position(|passage| passage.doc_type.starts_with(WORRIES))?;
     let candidates = candidates::candidates(&brief.passages);
     let own = candidates.iter().enumerate().filter(|(_, candidate)| candidate.passage == section);
@@ -181,7 +185,9 @@ fn comfort(brief: &Brief) -> Option<Chosen> {
 
 /// With `strict` the sentences must have to do with the question.
 fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool) -> Chosen {
-    let question = Question::read(&brief.asked.text, &brief.route.query);
+    let point = point(&brief.asked.text).join(" ");
+    let asked = if point.is_empty() || brief.route.lang != Lang::En { &*brief.asked.text } else { &*point };
+    let question = Question::read(asked, &brief.route.query);
     let mut candidates = candidates::candidates(passages);
     if !said.is_empty() {
         // Continuing a model's answer: nothing it said is said again.
@@ -191,7 +197,8 @@ fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool) ->
     }
     if strict && business::only_the_operator_knows(brief) {
         // A park's fee may be told; a course's days are no answer to what it costs.
-        candidates.retain(Candidate::is_business);
+        let things = question.things(&brief.route.names, passages);
+        candidates.retain(|c| c.is_business() && question.speaks_of(&things, &c.terms));
     } else if strict && business::asks_the_operator(brief) {
         let own = |c: &Candidate| passages.get(c.passage).is_some_and(beyond::is_the_operators);
         candidates.retain(|c| own(c) || c.is_business());
@@ -201,9 +208,9 @@ fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool) ->
     }
     let tells = candidates::weights(&candidates);
     let scores = score::rate(&question, passages, &candidates, &tells);
-    let covered = !strict || coverage::covered(&question, brief, passages, &scores);
+    let covered = !strict || coverage::covered(&question, asked, brief, passages, &scores);
     let parts = || {
-        let alone = questions(&brief.asked.text).into_iter().map(|part| Question::read(part, part));
+        let alone = questions(asked).into_iter().map(|part| Question::read(part, part));
         alone.map(|question| Part { scores: score::rate(&question, passages, &candidates, &tells), question }).collect()
     };
     let runs = if covered {
@@ -212,7 +219,8 @@ fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool) ->
     } else {
         Vec::new()
     };
-    let where_is = question.kind == Kind::Where || question.further.contains(&Kind::Where);
+    let asks = |kind: Kind| question.kind == kind || question.further.contains(&kind);
+    let where_is = asks(Kind::Where) || asks(Kind::Country);
     Chosen { candidates, runs, where_is }
 }
 

@@ -22,6 +22,12 @@ const NAMES: [&str; 12] = [
 /// Common short forms.
 const SHORT: [&str; 12] = ["jan", "feb", "mar", "apr", "", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
+/// All twelve.
+const ALL: u16 = 0x0fff;
+
+/// Words for all of them.
+const ALL_YEAR: &[&str] = &["all year", "year-round", "year round", "every month", "any month"];
+
 /// Words that join two months to a span.
 const SPANS: &[&str] = &["to", "until", "till", "through", "and"];
 
@@ -42,6 +48,10 @@ impl Months {
 
     /// The months a sentence tells of; "May to October" tells of six.
     pub(crate) fn told(sentence: &str) -> Self {
+        let lower = sentence.to_lowercase();
+        if ALL_YEAR.iter().any(|words| lower.contains(words)) && !lower.contains("all year but") {
+            return Self(ALL);
+        }
         let words = words(sentence);
         let mut set = 0u16;
         let mut last: Option<usize> = None;

@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use dovvybuddy_core::knowledge::Passage;
+
 use super::ages;
 use super::kind::{self, Kind};
 use super::months::Months;
@@ -26,6 +28,8 @@ pub(crate) struct Question {
     pub(crate) further: Vec<Kind>,
     /// How old somebody in it is.
     pub(crate) age: Option<u32>,
+    /// The terms of each of the things it compares.
+    pub(crate) sides: Vec<HashSet<String>>,
     /// Its words that may be short forms ("EAD"), in lower case.
     pub(crate) short_forms: Vec<String>,
     /// The terms of the question as it was asked.
@@ -74,11 +78,27 @@ impl Question {
             counted: counted(asked),
             months,
             further: kind::further(asked, kind),
-            age: ages::told(asked),
+            age: ages::told(asked).or_else(|| ages::told(query).filter(|_| asks_by_age(kind))),
+            sides: sides(asked, kind),
             short_forms: short_forms(asked),
             own: words.into_iter().collect(),
             synonyms,
         }
+    }
+
+    /// The terms of what is to be paid for, without the places and what is said of every price.
+    pub(crate) fn things(&self, names: &[String], passages: &[Passage]) -> Vec<String> {
+        let of_a_place = |p: &&Passage| matches!(p.doc_type.as_str(), "destination" | "dive_site");
+        let titles = passages.iter().filter(of_a_place).flat_map(|passage| terms::terms(&passage.title));
+        let places: HashSet<String> = names.iter().flat_map(|name| terms::terms(name)).chain(titles).collect();
+        let thing = |term: &&String| !places.contains(*term) && !OF_PRICES.contains(&term.as_str());
+        let own = self.terms.iter().filter(|(term, weight)| *weight >= 1.0 && self.own.contains(term));
+        own.map(|(term, _)| term).filter(thing).cloned().collect()
+    }
+
+    /// Whether a set of terms holds one of these things, if there are any.
+    pub(crate) fn speaks_of(&self, things: &[String], set: &HashSet<String>) -> bool {
+        things.is_empty() || things.iter().any(|thing| self.holds(thing, set) > 0.0)
     }
 
     /// Whether a term is one of the question's.
@@ -107,6 +127,39 @@ impl Question {
         }
         if self.synonyms.values().any(|synonyms| synonyms.contains(term)) { 0.8 } else { 0.0 }
     }
+}
+
+/// Whether the answer depends on an age that was told earlier, rather than on what is asked now.
+fn asks_by_age(kind: Kind) -> bool {
+    matches!(kind, Kind::Depth | Kind::Age | Kind::Requirement | Kind::Open | Kind::Definition)
+}
+
+/// Terms that any question for a price may have.
+const OF_PRICES: &[&str] = &[
+    "cost", "price", "much", "charg", "pay", "paid", "cheap", "cheapest", "expens", "week", "month", "today",
+    "current", "usd", "dollar", "euro", "rate", "book", "averag",
+];
+
+/// What a question compares: the terms on both sides of "or", "vs", "and".
+fn sides(asked: &str, kind: Kind) -> Vec<HashSet<String>> {
+    const BETWEEN: &[&str] =
+        &[" or ", " vs ", " vs. ", " versus ", " compared to ", " compared with ", " better than "];
+    const ENDS: &[&str] = &["for", "in", "with", "as", "to", "if", "when", "is", "are", "during", "on", "which"];
+    let lower = asked.to_lowercase();
+    let parted = BETWEEN.iter().find_map(|word| lower.split_once(word)).or_else(|| {
+        let (_, after) = lower.split_once("between ")?;
+        after.split_once(" and ")
+    });
+    let Some((left, right)) = parted.filter(|_| kind == Kind::Comparison) else { return Vec::new() };
+    let words = |text: &str| -> Vec<String> { text.split_whitespace().map(str::to_owned).collect() };
+    let left: Vec<String> =
+        words(left).into_iter().rev().take_while(|word| !ENDS.contains(&word.as_str())).take(3).collect();
+    let right: Vec<String> =
+        words(right).into_iter().take_while(|word| !ENDS.contains(&word.as_str())).take(3).collect();
+    let sets = [left, right].map(|side| terms::term_set(&side.join(" ")));
+    let [one, two] = &sets;
+    let own = [one.difference(two).cloned().collect(), two.difference(one).cloned().collect()];
+    if own.iter().any(HashSet::is_empty) { Vec::new() } else { own.into() }
 }
 
 /// A mix by its short name, as the sources write it: EAN32 is nitrox 32.
@@ -163,9 +216,41 @@ fn counted(asked: &str) -> Option<String> {
 
 /// Stems so common in this subject that they say little.
 const GENERAL: &[&str] = &[
-    "dive", "diver", "scuba", "good", "best", "need", "requir", "long", "old", "deep", "take", "kind", "differ",
-    "recreat", "becom", "work", "way", "day", "time", "year", "ago", "last", "month", "week", "tip", "right", "water",
-    "like", "max", "maximum", "minimum", "limit",
+    "dive",
+    "diver",
+    "scuba",
+    "good",
+    "best",
+    "need",
+    "requir",
+    "long",
+    "old",
+    "deep",
+    "take",
+    "kind",
+    "differ",
+    "recreat",
+    "becom",
+    "work",
+    "way",
+    "day",
+    "time",
+    "year",
+    "ago",
+    "last",
+    "month",
+    "week",
+    "tip",
+    "right",
+    "water",
+    "fit",
+    "fitness",
+    "physician",
+    "like",
+    "max",
+    "maximum",
+    "minimum",
+    "limit",
 ];
 
 /// Groups of stems that stand for one another in a diver's question.
@@ -246,6 +331,34 @@ const SYNONYMS: &[&[&str]] = &[
     &["suit", "wetsuit", "drysuit"],
     &["belong", "owner", "own"],
     &["skip", "mandatori", "requir", "compulsori"],
+    &["nation", "british", "american", "german", "japanes", "italian", "french", "dutch", "swedish", "norwegian"],
+    &["treat", "treatment", "recompress", "hyperbar", "chamber"],
+    &["carri", "cargo", "load"],
+    &["nicknam", "call", "known"],
+    &["babi", "young", "birth", "pup", "pregnant"],
+    &["rubber", "neopren", "materi", "made"],
+    &["buoy", "smb", "dsmb"],
+    &["viz", "visibl"],
+    &["photo", "photographi", "camera", "pictur"],
+    &["symptom", "sign"],
+    &["hurt", "pain", "ach", "sore"],
+    &["throw", "vomit", "sick", "seasick"],
+    &["lifespan", "life", "live", "age", "old", "year"],
+    &["diet", "eat", "food", "feed"],
+    &["scottish", "scotland", "orkney"],
+    &["egyptian", "egypt"],
+    &["mexican", "mexico"],
+    &["indonesian", "indonesia"],
+    &["thai", "thailand"],
+    &["filipino", "philippin"],
+    &["japanes", "japan"],
+    &["italian", "itali"],
+    &["australian", "australia"],
+    &["american", "america", "unit"],
+    &["british", "britain", "kingdom", "england"],
+    &["gateway", "harbour", "airport", "reach", "town"],
+    &["contin", "tecton", "plate"],
+    &["boyl", "volum"],
 ];
 
 fn same_as(term: &str) -> HashSet<String> {
@@ -270,7 +383,7 @@ mod tests {
         assert_eq!(further("where is the thistlegorm and when did she sink"), [Kind::Where]);
         assert_eq!(further("what age is bubblemaker from and how deep do they go"), [Kind::Age]);
         assert_eq!(further("how many arms does an octopus have"), []);
-        assert_eq!(further("in welchem Land liegt die Zenobia und wann ist sie gesunken"), [Kind::Where]);
+        assert_eq!(further("in welchem Land liegt die Zenobia und wann ist sie gesunken"), [Kind::Country]);
         assert!(further("how deep is it and how deep may I go").is_empty());
     }
 

@@ -6,7 +6,7 @@ use dovvybuddy_core::knowledge::Passage;
 
 use super::ages;
 use super::candidates::Candidate;
-use super::fit::fit;
+use super::fit::{HAS_IT, fit};
 use super::heading::About;
 use super::kind::Kind;
 use super::question::{self, Question};
@@ -81,6 +81,8 @@ pub(crate) fn rate(
         let relevance = coverage * 0.6
             + own * 0.4
             + fit(question, question.kind, candidate)
+            + further(question, candidate)
+            + in_time(question, candidate)
             + ages::fit(question, candidate)
             + position(candidate)
             + about.get(candidate.passage).map_or(0.0, |about| about.bonus(candidate.place))
@@ -101,6 +103,29 @@ pub(crate) fn rate(
     }
     scores
 }
+
+/// What a sentence gains that has further facts of those asked for.
+fn further(question: &Question, candidate: &Candidate) -> f32 {
+    let has = |kind: &&Kind| fit(question, **kind, candidate) >= HAS_IT;
+    #[allow(clippy::cast_precision_loss, reason = "a few parts of a question")]
+    let found = question.further.iter().filter(has).count() as f32;
+    found.min(2.0) * FURTHER
+}
+
+const FURTHER: f32 = 0.15;
+
+/// What a sentence gains or loses where places are asked for in a month.
+fn in_time(question: &Question, candidate: &Candidate) -> f32 {
+    if question.months.is_empty() || candidate.months.is_empty() || question.kind == Kind::When {
+        0.0
+    } else if candidate.months.meet(question.months) {
+        IN_TIME
+    } else {
+        -IN_TIME
+    }
+}
+
+const IN_TIME: f32 = 0.2;
 
 /// What a sentence about another subject loses.
 const BESIDE_THE_SUBJECT: f32 = 0.5;
@@ -309,7 +334,7 @@ fn penalties(candidate: &Candidate) -> f32 {
     if candidate.words < 5 {
         sum += 0.3;
     }
-    if candidate.text.ends_with('?') {
+    if candidate.text.ends_with('?') || candidate.text.starts_with("Good questions ") {
         sum += 0.4;
     }
     sum

@@ -1,5 +1,7 @@
 //! Which sentences make the answer, and in what order.
 
+use std::collections::HashSet;
+
 use dovvybuddy_core::knowledge::Passage;
 
 use super::candidates::Candidate;
@@ -50,6 +52,7 @@ pub(crate) fn select(
     for kind in &question.further {
         chosen.extend(part(question, *kind, passages, candidates, scores, &chosen));
     }
+    chosen.extend(other_sides(question, passages, candidates, scores, &chosen));
     let most = most.max(chosen.len() + 1);
     let mut words: usize = chosen.iter().map(|at| words_of(candidates, *at)).sum();
     while chosen.len() < most {
@@ -99,6 +102,32 @@ fn part(
         .map(|(at, ..)| at)
 }
 
+/// For each thing compared of which nothing is said yet, the best sentence on it.
+fn other_sides(
+    question: &Question,
+    passages: &[Passage],
+    candidates: &[Candidate],
+    scores: &Scores,
+    chosen: &[usize],
+) -> Vec<usize> {
+    let about = |candidate: &Candidate, side: &HashSet<String>| {
+        let heading =
+            passages.get(candidate.passage).map(|passage| terms::term_set(&passage.title)).unwrap_or_default();
+        side.iter().any(|term| candidate.terms.contains(term) || heading.contains(term))
+    };
+    let value = |at: usize| scores.relevance.get(at).copied().unwrap_or(0.0);
+    let missing = question
+        .sides
+        .iter()
+        .filter(|side| !chosen.iter().filter_map(|at| candidates.get(*at)).any(|candidate| about(candidate, side)));
+    missing
+        .filter_map(|side| {
+            let own = candidates.iter().enumerate().filter(|(_, candidate)| about(candidate, side));
+            own.map(|(at, _)| at).max_by(|a, b| value(*a).total_cmp(&value(*b)))
+        })
+        .collect()
+}
+
 /// The sentence that answers one of several questions. One of the document that answers the whole best is
 /// likelier to speak of the same.
 fn answer_to(
@@ -120,16 +149,30 @@ fn answer_to(
         let own = scores.relevance.get(at).copied().unwrap_or(0.0);
         own + if of_topic(candidate) { SAME_SOURCE } else { 0.0 }
     };
-    let best = candidates
+    let mut found: Vec<(usize, f32)> = candidates
         .iter()
         .enumerate()
         .filter(|(at, candidate)| answers(*at, candidate))
         .map(|(at, candidate)| (at, value(at, candidate)))
-        .max_by(|a, b| a.1.total_cmp(&b.1))
-        .map(|(at, _)| at)?;
-    let told = chosen.contains(&best) || candidates.get(best).is_none_or(|own| repeats(candidates, chosen, own));
-    (!told).then_some(best)
+        .collect();
+    found.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let told =
+        |at: usize| chosen.contains(&at) || candidates.get(at).is_none_or(|own| repeats(candidates, chosen, own));
+    let (best, most) = *found.first()?;
+    if !told(best) {
+        return Some(best);
+    }
+    if candidates.get(best).is_some_and(fits) {
+        return None;
+    }
+    // What was chosen for another question only shares this one's words; the next may answer it.
+    let coverage = |at: usize| scores.coverage.get(at).copied().unwrap_or(0.0);
+    let next = found.iter().skip(1).find(|(at, _)| !told(*at))?;
+    (next.1 >= most * NEXT && coverage(next.0) >= coverage(best) * NEXT).then_some(next.0)
 }
+
+/// The share of the best sentence's worth that the next one must have to stand for it.
+const NEXT: f32 = 0.8;
 
 /// How much of such a question's words a sentence and its headings must hold.
 const PART_COVERED: f32 = 0.3;
@@ -180,6 +223,7 @@ fn best_next(
         .enumerate()
         .filter(|(at, c)| !chosen.contains(at) && (chosen.is_empty() || words + c.words <= MOST_WORDS))
         .filter(|(at, c)| !(repeats(candidates, chosen, c) || on_subject && beside(*at)))
+        .filter(|(at, _)| chosen.is_empty() || is_of_the_subject(question, passages, candidates, scores, chosen, *at))
         .map(|(at, c)| (at, value(at, c)))
         .max_by(|a, b| a.1.total_cmp(&b.1))?;
     // What comes after the best sentence has to be worth reading beside it, the more so from elsewhere.
@@ -193,6 +237,26 @@ fn best_next(
     let enough = first.is_none_or(|first| value >= (first * share).max(0.5));
     enough.then_some(at)
 }
+
+/// Whether a sentence of another document has about as much of the question as the opening has. One word that two
+/// subjects share makes no answer of the other's sentence.
+fn is_of_the_subject(
+    question: &Question,
+    passages: &[Passage],
+    candidates: &[Candidate],
+    scores: &Scores,
+    chosen: &[usize],
+    at: usize,
+) -> bool {
+    let source = |at: usize| candidates.get(at).and_then(|c| passages.get(c.passage)).map(|p| p.source.as_str());
+    let Some(opening) = chosen.first().copied() else { return true };
+    let wide = matches!(question.kind, Kind::Comparison | Kind::Sites | Kind::Where);
+    let coverage = |at: usize| scores.coverage.get(at).copied().unwrap_or(0.0);
+    wide || source(opening) == source(at) || coverage(at) >= coverage(opening) * AS_MUCH
+}
+
+/// The share of what the opening has of the question.
+const AS_MUCH: f32 = 0.4;
 
 fn repeats(candidates: &[Candidate], chosen: &[usize], candidate: &Candidate) -> bool {
     chosen.iter().filter_map(|c| candidates.get(*c)).any(|c| terms::likeness(&c.terms, &candidate.terms) > 0.7)
