@@ -1,5 +1,10 @@
 //! The API's own description, made from the code that answers.
 
+use std::sync::LazyLock;
+
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
 use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -182,6 +187,15 @@ mod called {
             (status = 401, description = "The signature is missing or wrong"),
             (status = 503, description = "Not stored; come again")))]
     pub(super) fn twilio() {}
+}
+
+/// Sends the description. It is made when somebody asks for it: most daemons are never asked, and it takes megabytes.
+pub(crate) async fn document() -> Response {
+    static TEXT: LazyLock<Bytes> = LazyLock::new(|| {
+        // What consists of names and text can be written as JSON.
+        serde_json::to_vec(&openapi()).map(Bytes::from).unwrap_or_default()
+    });
+    ([(CONTENT_TYPE, "application/json")], TEXT.clone()).into_response()
 }
 
 /// The OpenAPI 3.1 description of the web channel, and of what the daemon answers beside it.

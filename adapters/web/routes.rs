@@ -24,7 +24,7 @@ use crate::{about, admin, chat, client, docs, feedback, headers, leads, news, pa
 /// they must not bring a fallback of their own.
 pub fn router(state: &WebState) -> Router {
     let app = &state.0;
-    let swagger = SwaggerUi::new("/docs").url(docs::DOCUMENT, docs::openapi());
+    let swagger = SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::new([docs::DOCUMENT]));
     let routes = Router::new()
         .route("/api/chat", post(chat::chat))
         .route("/api/chat/stream", post(stream::chat_stream))
@@ -37,6 +37,7 @@ pub fn router(state: &WebState) -> Router {
         .route("/api/feedback", post(feedback::feedback))
         .route("/api/passages", get(passages::passages))
         .route("/api/about", get(about::about))
+        .route(docs::DOCUMENT, get(docs::document))
         .merge(admin::routes())
         .merge(page::routes())
         .merge(swagger)

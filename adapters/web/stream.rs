@@ -172,7 +172,8 @@ fn live(
                     yield Ok(data(&StreamEvent::error("OVERLOADED", Some(turn)), None));
                     return;
                 }
-                None if !still_comes(&state, turn).await => {
+                // Boxed, since every open stream would keep room for what the store may answer.
+                None if !Box::pin(still_comes(&state, turn)).await => {
                     yield Ok(data(&StreamEvent::error(ApiError::TurnNotFound.code(), Some(turn)), None));
                     return;
                 }

@@ -4,6 +4,7 @@
 //! resumed. With `--slow-ms` the echo comes piece by piece, for thousands of open streams.
 
 mod echo;
+mod serve;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -14,7 +15,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::routing::get;
-use axum::serve::ListenerExt as _;
 use axum::{Json, Router};
 use clap::Parser;
 use dovvybuddy_bench::{BoxError, CONNECTIONS};
@@ -81,11 +81,7 @@ async fn serve(args: Args) -> Result<(), BoxError> {
         .merge(dovvybuddy_web::router(&web));
     let listener = tokio::net::TcpListener::bind(args.bind).await?;
     println!("listening on {}", listener.local_addr()?);
-    let listener = listener.tap_io(|stream| {
-        // Without it an answer only waits a little longer.
-        let _ = stream.set_nodelay(true);
-    });
-    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
+    serve::serve(listener, app).await;
     Ok(())
 }
 

@@ -1,8 +1,9 @@
 //! The words of eleven languages for the concepts, read from `lexicon/`.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use dovvybuddy_core::Lang;
+use hashbrown::HashSet;
 
 use crate::by_language::{ByLanguage, file_of};
 use crate::concept::Concept;
@@ -16,8 +17,8 @@ const SHARED: &str = include_str!("lexicon/topics/shared.toml");
 #[derive(Debug)]
 pub(crate) struct Lexicon {
     matcher: Matcher<Concept>,
-    /// The English meaning of each pattern, where the file gives one after `=`.
-    glosses: Vec<Option<Box<str>>>,
+    /// The English meaning of patterns, by their numbers, where the file gives one after `=`.
+    glosses: Vec<(u32, Box<str>)>,
     common: &'static HashSet<&'static str>,
 }
 
@@ -68,10 +69,10 @@ impl Lexicon {
                     .ok_or_else(|| LexiconError::UnknownConcept { file: file(), key: key.clone() })?;
                 for entry in pattern::entries(&patterns) {
                     let (pattern, gloss) = entry.split_once('=').map_or((entry, None), |(p, g)| (p, Some(g.trim())));
-                    glosses.push(gloss.map(Box::from));
-                    matcher
+                    let number = matcher
                         .add(concept, pattern, lang == Lang::En || concept.is_sign())
                         .map_err(|source| LexiconError::Pattern { file: file(), key: key.clone(), source })?;
+                    glosses.extend(gloss.map(|gloss| (number, Box::from(gloss))));
                 }
             }
         }
@@ -82,7 +83,8 @@ impl Lexicon {
 
     /// What the words of a hit mean in English, if the file says.
     pub(crate) fn gloss(&self, hit: &Hit<Concept>) -> Option<&str> {
-        self.glosses.get(hit.pattern as usize)?.as_deref()
+        let at = self.glosses.binary_search_by_key(&hit.pattern, |(pattern, _)| *pattern).ok()?;
+        self.glosses.get(at).map(|(_, gloss)| &**gloss)
     }
 
     /// Every concept found in the text.

@@ -17,6 +17,7 @@ mod phrases;
 mod prompts;
 mod router;
 mod text;
+mod vocabulary;
 
 pub use emergency::{EmergencyTrainer, Hotline, Hotlines, ReplyError, RuleGuard, Thresholds};
 pub use evaluate::{Case, EvalError, RoutingReport, Row, Turn, eval_routing, predict_all, read_cases, report};

@@ -1,14 +1,17 @@
 //! A message read once. Intake, turn, router and classifier all look at the same words, and at those said
 //! before them, within one turn; reading them is most of what guard and router cost.
 
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use dovvybuddy_core::Lang;
+use hashbrown::DefaultHashBuilder;
 use moka::sync::Cache;
 
+use crate::by_language::ByLanguage;
 use crate::emergency::Reading;
 use crate::language::Signs;
+use crate::router::Talk;
 use crate::text::Text;
 
 /// How much text is remembered, in bytes; what is read from it takes several times as much.
@@ -22,34 +25,38 @@ const LIFE: Duration = Duration::from_mins(1);
 pub(crate) struct Message {
     pub(crate) text: Text,
     pub(crate) signs: Signs,
-    readings: [OnceLock<Reading>; Lang::ALL.len()],
+    readings: ByLanguage<Reading>,
+    talks: ByLanguage<Talk>,
 }
 
 impl Message {
     /// Reads a message, or remembers it.
     pub(crate) fn read(raw: &str) -> Arc<Self> {
-        static READ: LazyLock<Cache<String, Arc<Message>>> = LazyLock::new(|| {
+        static READ: LazyLock<Cache<String, Arc<Message>, DefaultHashBuilder>> = LazyLock::new(|| {
             Cache::builder()
                 .max_capacity(REMEMBERED)
                 .weigher(|raw: &String, _| u32::try_from(raw.len()).unwrap_or(u32::MAX).saturating_add(EACH))
                 .time_to_live(LIFE)
-                .build()
+                .build_with_hasher(DefaultHashBuilder::default())
         });
         if let Some(message) = READ.get(raw) {
             return message;
         }
         let text = Text::new(raw);
         let signs = Signs::of(raw, &text);
-        let message = Arc::new(Self { text, signs, readings: [const { OnceLock::new() }; Lang::ALL.len()] });
+        let message = Arc::new(Self { text, signs, readings: ByLanguage::new(), talks: ByLanguage::new() });
         READ.insert(raw.to_owned(), Arc::clone(&message));
         message
     }
 
     /// The message as read in a language.
     pub(crate) fn reading(&self, lang: Lang) -> Reading {
-        let read = || Reading::new(&self.text, lang);
-        let slot = Lang::ALL.iter().position(|known| *known == lang).and_then(|at| self.readings.get(at));
-        slot.map_or_else(read, |slot| slot.get_or_init(read).clone())
+        self.readings.get(lang, || Reading::new(&self.text, lang)).clone()
+    }
+
+    /// How it hangs on what was said before, by the words of a language.
+    pub(crate) fn talk(&self, lang: Lang) -> &Talk {
+        self.talks.get(lang, || Talk::read(&self.text, lang))
     }
 }
 

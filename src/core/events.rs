@@ -347,7 +347,7 @@ impl Follower {
                 self.log = self.streams.running(self.turn);
             }
             let Some(log) = self.log.clone() else {
-                self.look_in_store().await;
+                Box::pin(self.look_in_store()).await;
                 continue;
             };
             // A turn that stands still here may run elsewhere.
@@ -377,11 +377,12 @@ impl Follower {
                     return NumberedEvent::clone(event);
                 }
                 Ok(Next::In(turn)) => (self.turn, self.seen, self.log) = (turn, None, None),
-                Err(_) => self.find_in_store().await,
+                Err(_) => Box::pin(self.find_in_store()).await,
             }
         }
     }
 
+    /// The looks in the store are boxed: they are rare, and every open stream would keep room for what they find.
     async fn look_in_store(&mut self) {
         self.find_in_store().await;
         if self.stored.is_none() {

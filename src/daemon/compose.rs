@@ -189,7 +189,6 @@ pub(crate) fn minds(config: &Config) -> Result<Minds, ComposeError> {
     let agents = PromptLibrary::load(Some(&config.prompts_dir))?;
     let voice = PhraseBook::load(Some(&config.prompts_dir), &operator)?;
     let guard = guard(config)?;
-    guard.warm_up();
     let router = HeuristicRouter::new(&agents.examples());
     Ok(Minds { guard: Arc::new(guard), router: Arc::new(router), agents: Arc::new(agents), voice: Arc::new(voice) })
 }
@@ -296,7 +295,7 @@ pub(crate) async fn house(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // What is wrong with a configuration is told before anything that takes a while.
     let members = if how.models { models(config)? } else { Vec::new() };
-    // Lexicons and prompts are read on another core while the store is opened and its content indexed.
+    // Prompts are read on another core while the store is opened and its content indexed.
     let reading = tokio::task::spawn_blocking({
         let config = config.clone();
         move || minds(&config)
@@ -304,6 +303,11 @@ pub(crate) async fn house(
     let opened = stored_knowledge(config, how).await;
     let minds = reading.await??;
     let (real, knowledge) = opened?;
+    // What is left to read holds up nobody: whoever writes before it is done waits for the words of a language or two.
+    tokio::task::spawn_blocking({
+        let guard = Arc::clone(&minds.guard);
+        move || guard.warm_up()
+    });
     let store: Arc<dyn Store> =
         if how.scratch { Arc::new(embedded(config, "sqlite::memory:".to_owned(), false, true).await?) } else { real };
     let models = chain(config, members, &minds, store.clone(), &clock);

@@ -22,7 +22,6 @@ use crate::knowledge::{Knowledge, KnowledgeConfig};
 use crate::memory::MemoryKnowledgeBase;
 use crate::progress::Progress;
 use crate::rank;
-use crate::text::Analyzer;
 
 use measures::Judged;
 
@@ -184,7 +183,7 @@ async fn rank_documents(knowledge: &Knowledge, text: &str) -> (Vec<String>, bool
     let vectors = vector.as_deref().map(|vector| (&*snapshot.vectors, vector));
     let fusion = rank::Fusion { depth: knowledge.fusion().depth.max(DEPTH * 2), ..*knowledge.fusion() };
     let content = &snapshot.content;
-    let candidates = rank::rank(content, vectors, &Analyzer::default(), text, &content.allowed(&[]), &[], &fusion);
+    let candidates = rank::rank(content, vectors, text, &content.allowed(&[]), &[], &fusion);
     let mut ranked: Vec<String> = Vec::with_capacity(DEPTH);
     let mut seen = HashSet::new();
     for candidate in candidates {

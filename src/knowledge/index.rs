@@ -1,7 +1,7 @@
 //! What is searched: passages, their words, their vectors, and the sites, as one snapshot.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use dovvybuddy_core::knowledge::Passage;
 use dovvybuddy_core::store::{DocumentState, KnowledgeBase, StoreError, StoredPassage};
@@ -45,6 +45,8 @@ pub(crate) struct Indexed {
     pub(crate) section: Box<str>,
     pub(crate) text: Box<str>,
     pub(crate) hash: Box<str>,
+    /// Its runs of words, worked out when it is first held against others.
+    pub(crate) runs: OnceLock<Box<[u32]>>,
 }
 
 /// What a search result says of its document.
@@ -65,7 +67,8 @@ impl Content {
     pub(crate) async fn read(store: &dyn KnowledgeBase, roots: &[Root], bm25: Bm25) -> Result<Self, StoreError> {
         let mut states = store.documents().await?;
         let (mut stored, mut destinations, mut sites) = loop {
-            let rows = tokio::try_join!(store.passages(), store.destinations(), store.dive_sites())?;
+            // One after another, over one connection: each further one takes a thread and a cache of its own for good.
+            let rows = (store.passages().await?, store.destinations().await?, store.dive_sites().await?);
             let now = store.documents().await?;
             if now == states {
                 break rows;
@@ -93,7 +96,15 @@ impl Content {
                 let (document, words) = reader.document(&passage);
                 keywords.push(words);
                 let StoredPassage { id, position, section, text, hash, .. } = passage;
-                Indexed { id, document, position, section: section.into(), text: text.into(), hash: hash.into() }
+                Indexed {
+                    id,
+                    document,
+                    position,
+                    section: section.into(),
+                    text: text.into(),
+                    hash: hash.into(),
+                    runs: OnceLock::new(),
+                }
             })
             .collect();
         let fields = passages.iter().zip(&keywords).map(|(passage, keywords)| Fields {

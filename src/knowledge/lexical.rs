@@ -6,7 +6,6 @@ mod query;
 mod vocabulary;
 
 use crate::message::Message;
-use crate::text::Analyzer;
 use headings::Headings;
 pub use query::LexicalQuery;
 use vocabulary::Vocabulary;
@@ -111,12 +110,12 @@ impl LexicalIndex {
     }
 
     /// Reads a message as a query.
-    pub fn query(&self, analyzer: &Analyzer, text: &str) -> LexicalQuery {
-        self.read(analyzer, &Message::read(text))
+    pub fn query(&self, text: &str) -> LexicalQuery {
+        self.read(&Message::read(text))
     }
 
-    pub(crate) fn read(&self, analyzer: &Analyzer, message: &Message) -> LexicalQuery {
-        LexicalQuery::read(self, analyzer, message)
+    pub(crate) fn read(&self, message: &Message) -> LexicalQuery {
+        LexicalQuery::read(self, message)
     }
 
     /// Adds each passage's BM25 score into `scores`, which must have one place per passage.
@@ -189,7 +188,7 @@ mod tests {
     }
 
     fn scores(index: &LexicalIndex, query: &str) -> Vec<f32> {
-        let query = index.query(&Analyzer::default(), query);
+        let query = index.query(query);
         let mut scores = vec![0.0; index.len()];
         index.score_into(&query, &mut scores);
         scores
@@ -220,7 +219,7 @@ mod tests {
     #[test]
     fn coverage_is_the_share_of_rare_words_found() {
         let index = index(&["open water depth limit", "open water pizza"]);
-        let query = index.query(&Analyzer::default(), "open water depth zebra");
+        let query = index.query("open water depth zebra");
         let covered = index.coverage(&query, &[0, 1]);
         assert!(covered[0] > covered[1]);
         assert!(covered[0] < 1.0, "an unknown word is not covered");

@@ -3,7 +3,7 @@
 //! People greet, introduce themselves and tell stories before they ask. The search must neither take
 //! those words for the subject nor hold it against a passage that it does not have them.
 
-use crate::text;
+use crate::text::{self, Analyzer};
 
 /// What the words before and after the question weigh in the order of the passages.
 const ASIDE: f32 = 0.4;
@@ -156,6 +156,8 @@ pub(crate) struct Clause {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Word {
     pub(crate) text: String,
+    /// As it is sought.
+    pub(crate) term: String,
     /// Written like a name: with a capital inside a sentence.
     pub(crate) name: bool,
     /// Small talk.
@@ -230,6 +232,7 @@ impl Sentence<'_> {
         let mut fresh = true;
         let mut first = true;
         let mut parted = false;
+        let analyzer = Analyzer::default();
         for token in self.text.split_whitespace().take(*left) {
             *left = left.saturating_sub(1);
             let mut words = text::list_of_words(token);
@@ -250,10 +253,11 @@ impl Sentence<'_> {
                 }
                 clause.text.push_str(token);
                 let name = capital && !first && !shouted;
-                for word in words.iter().filter(|word| !text::is_stop_word(word)) {
+                for word in &words {
+                    let Some(term) = analyzer.term(word) else { continue };
                     let chatter = CHATTER.contains(&word.as_str()) || OPENERS.contains(&word.as_str());
                     let begins = std::mem::take(&mut parted);
-                    clause.words.push(Word { text: word.clone(), name, chatter, begins });
+                    clause.words.push(Word { text: word.clone(), term, name, chatter, begins });
                 }
             }
             fresh = token.ends_with([',', ')', '-', '–', '—']);

@@ -2,7 +2,6 @@
 
 use crate::index::{Content, Vectors};
 use crate::message::Message;
-use crate::text::Analyzer;
 use crate::vector::keep_largest;
 
 /// How the two searches are weighed and when neither is believed.
@@ -59,14 +58,13 @@ pub(crate) struct Candidate {
 pub(crate) fn rank(
     content: &Content,
     vectors: Option<(&Vectors, &[f32])>,
-    analyzer: &Analyzer,
     text: &str,
     allowed: &[bool],
     wanted: &[u32],
     fusion: &Fusion,
 ) -> Vec<Candidate> {
     let message = Message::read(text);
-    let query = content.lexical.read(analyzer, &message);
+    let query = content.lexical.read(&message);
     let allows = |number: u32| allowed.get(number as usize).copied().unwrap_or(false);
     let mut scores = vec![0.0; content.passages.len()];
     content.lexical.score_into(&query, &mut scores);
@@ -85,8 +83,8 @@ pub(crate) fn rank(
     let headings = content.lexical.likeness(&query, &numbers);
     let meaning = vectors.map(|vectors| likeness(vectors, &numbers, &coverage));
     let mut candidates = fuse(&numbers, &words, &coverage, meaning.as_deref(), fusion);
-    let named = content.names.named(&message, analyzer);
-    let nearly = if named.is_empty() { content.names.nearly_named(&message, analyzer) } else { Vec::new() };
+    let named = content.names.named(&message);
+    let nearly = if named.is_empty() { content.names.nearly_named(&message) } else { Vec::new() };
     for (candidate, likeness) in candidates.iter_mut().zip(headings) {
         candidate.fused += fusion.heading * likeness;
         let document = content.passages.get(candidate.passage as usize).map(|passage| passage.document.number);

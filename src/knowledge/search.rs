@@ -103,13 +103,12 @@ fn search_types(
     let inside = content.allowed(doc_types);
     let allowed = if query.also_elsewhere { content.allowed(&[]) } else { inside.clone() };
     let selection = content.sites.select(&query.text, &query.profile);
-    let analyzer = Analyzer::default();
-    let mut candidates = rank::rank(content, vectors, &analyzer, &query.text, &allowed, &selection.passages, fusion);
+    let mut candidates = rank::rank(content, vectors, &query.text, &allowed, &selection.passages, fusion);
     if query.also_elsewhere && !doc_types.is_empty() {
         keep_types(&mut candidates, &inside, fusion.elsewhere);
     }
     let place = asked_place(&query.text);
-    keep_named(content, &analyzer, query.names.iter().chain(&place), &mut candidates);
+    keep_named(content, query.names.iter().chain(&place), &mut candidates);
     if !selection.boosts.is_empty() {
         for candidate in &mut candidates {
             let path = content.passages.get(candidate.passage as usize).map(|passage| &*passage.document.path);
@@ -149,12 +148,8 @@ fn keep_types(candidates: &mut Vec<Candidate>, inside: &[bool], ahead: f32) {
 
 /// Leaves out what knows nothing of the names that are asked for. Destinations and sites that have documents of their
 /// own are weighed by [`Sites`](crate::sites::Sites) instead: much on them does not repeat their name.
-fn keep_named<'a>(
-    content: &Content,
-    analyzer: &Analyzer,
-    names: impl Iterator<Item = &'a String>,
-    candidates: &mut Vec<Candidate>,
-) {
+fn keep_named<'a>(content: &Content, names: impl Iterator<Item = &'a String>, candidates: &mut Vec<Candidate>) {
+    let analyzer = Analyzer::default();
     for name in names.filter(|name| !content.sites.knows(name)) {
         let terms = analyzer.terms(name);
         let special: Vec<String> = terms.iter().filter(|term| !COMMON.contains(&term.as_str())).cloned().collect();
@@ -190,7 +185,7 @@ fn choose(content: &Content, candidates: Vec<Candidate>, limit: usize, least: f3
 /// what repeats an earlier passage is dropped.
 fn diverse(content: &Content, mut rest: Vec<Candidate>, limit: usize) -> Vec<Vec<Candidate>> {
     let mut groups: Vec<Vec<Candidate>> = Vec::new();
-    let mut seen: Vec<Vec<u64>> = Vec::new();
+    let mut seen: Vec<&[u32]> = Vec::new();
     let mut taken: HashMap<&str, i32> = HashMap::new();
     rest.truncate(limit * 8);
     while groups.len() < limit && !rest.is_empty() {
@@ -205,8 +200,8 @@ fn diverse(content: &Content, mut rest: Vec<Candidate>, limit: usize) -> Vec<Vec
         let Some(at) = best.map(|(at, _)| at) else { break };
         let candidate = rest.remove(at);
         let Some(passage) = content.passages.get(candidate.passage as usize) else { continue };
-        let words = fingerprint(&passage.text);
-        if seen.iter().any(|earlier| overlap(earlier, &words) >= NEAR_DUPLICATE) {
+        let words = passage.runs.get_or_init(|| fingerprint(&passage.text));
+        if seen.iter().any(|earlier| overlap(earlier, words) >= NEAR_DUPLICATE) {
             continue;
         }
         seen.push(words);
@@ -241,7 +236,7 @@ fn joined(content: &Content, group: &[Candidate]) -> Option<Passage> {
 }
 
 /// The words of a passage as sorted numbers, three at a time.
-fn fingerprint(text: &str) -> Vec<u64> {
+fn fingerprint(text: &str) -> Box<[u32]> {
     use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
     let mut words = Vec::new();
@@ -252,17 +247,18 @@ fn fingerprint(text: &str) -> Vec<u64> {
     });
     let size = words.len().clamp(1, 3);
     // Odd factors keep the order of the words in the sum.
-    let run =
-        |run: &[u64]| run.iter().fold(0_u64, |sum, word| sum.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(*word));
-    let mut runs: Vec<u64> = words.windows(size).map(run).collect();
+    let mix = |sum: u64, word: &u64| sum.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(*word);
+    // Half of the sum is plenty to tell a few hundred runs apart.
+    let run = |run: &[u64]| u32::try_from(run.iter().fold(0, mix) >> 32).unwrap_or_default();
+    let mut runs: Vec<u32> = words.windows(size).map(run).collect();
     runs.sort_unstable();
     runs.dedup();
-    runs
+    runs.into_boxed_slice()
 }
 
 /// The share of the smaller one's runs that both have.
 #[allow(clippy::cast_precision_loss, reason = "a passage has a few hundred words")]
-fn overlap(left: &[u64], right: &[u64]) -> f32 {
+fn overlap(left: &[u32], right: &[u32]) -> f32 {
     let smaller = left.len().min(right.len());
     if smaller == 0 {
         return 0.0;

@@ -59,6 +59,8 @@ const MOST_ADDED: usize = 48;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sites {
     rows: Vec<Row>,
+    /// The rows that have a name which begins with a word: a question is held against hundreds of names.
+    by_first: hashbrown::HashMap<String, Vec<usize>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -93,9 +95,9 @@ pub(crate) struct Conditions {
 
 /// How the documents of the fitting and the unfitting places are to be weighed.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Selection {
+pub(crate) struct Selection<'s> {
     /// Added to the order's score, by document path.
-    pub(crate) boosts: HashMap<String, f32>,
+    pub(crate) boosts: hashbrown::HashMap<&'s str, f32>,
     /// Passages to be weighed even if no search finds them.
     pub(crate) passages: Vec<u32>,
     /// Those of them that name or introduce the dive sites of a place, where its sites are asked for.
@@ -107,7 +109,7 @@ impl Sites {
     pub(crate) fn new(destinations: &[Value], dive_sites: &[Value]) -> Self {
         let rows = destinations.iter().filter_map(Value::as_object).map(Row::destination);
         let sites = dive_sites.iter().filter_map(Value::as_object).map(Row::site);
-        Self { rows: rows.chain(sites).collect() }
+        Self::of(rows.chain(sites).collect())
     }
 
     /// The same with each row's passages.
@@ -125,20 +127,39 @@ impl Sites {
         for (row, lead) in rows.iter_mut().zip(leads) {
             row.lead = row.lead.or(lead);
         }
-        Self { rows }
+        Self::of(rows)
+    }
+
+    fn of(rows: Vec<Row>) -> Self {
+        let mut by_first: hashbrown::HashMap<String, Vec<usize>> = hashbrown::HashMap::new();
+        for (at, row) in rows.iter().enumerate() {
+            for first in row.names.iter().filter_map(|name| name.first()) {
+                by_first.entry_ref(first.as_str()).or_default().push(at);
+            }
+        }
+        Self { rows, by_first }
+    }
+
+    /// The rows that are named in a question, in words.
+    fn named(&self, words: &[String]) -> Vec<&Row> {
+        let mut opened: Vec<usize> =
+            words.iter().filter_map(|word| self.by_first.get(word)).flatten().copied().collect();
+        opened.sort_unstable();
+        opened.dedup();
+        opened.into_iter().filter_map(|at| self.rows.get(at)).filter(|row| row.is_named(words)).collect()
     }
 
     /// Whether a destination or site goes by this name.
     pub(crate) fn knows(&self, name: &str) -> bool {
         let words = words_of(name);
-        self.rows.iter().any(|row| row.is_named(&words))
+        !self.named(&words).is_empty()
     }
 
     /// Weighs the places for a question; nothing when it asks for no place.
-    pub(crate) fn select(&self, question: &str, profile: &DiverProfile) -> Selection {
+    pub(crate) fn select(&self, question: &str, profile: &DiverProfile) -> Selection<'_> {
         let words = text::list_of_words(question);
         let mut conditions = Conditions::read(&words);
-        let named: Vec<&Row> = self.rows.iter().filter(|row| row.is_named(&words)).collect();
+        let named = self.named(&words);
         if named.is_empty() && conditions.count() < 2 {
             return Selection::default();
         }
@@ -164,7 +185,7 @@ impl Sites {
                 0.1 + 0.3 * fit
             };
             if boost != 0.0 {
-                selection.boosts.insert(row.path.clone(), boost);
+                selection.boosts.insert(&row.path, boost);
             }
             if conditions.sites
                 && conditions.chooses
@@ -300,6 +321,9 @@ impl Conditions {
 /// The passage of a destination that names most of its sites, if any names several.
 fn listing(row: &Row, rows: &[Row], passages: &[Indexed]) -> Option<u32> {
     let sites: Vec<&Row> = rows.iter().filter(|site| site.is_site && site.destination == row.destination).collect();
+    if sites.is_empty() {
+        return None;
+    }
     let named = |number: u32| {
         let words = passages.get(number as usize).map(|passage| words_of(&passage.text)).unwrap_or_default();
         sites.iter().filter(|site| site.is_named(&words)).count()
@@ -423,7 +447,8 @@ mod tests {
     }
 
     fn boosts(question: &str) -> HashMap<String, f32> {
-        sites().select(question, &DiverProfile::default()).boosts
+        let boosts = sites().select(question, &DiverProfile::default()).boosts;
+        boosts.into_iter().map(|(path, boost)| (path.to_owned(), boost)).collect()
     }
 
     #[test]
@@ -443,7 +468,8 @@ mod tests {
     #[test]
     fn the_divers_card_counts_when_a_place_is_sought() {
         let profile = DiverProfile { cert_level: Some("OW".into()), ..DiverProfile::default() };
-        let boosts = sites().select("which sites in Komodo suit me", &profile).boosts;
+        let sites = sites();
+        let boosts = sites.select("which sites in Komodo suit me", &profile).boosts;
         assert!(boosts["komodo/siaba.md"] > boosts["komodo/castle.md"]);
     }
 

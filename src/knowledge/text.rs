@@ -1,5 +1,8 @@
 //! From text to the terms that are indexed and sought.
 
+use std::sync::LazyLock;
+
+use hashbrown::HashSet;
 use rust_stemmers::{Algorithm, Stemmer};
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -60,7 +63,8 @@ impl Analyzer {
 
 /// Whether a word carries no subject.
 pub fn is_stop_word(word: &str) -> bool {
-    word.len() <= 8 && STOP_WORDS.contains(&word)
+    static SET: LazyLock<HashSet<&str>> = LazyLock::new(|| STOP_WORDS.into_iter().collect());
+    SET.contains(word)
 }
 
 /// Whether a word is a stop word with its letters out of order, as hurried fingers write them.

@@ -8,6 +8,7 @@ use dovvybuddy_core::Timestamp;
 use dovvybuddy_core::store::{
     ContentVersion, Document, DocumentState, Edition, KnowledgeBase, StoreError, StoredPassage,
 };
+use futures::TryStreamExt as _;
 use serde_json::{Map, Value};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -178,12 +179,12 @@ impl SqliteStore {
             let about = (row.try_get(1)?, row.try_get(2)?, Arc::new(rows::json(row, 3)?));
             documents.insert(row.try_get(0)?, about);
         }
-        let found = sqlx::query("SELECT id, path, position, section, text, hash FROM passages ORDER BY path, position")
-            .fetch_all(&mut *reading)
-            .await?;
-        reading.commit().await?;
-        let mut passages = Vec::with_capacity(found.len());
-        for row in &found {
+        // Row by row: thousands of rows beside what is made of them would be the most memory a start takes.
+        let mut found =
+            sqlx::query("SELECT id, path, position, section, text, hash FROM passages ORDER BY path, position")
+                .fetch(&mut *reading);
+        let mut passages = Vec::new();
+        while let Some(row) = found.try_next().await? {
             let path: String = row.try_get(1)?;
             let (title, doc_type, front_matter) =
                 documents.get(&path).cloned().ok_or_else(|| Fault::corrupt("a passage without its document"))?;
@@ -193,25 +194,30 @@ impl SqliteStore {
                 title,
                 doc_type,
                 front_matter,
-                position: rows::small(row, 2)?,
+                position: rows::small(&row, 2)?,
                 section: row.try_get(3)?,
                 text: row.try_get(4)?,
                 hash: row.try_get(5)?,
             });
         }
+        drop(found);
+        reading.commit().await?;
         Ok(passages)
     }
 
     async fn vectors_of(&self, model: &str, dimension: usize) -> Outcome<Vec<(i64, Vec<f32>)>> {
-        let found = sqlx::query(
+        let mut found = sqlx::query(
             "SELECT p.id, e.vector FROM passages p JOIN content_embeddings e ON e.model = $1 AND e.hash = p.hash
              WHERE e.dim = $2 ORDER BY p.path, p.position",
         )
         .bind(model)
         .bind(i64::try_from(dimension).unwrap_or(i64::MAX))
-        .fetch_all(self.readers())
-        .await?;
-        found.iter().map(|row| Ok((row.try_get(0)?, from_bytes(row.try_get(1)?)?))).collect()
+        .fetch(self.readers());
+        let mut vectors = Vec::new();
+        while let Some(row) = found.try_next().await? {
+            vectors.push((row.try_get(0)?, from_bytes(row.try_get(1)?)?));
+        }
+        Ok(vectors)
     }
 
     async fn vectors_by_hash(&self, model: &str, hashes: &[String]) -> Outcome<Vec<(String, Vec<f32>)>> {

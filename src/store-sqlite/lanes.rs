@@ -95,7 +95,7 @@ impl Lanes {
     /// Puts a committed event at the end of its lane.
     pub(crate) fn add(&self, seq: i64, event: Inbound, tries: Tries) {
         let key: Key = event.conversation.encode().into();
-        self.lock().add(&key, Waiting { seq, event, tries, erased: false });
+        self.lock().add(&key, Waiting { seq, event: Box::new(event), tries, erased: false });
         self.wake.notify_waiters();
     }
 

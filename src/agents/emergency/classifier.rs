@@ -6,8 +6,10 @@
 //! Its weights are fitted by `examples/train_emergency.rs` and compiled in; it is as deterministic as
 //! the rules.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
+
+use hashbrown::HashMap;
 
 use super::reading::Reading;
 use super::{company, judge};

@@ -1,11 +1,12 @@
 //! How likely runs of three letters are in each language of Latin script. Small words tell a language best,
 //! but short messages may have none.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
 use dovvybuddy_core::Lang;
+use hashbrown::HashMap;
 
 use super::LATIN;
 

@@ -3,9 +3,8 @@
 mod letters;
 mod words;
 
-use std::collections::HashSet;
-
 use dovvybuddy_core::Lang;
+use hashbrown::HashSet;
 
 use crate::lexicon::Lexicon;
 use crate::message::Message;

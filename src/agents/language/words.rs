@@ -1,17 +1,16 @@
 //! The small words by which a language is told.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 use dovvybuddy_core::Lang;
+use hashbrown::HashSet;
+
+use crate::by_language::ByLanguage;
 
 /// The commonest small words of a language, folded as [`Text`] folds.
 pub(crate) fn function_words(lang: Lang) -> &'static HashSet<&'static str> {
-    static WORDS: OnceLock<HashMap<Lang, HashSet<&'static str>>> = OnceLock::new();
-    static NONE: OnceLock<HashSet<&'static str>> = OnceLock::new();
-    let all = WORDS
-        .get_or_init(|| Lang::ALL.into_iter().map(|lang| (lang, listed(lang).split_whitespace().collect())).collect());
-    all.get(&lang).unwrap_or_else(|| NONE.get_or_init(HashSet::new))
+    static WORDS: ByLanguage<HashSet<&'static str>> = ByLanguage::new();
+    WORDS.get(lang, || listed(lang).split_whitespace().collect())
 }
 
 /// English words of what is asked in few words beside the name of a place or a wreck.

@@ -5,14 +5,13 @@
 //! makes a piece optional, `..` skips up to three words and `...` up to six. In scripts without
 //! spaces a piece is a run of characters, a space skips up to three and `..` up to ten.
 
-mod open;
+mod anchors;
 mod parse;
 mod spelling;
 
-use std::collections::HashMap;
-
 use crate::text::Text;
-use open::Open;
+use crate::vocabulary::{Vocabulary, place};
+use anchors::{Anchors, Open};
 use spelling::Spelling;
 pub(crate) use spelling::{Attached, attached};
 
@@ -100,11 +99,11 @@ pub(crate) struct Matcher<C> {
     runs: Vec<Span>,
     units: Vec<Unit>,
     /// The words of exact units, numbered.
-    words: HashMap<Box<str>, u32>,
-    /// The letters of open units.
-    parts: Vec<Box<str>>,
+    words: Vocabulary,
+    /// The letters of open units, numbered.
+    parts: Vocabulary,
     /// Patterns by their first unit and, where it follows in the same run, the second one.
-    exact: HashMap<(u32, u32), Vec<u32>>,
+    exact: Anchors<(u32, u32)>,
     /// Patterns by what their first unit begins with.
     prefix: Open,
     /// Patterns by what their first unit ends in.
@@ -143,9 +142,9 @@ impl<C: Copy + PartialEq> Matcher<C> {
             pieces: Vec::new(),
             runs: Vec::new(),
             units: Vec::new(),
-            words: HashMap::new(),
-            parts: Vec::new(),
-            exact: HashMap::new(),
+            words: Vocabulary::default(),
+            parts: Vocabulary::default(),
+            exact: Anchors::default(),
             prefix: Open::default(),
             suffix: Open::default(),
             contains: Vec::new(),
@@ -159,44 +158,45 @@ impl<C: Copy + PartialEq> Matcher<C> {
         self
     }
 
-    /// Adds a pattern. Its longer words are then found with one letter wrong, too, when `typos`.
-    pub(crate) fn add(&mut self, concept: C, source: &str, typos: bool) -> Result<(), PatternError> {
+    /// Adds a pattern; [`Self::complete`] makes it count. Its longer words are then found with one letter wrong, too,
+    /// when `typos`. Gives the pattern's number.
+    pub(crate) fn add(&mut self, concept: C, source: &str, typos: bool) -> Result<u32, PatternError> {
         let from = self.pieces.len();
         if let Err(error) = self.parse(source, typos) {
             self.pieces.truncate(from);
             return Err(error);
         }
-        let id = number(self.patterns.len());
-        let pieces = Span { from: number(from), to: number(self.pieces.len()) };
+        let id = place(self.patterns.len());
+        let pieces = Span { from: place(from), to: place(self.pieces.len()) };
         let first = pieces.of(&self.pieces).first().map_or(Span::default(), |piece| piece.alternatives);
         for run in first.of(&self.runs) {
             let run = run.of(&self.units);
             let Some(first) = run.first() else { continue };
-            let part = |part: u32| self.parts.get(part as usize).map_or("", |part| &**part);
             match *first {
                 Unit::Exact(word) => {
                     let next = if let Some(Unit::Exact(next)) = run.get(1) { *next } else { NO_WORD };
-                    push_once(self.exact.entry((word, next)).or_default(), id);
+                    self.exact.add((word, next), id);
                 }
-                Unit::Prefix(start) => self.prefix.add(part(start), id),
-                Unit::Suffix(end) => self.suffix.add(part(end), id),
+                Unit::Prefix(start) => self.prefix.add(start, self.parts.word(start), id),
+                Unit::Suffix(end) => self.suffix.add(end, self.parts.word(end), id),
                 Unit::Contains(part) => self.contains.push((part, id)),
             }
         }
         self.patterns.push(Pattern { concept, pieces });
-        Ok(())
+        Ok(id)
     }
 
-    /// No more patterns come: gives back the memory kept for them.
+    /// No more patterns come: sorts them, and gives back the memory kept for more. Nothing is found before.
     pub(crate) fn complete(&mut self) {
         self.patterns.shrink_to_fit();
         self.pieces.shrink_to_fit();
         self.runs.shrink_to_fit();
         self.units.shrink_to_fit();
-        self.words.shrink_to_fit();
-        self.parts.shrink_to_fit();
-        let open = self.prefix.patterns.values_mut().chain(self.suffix.patterns.values_mut());
-        self.exact.values_mut().chain(open).for_each(Vec::shrink_to_fit);
+        self.words.complete();
+        self.parts.complete();
+        self.exact.complete();
+        self.prefix.complete();
+        self.suffix.complete();
         self.spelling.complete();
     }
 
@@ -224,8 +224,8 @@ impl<C: Copy + PartialEq> Matcher<C> {
     }
 
     fn token<'t>(&'t self, unit: &'t str, common: &dyn Fn(&str) -> bool) -> Token<'t> {
-        let number = self.words.get(unit).copied().unwrap_or(NO_WORD);
-        let known = |word: &str| self.words.get(word).copied();
+        let number = self.words.find(unit).unwrap_or(NO_WORD);
+        let known = |word: &str| self.words.find(word);
         let other = number == NO_WORD && !common(unit);
         let meant = if other { self.spelling.meant(unit, known) } else { None };
         Token { text: unit, number, meant }
@@ -240,28 +240,24 @@ impl<C: Copy + PartialEq> Matcher<C> {
             }
             let from = found.len();
             let (number, meant) = next.map_or((NO_WORD, NO_WORD), |next| (next.number, next.meant()));
-            found.extend(self.exact.get(&(first, NO_WORD)).into_iter().flatten());
+            found.extend(self.exact.of((first, NO_WORD)));
             for second in [number, meant].into_iter().filter(|second| *second != NO_WORD) {
-                found.extend(self.exact.get(&(first, second)).into_iter().flatten());
+                found.extend(self.exact.of((first, second)));
             }
             sort_from(found, from);
         }
         let spellings = || std::iter::once(token.text).chain(token.meant.map(|(_, word)| word));
         let from = found.len();
-        spellings().for_each(|word| self.prefix.beginning(word, found));
+        spellings().for_each(|word| self.prefix.beginning(&self.parts, word, found));
         sort_from(found, from);
         let from = found.len();
         for word in spellings() {
-            self.suffix.ending(word, found);
+            self.suffix.ending(&self.parts, word, found);
             found.extend(
-                self.contains.iter().filter(|(part, _)| word.contains(self.letters_of(*part))).map(|(_, id)| id),
+                self.contains.iter().filter(|(part, _)| word.contains(self.parts.word(*part))).map(|(_, id)| id),
             );
         }
         sort_from(found, from);
-    }
-
-    fn letters_of(&self, part: u32) -> &str {
-        self.parts.get(part as usize).map_or("", |part| &**part)
     }
 
     /// The end of a match of `pieces` that begins at `at`.
@@ -288,7 +284,7 @@ impl<C: Copy + PartialEq> Matcher<C> {
 
     fn fits(&self, unit: Unit, token: &Token<'_>) -> bool {
         let spelled = |fits: fn(&str, &str) -> bool, part: u32| {
-            let part = self.letters_of(part);
+            let part = self.parts.word(part);
             fits(token.text, part) || token.meant.is_some_and(|(_, word)| fits(word, part))
         };
         match unit {
@@ -297,17 +293,6 @@ impl<C: Copy + PartialEq> Matcher<C> {
             Unit::Suffix(end) => spelled(|word, part| word.ends_with(part), end),
             Unit::Contains(part) => spelled(|word, part| word.contains(part), part),
         }
-    }
-}
-
-/// A place in a list as it is stored; there are far fewer than four thousand million.
-fn number(place: usize) -> u32 {
-    u32::try_from(place).unwrap_or(u32::MAX)
-}
-
-fn push_once(ids: &mut Vec<u32>, id: u32) {
-    if ids.last() != Some(&id) {
-        ids.push(id);
     }
 }
 
@@ -324,6 +309,7 @@ mod tests {
     fn found(unspaced: bool, pattern: &str, text: &str) -> bool {
         let mut matcher = Matcher::new(unspaced);
         matcher.add((), pattern, true).unwrap();
+        matcher.complete();
         !matcher.find(&Text::new(text), &|_| false).is_empty()
     }
 
@@ -358,6 +344,7 @@ mod tests {
             for unspaced in [false, true] {
                 let mut matcher = Matcher::new(unspaced);
                 if matcher.add((), &source, true).is_ok() {
+                    matcher.complete();
                     let _ = matcher.find(&Text::new(&text), &|_| false);
                 }
             }

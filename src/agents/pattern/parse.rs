@@ -1,7 +1,8 @@
 //! Reading patterns.
 
-use super::{Matcher, PatternError, Piece, Span, Unit, number};
+use super::{Matcher, PatternError, Piece, Span, Unit};
 use crate::text::{self, Text};
+use crate::vocabulary::place;
 
 impl<C: Copy + PartialEq> Matcher<C> {
     /// Appends the pieces of a pattern.
@@ -15,11 +16,11 @@ impl<C: Copy + PartialEq> Matcher<C> {
                 "..." => gap = large * 2,
                 _ => {
                     let optional = word.len() > 1 && word.ends_with('?');
-                    let from = number(self.runs.len());
+                    let from = place(self.runs.len());
                     for alternative in word.trim_end_matches('?').split('|') {
                         self.parse_run(alternative, typos);
                     }
-                    let alternatives = Span { from, to: number(self.runs.len()) };
+                    let alternatives = Span { from, to: place(self.runs.len()) };
                     if alternatives.of(&self.runs).is_empty() {
                         continue;
                     }
@@ -39,22 +40,22 @@ impl<C: Copy + PartialEq> Matcher<C> {
     fn parse_run(&mut self, source: &str, typos: bool) {
         let (open_start, rest) = source.strip_prefix('*').map_or((false, source), |rest| (true, rest));
         let (open_end, word) = rest.strip_suffix('*').map_or((false, rest), |rest| (true, rest));
-        let from = number(self.units.len());
+        let from = place(self.units.len());
         let words = Text::new(word).units;
         let last = words.len().saturating_sub(1);
         for (at, word) in words.iter().enumerate() {
             let (starts_open, ends_open) = (open_start && at == 0, open_end && at == last);
             let unit = match (starts_open, ends_open) {
                 (false, false) => Unit::Exact(self.word(word, typos)),
-                (false, true) => Unit::Prefix(self.part(word)),
+                (false, true) => Unit::Prefix(self.parts.number(word)),
                 // Of a run of several units only the end is open.
                 (true, false) if open_end => Unit::Exact(self.word(word, typos)),
-                (true, false) => Unit::Suffix(self.part(word)),
-                (true, true) => Unit::Contains(self.part(word)),
+                (true, false) => Unit::Suffix(self.parts.number(word)),
+                (true, true) => Unit::Contains(self.parts.number(word)),
             };
             self.units.push(unit);
         }
-        let to = number(self.units.len());
+        let to = place(self.units.len());
         if to > from {
             self.runs.push(Span { from, to });
         }
@@ -64,25 +65,19 @@ impl<C: Copy + PartialEq> Matcher<C> {
             && let [word] = words.as_slice()
             && let Some(rest) = word.strip_prefix(text::AND).filter(|rest| !rest.is_empty())
         {
-            let units = [Unit::Exact(self.word(&text::AND.to_string(), false)), Unit::Prefix(self.part(rest))];
-            let from = number(self.units.len());
+            let units = [Unit::Exact(self.word(&text::AND.to_string(), false)), Unit::Prefix(self.parts.number(rest))];
+            let from = place(self.units.len());
             self.units.extend(units);
-            self.runs.push(Span { from, to: number(self.units.len()) });
+            self.runs.push(Span { from, to: place(self.units.len()) });
         }
     }
 
     /// The number of an exact word.
     fn word(&mut self, word: &str, typos: bool) -> u32 {
-        let next = number(self.words.len());
-        let number = *self.words.entry(word.into()).or_insert(next);
+        let number = self.words.number(word);
         if typos {
             self.spelling.learn(word, number);
         }
         number
-    }
-
-    fn part(&mut self, part: &str) -> u32 {
-        self.parts.push(part.into());
-        number(self.parts.len() - 1)
     }
 }

@@ -172,6 +172,7 @@ mod tests {
             matcher = matcher.with_attached(attached(lang));
         }
         matcher.add((), pattern, true).unwrap();
+        matcher.complete();
         !matcher.find(&Text::new(text), &|_| false).is_empty()
     }
 

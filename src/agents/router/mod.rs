@@ -34,7 +34,7 @@ use features::Previous;
 pub use model::Model;
 use small_talk::Small;
 use subject::{Subject, TakenOver};
-use talk::Talk;
+pub(crate) use talk::Talk;
 pub use train::{Example, Trainer};
 
 /// The labels the model tells apart; the emergency guard stands before it.
@@ -239,9 +239,10 @@ impl HeuristicRouter {
         let mut known = asked.session.profile.clone();
         known.merge(learned.clone());
         let worry = profile::worry(reading, &asked.text);
-        let talk = Talk::read(&Message::read(&asked.text).text, decision.lang);
+        let message = Message::read(&asked.text);
+        let talk = message.talk(decision.lang);
         let offered = asked.session.state.contains_key(OFFERED);
-        let small = Small { raw: &asked.text, reading, talk: &talk, learned: &learned, offered };
+        let small = Small { raw: &asked.text, reading, talk, learned: &learned, offered };
         let (to, margin) = match small.destination() {
             _ if !forgets.is_empty() => (Destination::Fixed(Phrase::ProfileErased), 1.0),
             Some(to) => (to, 1.0),
@@ -263,7 +264,7 @@ impl HeuristicRouter {
         let taken_over = &decision.taken_over;
         let before = Some(taken_over.words.as_str()).filter(|words| !words.is_empty());
         let mut query = query::standalone(&asked.text, before, reading);
-        query.push_str(&level::asked_for(reading, &talk, &known, taken_over, decision.label));
+        query.push_str(&level::asked_for(reading, talk, &known, taken_over, decision.label));
         if let Some(worry) = &worry {
             let subject = profile::searched(worry, decision.lang);
             if reading.len() > LONG_WORRY && !subject.is_empty() && decision.label == "safety" {

@@ -1,14 +1,15 @@
 //! A linear model: a row of weights per named feature, one weight per label.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::LABELS;
+use crate::vocabulary::{Vocabulary, place};
 
 /// Weights per feature. Features are numbered in the order of their names.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct Model {
-    numbers: HashMap<Box<str>, u32>,
+    names: Vocabulary,
     rows: Vec<[f32; 5]>,
 }
 
@@ -36,14 +37,20 @@ impl Model {
 
     /// The model with these weights.
     pub(super) fn new(weights: BTreeMap<String, [f32; 5]>) -> Self {
-        let rows = weights.values().copied().collect();
-        Self { numbers: weights.into_keys().map(String::into_boxed_str).zip(0..).collect(), rows }
+        let mut names = Vocabulary::default();
+        let row = |(name, row): (String, [f32; 5])| {
+            names.number(&name);
+            row
+        };
+        let rows = weights.into_iter().map(row).collect();
+        names.complete();
+        Self { names, rows }
     }
 
     /// The features with their weights, by name.
     pub(super) fn weights(&self) -> BTreeMap<&str, [f32; 5]> {
-        let row = |number: &u32| self.rows.get(*number as usize).copied().unwrap_or_default();
-        self.numbers.iter().map(|(name, number)| (&**name, row(number))).collect()
+        let numbers = 0..place(self.rows.len());
+        numbers.zip(&self.rows).map(|(number, row)| (self.names.word(number), *row)).collect()
     }
 
     /// The lines [`Self::parse`] reads; features without weight are left out.
@@ -64,7 +71,7 @@ impl Model {
 
     /// The number of a feature that has weight.
     pub(super) fn number(&self, name: &str) -> Option<u32> {
-        self.numbers.get(name).copied()
+        self.names.find(name)
     }
 
     /// The probability of each label, from features by number.

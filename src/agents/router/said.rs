@@ -52,7 +52,6 @@ pub(super) struct Said<'a> {
     pub(super) raw: &'a str,
     pub(super) message: Arc<Message>,
     pub(super) reading: Reading,
-    pub(super) talk: Talk,
     pub(super) mentions: Vec<Mention>,
     /// The diver tells of a level of their own.
     pub(super) holds: bool,
@@ -62,11 +61,15 @@ impl<'a> Said<'a> {
     pub(super) fn read(raw: &'a str, lang: Lang) -> Self {
         let message = Message::read(raw);
         let reading = message.reading(lang);
-        let talk = Talk::read(&message.text, lang);
         let holds = profile::learned(&reading, raw, None).cert_level.is_some();
-        let mut said = Self { raw, message, reading, talk, mentions: Vec::new(), holds };
+        let mut said = Self { raw, message, reading, mentions: Vec::new(), holds };
         said.mentions = said.mentioned();
         said
+    }
+
+    /// How it hangs on what was said before.
+    pub(super) fn talk(&self) -> &Talk {
+        self.message.talk(self.reading.lang())
     }
 
     pub(super) fn has(&self, group: Group) -> bool {
@@ -87,7 +90,7 @@ impl<'a> Said<'a> {
     /// Whether the answer depends on the time of year.
     pub(super) fn is_of_a_season(&self) -> bool {
         self.reading.any(&[Concept::Conditions, Concept::Sight, Concept::Species, Concept::Better, Concept::Gear])
-            || self.talk.has(Kind::Suits)
+            || self.talk().has(Kind::Suits)
     }
 
     /// Whether it asks what somebody may do, and nothing of a place.
@@ -115,7 +118,7 @@ impl<'a> Said<'a> {
                 fits && mention.units.0 <= at
             })
         };
-        self.talk.starts(kind).any(|at| !own(at))
+        self.talk().starts(kind).any(|at| !own(at))
     }
 
     /// Whether a level stands for somebody who has it: "can an open water diver dive it".
@@ -135,7 +138,7 @@ impl<'a> Said<'a> {
 
     /// A greeting, thanks or a nod.
     pub(super) fn is_courtesy(&self) -> bool {
-        self.talk.is_only(&[Kind::Nod, Kind::Yes])
+        self.talk().is_only(&[Kind::Nod, Kind::Yes])
             || self.reading.any(&[Concept::Greeting, Concept::Thanks])
                 && self.mentions.is_empty()
                 && !self.reading.question()
@@ -214,7 +217,7 @@ impl<'a> Said<'a> {
             Group::Course if hit.concept == Concept::Course && overlaps(hit, Concept::Owned) => None,
             // "Is it for a beginner" asks who it is for.
             Group::Course
-                if lexicon.gloss(hit).is_none() && self.talk.starts(Kind::Suits).any(|at| at <= hit.start) =>
+                if lexicon.gloss(hit).is_none() && self.talk().starts(Kind::Suits).any(|at| at <= hit.start) =>
             {
                 None
             }
@@ -300,7 +303,7 @@ impl<'a> Said<'a> {
 
     /// A child of the diver's, with its age.
     pub(super) fn child(&self) -> Option<Mention> {
-        let start = self.talk.starts(Kind::Child).next()?;
+        let start = self.talk().starts(Kind::Child).next()?;
         let age = |unit: &&String| unit.parse::<u32>().is_ok_and(|age| CHILDHOOD.contains(&age));
         let ages: Vec<&str> = self.message.text.units.iter().filter(age).map(String::as_str).collect();
         let words = if ages.is_empty() { "child".to_owned() } else { format!("child {} years", ages.join(" ")) };

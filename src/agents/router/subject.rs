@@ -138,12 +138,12 @@ impl Subject {
             return Lean::Setting;
         }
         match named {
-            true if !said.asks() && (said.talk.goes_on() || said.is_fragment() && alike) => Lean::GoesOn,
+            true if !said.asks() && (said.talk().goes_on() || said.is_fragment() && alike) => Lean::GoesOn,
             true if said.is_fragment() && said.has(Group::Where) && self.has(Group::Animal) => Lean::GoesOn,
             true if self.is_setting_for(said) => Lean::Setting,
             true => Lean::None,
-            false if said.talk.goes_on() => Lean::GoesOn,
-            false if said.talk.has(Kind::Whole) || said.words() > LONGEST_ELLIPSIS => Lean::None,
+            false if said.talk().goes_on() => Lean::GoesOn,
+            false if said.talk().has(Kind::Whole) || said.words() > LONGEST_ELLIPSIS => Lean::None,
             false => Lean::Ellipsis,
         }
     }
@@ -153,7 +153,7 @@ impl Subject {
         let told = |mentions: &[Mention]| mentions.iter().any(|mention| is_of_the_body(mention.concept));
         let elsewhere = [Group::Where, Group::Animal, Group::Agency].into_iter().any(|group| said.has(group));
         let allowed = said.reading.has(Concept::Allowed) && !said.reading.has(Concept::NoFly) && !elsewhere;
-        let flying = said.reading.has(Concept::NoFly) && said.talk.has(Kind::It);
+        let flying = said.reading.has(Concept::NoFly) && said.talk().has(Kind::It);
         told(&self.mentions)
             && !told(&said.mentions)
             && said.names_something()

@@ -54,7 +54,7 @@ keyed! {
 
 /// What was found of it in a message.
 #[derive(Debug, Default)]
-pub(super) struct Talk {
+pub(crate) struct Talk {
     hits: Vec<Hit<Kind>>,
     units: usize,
     unspaced: bool,
@@ -62,7 +62,7 @@ pub(super) struct Talk {
 
 impl Talk {
     /// Reads a message in its language.
-    pub(super) fn read(text: &Text, lang: Lang) -> Self {
+    pub(crate) fn read(text: &Text, lang: Lang) -> Self {
         let hits = words(lang).map(|words| words.find(text, Kind::Covers)).unwrap_or_default();
         Self { hits, units: text.len(), unspaced: text::unspaced(lang) }
     }

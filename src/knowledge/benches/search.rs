@@ -131,11 +131,10 @@ fn build_lexical_10_000(bencher: Bencher) {
 fn lexical_10_000(bencher: Bencher) {
     let texts = texts();
     let index = LexicalIndex::build(texts.iter().map(|text| fields(text)), Bm25::default());
-    let analyzer = dovvybuddy_knowledge::text::Analyzer::default();
     let mut words = Words(99);
     bencher.with_inputs(|| words.text(9)).bench_local_values(|text| {
         let mut scores = vec![0.0; index.len()];
-        index.score_into(&index.query(&analyzer, &text), &mut scores);
+        index.score_into(&index.query(&text), &mut scores);
         black_box(scores)
     });
 }

@@ -3,7 +3,7 @@
 use super::headings::Rarities;
 use super::{LexicalIndex, Posting, inverse_frequency};
 use crate::message::{Clause, Message, Word};
-use crate::text::{self, Analyzer};
+use crate::text;
 
 /// Rarities are shares of that of a term no passage has. Rarer terms count no more than this when the
 /// query is compared with what a passage has of it.
@@ -70,7 +70,7 @@ struct Unit {
 }
 
 impl LexicalQuery {
-    pub(super) fn read(index: &LexicalIndex, analyzer: &Analyzer, message: &Message) -> Self {
+    pub(super) fn read(index: &LexicalIndex, message: &Message) -> Self {
         let mut query = Self::default();
         let mut corrections = MOST_CORRECTED;
         let mut whole = Unit { members: Vec::new(), trust: ASIDE };
@@ -78,9 +78,7 @@ impl LexicalQuery {
             let mut members = Vec::with_capacity(clause.words.len());
             let mut parts: Vec<Vec<usize>> = Vec::new();
             for word in &clause.words {
-                let Some(stem) = analyzer.term(&word.text) else { continue };
-                let place = query.place(index, stem, word, &mut corrections);
-                let Some(place) = place else { continue };
+                let Some(place) = query.place(index, word, &mut corrections) else { continue };
                 if let Some(asked) = query.asked.get_mut(place) {
                     let share = if word.chatter { CHATTER } else { 1.0 };
                     asked.weight = (asked.weight + clause.weight() * share).min(2.0);
@@ -112,21 +110,22 @@ impl LexicalQuery {
     }
 
     /// The place of a word among those asked, which is new if it was not asked before.
-    fn place(&mut self, index: &LexicalIndex, stem: String, word: &Word, corrections: &mut usize) -> Option<usize> {
-        if let Some(known) = self.asked.iter().position(|asked| asked.stem == stem) {
+    fn place(&mut self, index: &LexicalIndex, word: &Word, corrections: &mut usize) -> Option<usize> {
+        let stem = &word.term;
+        if let Some(known) = self.asked.iter().position(|asked| asked.stem == *stem) {
             return Some(known);
         }
         if self.asked.len() >= MOST_ASKED {
             return None;
         }
         let mut certainty = 1.0;
-        let mut term = index.vocabulary.find(&stem);
+        let mut term = index.vocabulary.find(stem);
         if term.is_none() && !word.name && !word.chatter && *corrections > 0 {
             *corrections -= 1;
             let frequency = |term| index.postings_of(term).len();
             // Stemming takes an ending for one even where it is a slip.
             let nearest = |word: &str| index.vocabulary.nearest(word, frequency);
-            term = nearest(&stem).or_else(|| nearest(&word.text));
+            term = nearest(stem).or_else(|| nearest(&word.text));
             let jumbled = term.is_some_and(|term| text::same_letters(index.vocabulary.term(term), &word.text));
             certainty = if jumbled || stem.len() >= LONG { CORRECTED } else { GUESSED };
         }
@@ -139,7 +138,7 @@ impl LexicalQuery {
         if word.chatter || (term.is_none() && text::is_jumbled_stop_word(&word.text)) {
             rarity = (rarity * CHATTER).min(FOREIGN);
         }
-        self.asked.push(Asked { stem, term, weight: 0.0, rarity, certainty });
+        self.asked.push(Asked { stem: stem.clone(), term, weight: 0.0, rarity, certainty });
         Some(self.asked.len() - 1)
     }
 

@@ -135,7 +135,7 @@ impl Chain {
         &self,
         brief: &Brief,
         prompt: &Prompt,
-        grounding: &Grounding,
+        grounding: &Grounding<'_>,
         frame: &Frame,
         member: &Member,
         again: bool,

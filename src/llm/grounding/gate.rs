@@ -11,7 +11,7 @@ const REPEATED: f32 = 0.85;
 
 /// Lets whole, supported sentences of one model's answer through.
 pub(crate) struct Gate<'g> {
-    grounding: &'g Grounding,
+    grounding: &'g Grounding<'g>,
     segmenter: Segmenter,
     opening: Option<&'g str>,
     /// A lead-in waits for something that follows it.
@@ -37,7 +37,7 @@ impl Said {
 
 impl<'g> Gate<'g> {
     /// A gate for a model that begins where `said` ended; `opening` stands before the first words.
-    pub(crate) fn new(grounding: &'g Grounding, said: &str, opening: Option<&'g str>) -> Self {
+    pub(crate) fn new(grounding: &'g Grounding<'g>, said: &str, opening: Option<&'g str>) -> Self {
         let earlier = crate::text::sentences::split(said).iter().map(|s| Said::of(&s.text)).collect();
         Self {
             grounding,

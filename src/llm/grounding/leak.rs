@@ -1,7 +1,9 @@
 //! Whether a sentence shows the instructions.
 
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::BuildHasher as _;
 use std::sync::{Arc, OnceLock};
+
+use hashbrown::DefaultHashBuilder;
 
 use super::ground::Ground;
 
@@ -13,8 +15,8 @@ const CHARS: usize = 18;
 ///
 /// Hardly a sentence has anything in common with the instructions, so what is exact and slow is worked out
 /// only for one that may.
-pub(crate) struct Leak {
-    system: String,
+pub(crate) struct Leak<'s> {
+    system: &'s str,
     /// The spans of the instructions, roughly.
     spans: Spans,
     /// What may be said: passages and the question.
@@ -31,11 +33,11 @@ struct Exact {
     known: String,
 }
 
-impl Leak {
+impl<'s> Leak<'s> {
     /// `system` must not show; what `grounds` and `asked` say may.
-    pub(super) fn new(system: &str, grounds: Vec<Arc<Ground>>, asked: String) -> Self {
+    pub(super) fn new(system: &'s str, grounds: Vec<Arc<Ground>>, asked: String) -> Self {
         let spans = Spans::of(system);
-        Self { system: system.to_owned(), spans, grounds, asked, exact: OnceLock::new() }
+        Self { system, spans, grounds, asked, exact: OnceLock::new() }
     }
 
     fn exact(&self) -> &Exact {
@@ -48,9 +50,9 @@ impl Leak {
             open.push('\n');
             open.push_str(&self.asked);
             Exact {
-                system: words(&self.system).collect(),
+                system: words(self.system).collect(),
                 open: words(&open).collect(),
-                squeezed: squeeze(&self.system),
+                squeezed: squeeze(self.system),
                 known: squeeze(&open),
             }
         })
@@ -58,8 +60,8 @@ impl Leak {
 
     /// Whether the sentence has a secret-looking word of the instructions.
     pub(crate) fn names_a_secret(&self, sentence: &str) -> bool {
-        words(sentence).filter(|word| is_canary(word)).any(|word| {
-            let exact = self.exact();
+        written(sentence).filter(|word| is_canary(word)).any(|word| {
+            let (word, exact) = (word.to_lowercase(), self.exact());
             exact.system.contains(&word) && !exact.open.contains(&word)
         })
     }
@@ -87,47 +89,56 @@ impl Leak {
     }
 }
 
-/// A text's runs of words, told apart by a few bits of their hashes: what is not among them is certainly
-/// not in the text.
+/// A text's runs of words by half of their hashes, sorted: what is not among them is certainly not in the text.
 struct Spans {
-    hasher: RandomState,
-    bits: Box<[u64; SLOTS / 64]>,
+    hasher: DefaultHashBuilder,
+    runs: Vec<u32>,
 }
-
-/// Instructions have some five hundred runs, so one in thirty sentences is looked at closely for nothing.
-const SLOTS: usize = 1 << 17;
 
 impl Spans {
     fn of(text: &str) -> Self {
-        let mut spans = Self { hasher: RandomState::new(), bits: Box::new([0; SLOTS / 64]) };
-        for slot in spans.slots(text) {
-            if let Some(bits) = spans.bits.get_mut(slot / 64) {
-                *bits |= 1 << (slot % 64);
-            }
-        }
-        spans
+        let hasher = DefaultHashBuilder::default();
+        let mut runs: Vec<u32> = runs(&hasher, text);
+        runs.sort_unstable();
+        runs.dedup();
+        runs.shrink_to_fit();
+        Self { hasher, runs }
     }
 
     fn may_share(&self, text: &str) -> bool {
-        let has = |slot: usize| self.bits.get(slot / 64).is_some_and(|bits| bits & (1 << (slot % 64)) != 0);
-        self.slots(text).into_iter().any(has)
-    }
-
-    fn slots(&self, text: &str) -> Vec<usize> {
-        let hashes: Vec<u64> = words(text).map(|word| self.hasher.hash_one(word)).collect();
-        // Multiplied, so that the same words in another order give another sum.
-        let mix = |sum: u64, hash: &u64| sum.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(*hash);
-        let slot = |span: &[u64]| usize::try_from(span.iter().fold(0, mix) >> 32).unwrap_or_default() % SLOTS;
-        hashes.windows(WORDS).map(slot).collect()
+        runs(&self.hasher, text).iter().any(|run| self.runs.binary_search(run).is_ok())
     }
 }
 
-/// Words in lower case; `-` and `_` stay inside, as in `CANARY-7f3a`.
+fn runs(hasher: &DefaultHashBuilder, text: &str) -> Vec<u32> {
+    let mut lower = String::new();
+    let hash = |word: &str| {
+        lower.clear();
+        if word.is_ascii() {
+            lower.push_str(word);
+            lower.make_ascii_lowercase();
+        } else {
+            lower.push_str(&word.to_lowercase());
+        }
+        hasher.hash_one(lower.as_str())
+    };
+    let hashes: Vec<u64> = written(text).map(hash).collect();
+    // Multiplied, so that the same words in another order give another sum.
+    let mix = |sum: u64, hash: &u64| sum.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(*hash);
+    let run = |span: &[u64]| u32::try_from(span.iter().fold(0, mix) >> 32).unwrap_or_default();
+    hashes.windows(WORDS).map(run).collect()
+}
+
+/// Words in lower case.
 fn words(text: &str) -> impl Iterator<Item = String> {
+    written(text).map(str::to_lowercase)
+}
+
+/// Words as they are written; `-` and `_` stay inside, as in `CANARY-7f3a`.
+fn written(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric() && !matches!(c, '-' | '_'))
         .map(|word| word.trim_matches(['-', '_']))
         .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
 }
 
 fn squeeze(text: &str) -> String {

@@ -68,11 +68,11 @@ pub(crate) struct Checked {
 }
 
 /// Everything the sentences of one answer may rest on.
-pub(crate) struct Grounding {
+pub(crate) struct Grounding<'s> {
     grounds: Vec<Arc<Ground>>,
     asked_terms: Terms,
     asked_quantities: Vec<Quantity>,
-    leak: Leak,
+    leak: Leak<'s>,
     english: bool,
 }
 
@@ -85,9 +85,9 @@ const FACT_SHARE: f32 = 0.75;
 /// An uncited one shares this much with all passages together.
 const UNCITED_SHARE: f32 = 0.6;
 
-impl Grounding {
+impl<'s> Grounding<'s> {
     /// Reads the brief; `system` is the instructions that must not show.
-    pub(crate) fn new(brief: &Brief, system: &str) -> Self {
+    pub(crate) fn new(brief: &Brief, system: &'s str) -> Self {
         let grounds: Vec<Arc<Ground>> = brief.passages.iter().map(Ground::of).collect();
         let asked = asked(brief);
         Self {
@@ -123,17 +123,17 @@ impl Grounding {
             return Err(Fault::Number);
         }
         let leads_in = cited.is_empty() && is_lead_in(&words);
-        if !leads_in && !self.supports(&words, &cited) {
+        let said = Terms::of(&words);
+        if !leads_in && !self.supports(&said, &cited) {
             return Err(Fault::Unsupported);
         }
-        let source = if cited.is_empty() && !leads_in { self.source(&words) } else { None };
+        let source = if cited.is_empty() && !leads_in { self.source(&said) } else { None };
         let text = tidy(&text);
         Ok(Checked { text: source.map_or_else(|| text.clone(), |passage| marks::add(&text, passage)), leads_in })
     }
 
     /// The passage, by its place, whose words an unmarked sentence says: facts are cited, also where the model forgot.
-    fn source(&self, words: &str) -> Option<usize> {
-        let said = Terms::of(words);
+    fn source(&self, said: &Terms) -> Option<usize> {
         let shares = self.grounds.iter().map(|ground| said.share(|term| ground.terms.contains(term))).enumerate();
         let (passage, share) = shares.max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))?;
         (self.english && said.len() >= 3 && share >= FACT_SHARE).then_some(passage)
@@ -162,8 +162,7 @@ impl Grounding {
             .all(|said| said.unit == Unit::Bare && (said.in_words || counts_words(words, said.value)) || stands(said))
     }
 
-    fn supports(&self, words: &str, cited: &[usize]) -> bool {
-        let said = Terms::of(words);
+    fn supports(&self, said: &Terms, cited: &[usize]) -> bool {
         if said.is_empty() {
             return false;
         }

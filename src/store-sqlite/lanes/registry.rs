@@ -37,7 +37,8 @@ impl Tries {
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) seq: i64,
-    pub(super) event: Inbound,
+    /// Boxed: a lane keeps room for several, and mostly has one.
+    pub(super) event: Box<Inbound>,
     pub(super) tries: Tries,
     /// Removed while a turn was running on it; not to be handed out again.
     pub(super) erased: bool,
@@ -180,7 +181,7 @@ impl Registry {
         self.last_fence += 1;
         let claim = Claim {
             conversation: first.event.conversation.clone(),
-            events: lane.waiting.iter().take(events).map(|w| w.event.clone()).collect(),
+            events: lane.waiting.iter().take(events).map(|w| Inbound::clone(&w.event)).collect(),
             sequence: lane.waiting.iter().take(events).map(|w| w.seq).collect(),
             fence: self.last_fence,
             attempt,
