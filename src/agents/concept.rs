@@ -133,6 +133,8 @@ keyed! {
         Before = "before",
         /// Fear of what might happen.
         Fear = "fear",
+        /// Cold water, and what is worn against it.
+        Cold = "cold",
         /// Wordings that only look like an emergency; they cover what they contain.
         Mask = "mask",
         /// It is no emergency.

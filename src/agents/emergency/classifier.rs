@@ -31,7 +31,7 @@ pub struct Thresholds {
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { raise: 0.5, raise_unsigned: 0.75, take_back: 0.5 }
+        Self { raise: 0.5, raise_unsigned: 0.6, take_back: 0.5 }
     }
 }
 
@@ -131,6 +131,19 @@ impl Classifier {
             p if p < take_back => Opinion::TakeBack,
             _ => Opinion::Agree,
         }
+    }
+}
+
+impl Classifier {
+    /// What each feature of a message adds to the sum, the weightiest first: for whoever asks why.
+    pub(super) fn shares(&self, message: &str, readings: &[Reading], before: &[&Reading]) -> Vec<(String, f32)> {
+        let weigh = |(name, value): (String, f32)| {
+            let number = self.numbers.get(name.as_str())?;
+            Some((name, self.weights.get(*number as usize)?.weight * value))
+        };
+        let mut shares: Vec<(String, f32)> = named(message, readings, before).into_iter().filter_map(weigh).collect();
+        shares.sort_by(|(_, a), (_, b)| b.abs().total_cmp(&a.abs()));
+        shares
     }
 }
 

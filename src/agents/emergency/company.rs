@@ -24,12 +24,27 @@ const fn tells(concept: C) -> bool {
     !concept.is_sign() && !concept.tells_kind() && !matches!(concept, C::Mask | C::NegAfter | C::Neg | C::But)
 }
 
+/// Whether hardly a word stands beside a grave sign, those who have it, and the cry for help: who is in danger
+/// writes no more.
+fn bare(reading: &Reading) -> bool {
+    let told = |concept: C| concept.is_sign() || matches!(concept, C::Me | C::Other | C::Now | C::Persist);
+    let covered =
+        |unit: usize| reading.hits().iter().any(|hit| told(hit.concept) && hit.start <= unit && unit < hit.end);
+    let beside = (0..reading.len()).filter(|unit| !covered(*unit)).count();
+    beside <= if text::unspaced(reading.lang()) { 3 } else { 1 }
+}
+
 /// Names each tier of sign together with what else the message speaks of, with who is missing from it,
 /// and with its nearest neighbours.
 pub(crate) fn of(name: &mut Name<impl FnMut(&str, f32)>, reading: &Reading) {
     let signs: Vec<&Hit<C>> = reading.hits().iter().filter(|hit| hit.concept.is_sign()).collect();
     if signs.is_empty() {
         return;
+    }
+    if bare(reading)
+        && let Some(sign) = signs.iter().find(|sign| sign.concept.is_grave())
+    {
+        name.set(&["bare:", tier(sign.concept)], 1.0);
     }
     let others: Vec<&Hit<C>> = reading.hits().iter().filter(|hit| tells(hit.concept)).collect();
     let person = reading.any(&[C::Me, C::Other]);

@@ -165,6 +165,16 @@ fn general(reading: &Reading) -> f32 {
     if reading.any(THINGS) && !somebody && !grave && reading.count(C::is_suspect) == 0 {
         weight += 2.0;
     }
+    // Help is called for with a choice, and nobody is hurt.
+    let nobody = reading.count(|c| c.is_sign() && c != C::Cry) == 0 && !reading.any(&[C::Other, C::PostDive]);
+    if reading.has(C::Cry) && nobody && reading.any(CHOICES) {
+        weight += 2.0;
+    }
+    // Fingers that cold water numbs and warmth wakes.
+    let numb = reading.has(C::Neuro) && reading.count(|c| c.is_sign() && c != C::Neuro) == 0;
+    if numb && reading.has(C::Cold) && reading.has(C::Resolved) && !reading.any(&[C::Persist, C::Overnight]) {
+        weight += 2.0;
+    }
     // Going diving is asked about, not something that follows a dive.
     if reading.has(C::Before) && !here {
         weight += 1.5;
@@ -174,6 +184,9 @@ fn general(reading: &Reading) -> f32 {
 
 /// Subjects outside diving that people complain of in the words of an emergency.
 const THINGS: &[C] = &[C::Tech, C::Food, C::Money, C::Media, C::Sport, C::Aquarium, C::OtherDive, C::Writing, C::Life];
+
+/// What people choose, buy and pay.
+const CHOICES: &[C] = &[C::Gear, C::GearCare, C::Better, C::Price, C::Hours, C::CardAdmin, C::Travel, C::Liveaboard];
 
 /// The kind whose words fit best; the gravest first where several do.
 pub(super) fn kind(reading: &Reading) -> EmergencyKind {
@@ -209,6 +222,8 @@ pub(super) fn kind(reading: &Reading) -> EmergencyKind {
         EmergencyKind::Drowning
     } else if gasless && !nerves {
         EmergencyKind::Illness
+    } else if !nerves && reading.any(&[C::Venomous, C::Sting]) {
+        EmergencyKind::Envenomation
     } else if nerves || after_dive || reading.has(C::BloodCough) {
         EmergencyKind::DecompressionIllness
     } else {
@@ -243,6 +258,11 @@ fn nothing_but_ear(reading: &Reading) -> bool {
 /// Whether a message adds to a picture: a sign, or when and after what.
 pub(super) fn adds(reading: &Reading) -> bool {
     reading.count(C::is_sign) > 0 || reading.any(&[C::Now, C::Overnight, C::PostDive, C::Dive, C::NoFly])
+}
+
+/// Whether a message asks without telling of anything: it begins another subject.
+pub(super) fn only_asks(reading: &Reading) -> bool {
+    reading.question() && reading.count(C::is_sign) == 0 && !reading.any(&[C::Now, C::Overnight, C::Persist])
 }
 
 /// Whether a message without an alarm of its own may belong to an emergency told before.

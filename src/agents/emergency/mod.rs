@@ -35,6 +35,10 @@ use reply::Replies;
 /// How many earlier messages of the diver are read together with a new one.
 const LOOK_BACK: usize = 3;
 
+/// What good news has no word of.
+const NO_GOOD_NEWS: &[Concept] =
+    &[Concept::Neg, Concept::NegAfter, Concept::Apnoea, Concept::NoBreath, Concept::Collapse, Concept::Missing];
+
 /// The guard: rules read from compiled-in lexicons, replies from content files.
 #[derive(Debug)]
 pub struct RuleGuard {
@@ -103,6 +107,15 @@ impl RuleGuard {
         question::warm_up();
     }
 
+    /// What the guard reads in a message that stands alone: the concepts, and what each feature adds to the
+    /// classifier's sum, the weightiest first. For people who look for the cause of a verdict.
+    pub fn explain(&self, message: &str) -> (Vec<&'static str>, Vec<(String, f32)>) {
+        let detected = language::detect(message, None);
+        let readings = told_first(readings(message, &detected), detected.sure);
+        let concepts = readings.iter().flat_map(Reading::hits).map(|hit| hit.concept.key()).collect();
+        (concepts, self.classifier().shares(message, &readings, &[]))
+    }
+
     fn alarm(
         &self,
         message: &str,
@@ -113,7 +126,10 @@ impl RuleGuard {
         fine: bool,
     ) -> Assessment {
         standing.region = self.replies().region_id(message, heard);
-        let topics = question::asked(message, readings.iter().map(Reading::lang), standing.kind);
+        let mut topics = question::asked(message, readings.iter().map(Reading::lang), standing.kind);
+        // "He is not breathing again" and "we have not found her" have the words of good news.
+        let bad = readings.iter().any(|reading| reading.any(NO_GOOD_NEWS));
+        topics.retain(|topic| !(bad && topic.good_news()));
         let text = self.replies().compose(message, heard, lang, &standing, &topics, fine);
         Assessment::Emergency(Alarm { text, lang, standing })
     }
@@ -123,7 +139,7 @@ impl EmergencyGuard for RuleGuard {
     fn assess(&self, message: &str, heard: &Heard) -> Assessment {
         let hint = hint(heard);
         let detected = language::detect(message, hint);
-        let readings = readings(message, &detected);
+        let readings = told_first(readings(message, &detected), detected.sure);
         let verdict = judge::judge(&readings);
         if let Some(standing) = &heard.standing {
             return self.while_standing(message, heard, standing, &detected, &readings, verdict);
@@ -252,6 +268,16 @@ pub(crate) fn readings(message: &str, detected: &Detected) -> Vec<Reading> {
     std::iter::once(detected.lang).chain(detected.rivals.iter().copied()).map(|lang| message.reading(lang)).collect()
 }
 
+/// The readings with that one first in which the rules found an emergency, where the words did not tell the language:
+/// "no respira" may be three languages, and is meant in the one that knows it.
+pub(crate) fn told_first(mut readings: Vec<Reading>, sure: bool) -> Vec<Reading> {
+    let alarms = |reading: &Reading| judge::judge(std::slice::from_ref(reading)).kind.is_some();
+    if !sure && let Some(at) = readings.iter().position(alarms) {
+        readings.swap(0, at);
+    }
+    readings
+}
+
 /// Whether the message continues an emergency, or completes the picture of one.
 fn with_history(message: &str, heard: &Heard, detected: &Detected, readings: &[Reading]) -> Option<EmergencyKind> {
     let before = lately(heard);
@@ -274,7 +300,7 @@ fn with_history(message: &str, heard: &Heard, detected: &Detected, readings: &[R
             return Some(kind);
         }
     }
-    if !readings.iter().any(judge::adds) {
+    if !readings.iter().any(judge::adds) || readings.iter().all(judge::only_asks) {
         return None;
     }
     let joined = format!("{}. {message}", before.join(". "));

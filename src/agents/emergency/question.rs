@@ -44,6 +44,14 @@ keyed! {
         Drink = "drink",
         /// Alcohol and pain medicine.
         Medicine = "medicine",
+        /// The person breathes again, or is awake again.
+        BreathingAgain = "breathing_again",
+        /// The missing person is found.
+        Found = "found",
+        /// Help has come.
+        HelpersHere = "helpers_here",
+        /// Hours from the shore.
+        FarOut = "far_out",
         /// The search has found nothing so far.
         NotFound = "not_found",
         /// Oxygen is being given.
@@ -64,9 +72,19 @@ impl Topic {
         matches!(self, Self::Aboard | Self::Recompression | Self::Search | Self::Flying | Self::Diving | Self::Waiting)
     }
 
-    /// The steps in the reply file ask for just what is missing.
+    /// The steps in the reply file ask for just what is missing, or has changed.
     pub(super) const fn instead_of_steps(self) -> bool {
-        matches!(self, Self::OxygenMissing | Self::NoSignal)
+        matches!(self, Self::OxygenMissing | Self::NoSignal | Self::BreathingAgain)
+    }
+
+    /// It is told instead of every step: what the steps ask for is in other hands, or over.
+    pub(super) const fn ends_steps(self) -> bool {
+        matches!(self, Self::HelpersHere | Self::Found)
+    }
+
+    /// It is told where something has turned out well; a "not" turns it round.
+    pub(super) const fn good_news(self) -> bool {
+        matches!(self, Self::BreathingAgain | Self::Found | Self::HelpersHere)
     }
 
     /// It says nothing beside another topic.

@@ -25,7 +25,10 @@ impl Reading {
     pub(crate) fn new(text: &Text, lang: Lang) -> Self {
         let found = Lexicon::of(lang).find(text);
         let stands = |hit: &Hit<Concept>| !taken_away(hit, &found, text, lang) && !part_of_another(hit, &found);
-        let hits = found.iter().copied().filter(stands).collect();
+        let mut standing: Vec<Hit<Concept>> = found.iter().copied().filter(stands).collect();
+        let signs: Vec<Hit<Concept>> = standing.iter().copied().filter(|hit| hit.concept.is_sign()).collect();
+        standing.retain(|hit| !part_of_sign(hit, &signs));
+        let hits = standing.into();
         Self { lang, length: text.len(), question: text.question, exclamation: text.exclamation, hits }
     }
 
@@ -83,6 +86,13 @@ fn part_of_another(hit: &Hit<Concept>, all: &[Hit<Concept>]) -> bool {
                 && other.concept as usize >= Concept::Agency as usize
                 && hit.is_inside(other)
         })
+}
+
+/// Whether a word has its meaning from the sign it is part of: "not" and "can" deny and ask nothing in "can not
+/// breathe", and nothing is told of gills.
+fn part_of_sign(hit: &Hit<Concept>, signs: &[Hit<Concept>]) -> bool {
+    const PARTS: &[Concept] = &[Concept::Neg, Concept::NegAfter, Concept::Allowed, Concept::HowWork, Concept::Biology];
+    PARTS.contains(&hit.concept) && signs.iter().any(|sign| hit.is_inside(sign))
 }
 
 /// Whether a sign lies inside a wording that only looks like one, or in the reach of a negation.

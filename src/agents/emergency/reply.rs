@@ -123,7 +123,9 @@ impl Replies {
             topics.iter().filter(answered).filter_map(|topic| Some((*topic, sheet.answer(*topic, kind)?))).collect();
         let answers_call = answers.iter().any(|(topic, _)| *topic == Topic::Call);
         let mut parts: Vec<&str> = answers.iter().map(|(_, sentence)| *sentence).collect();
-        if replies <= 1 {
+        if replies > 1 && answers.iter().any(|(topic, _)| topic.ends_steps()) {
+            parts.extend([words.helpers.trim(), closing]);
+        } else if replies <= 1 {
             parts.extend([words.first.trim(), numbers.as_str(), words.helpers.trim(), closing]);
         } else {
             if answers_call {

@@ -243,8 +243,10 @@ fn an_emergency_lives_from_its_sign_to_the_word_that_it_is_none() {
 }
 
 /// What is asked in an open emergency, the kind that is open, and how the reply begins.
-const ASKED: [(EmergencyKind, &str, &str); 32] = {
-    use EmergencyKind::{Bleeding, DecompressionIllness as Dci, EarBarotrauma, Envenomation, MissingDiver};
+const ASKED: [(EmergencyKind, &str, &str); 53] = {
+    use EmergencyKind::{
+        Bleeding, DecompressionIllness as Dci, Drowning, EarBarotrauma, Envenomation, MissingDiver, Suicide,
+    };
     [
         (Dci, "we have no oxygen", "Without oxygen:"),
         (Dci, "there is no oxygen on the boat", "Without oxygen:"),
@@ -278,6 +280,27 @@ const ASKED: [(EmergencyKind, &str, &str); 32] = {
         (Dci, "هل يمكن أن ينام؟", "ليس بلا مراقبة"),
         (Dci, "他可以喝水吗？", "只有在完全清醒"),
         (Dci, "没有氧气怎么办", "没有氧气："),
+        (Drowning, "he is breathing again", "Good. Keep them on the side"),
+        (Drowning, "ya respira", "Bien. De lado"),
+        (Drowning, "er atmet wieder", "Gut. Auf der Seite"),
+        (Drowning, "elle respire de nouveau", "Bien. Sur le côté"),
+        (Drowning, "voltou a respirar", "Bom. De lado"),
+        (Drowning, "ha ripreso a respirare", "Bene. Su un fianco"),
+        (Drowning, "sudah bernapas lagi", "Bagus. Miringkan"),
+        (Drowning, "息を吹き返した", "よかったです。横向き"),
+        (Drowning, "กลับมาหายใจแล้ว", "ดีแล้ว ให้นอนตะแคง"),
+        (Drowning, "رجع يتنفس", "جيد. ضعه على جنبه"),
+        (Drowning, "恢复呼吸了", "好。让其侧卧"),
+        (Dci, "the ambulance is here", "Good: tell them"),
+        (Dci, "der Rettungswagen ist da", "Gut: Sag ihnen"),
+        (Dci, "llegó la ambulancia", "Bien: diles"),
+        (Suicide, "paramedics are here", "Good that somebody is with you"),
+        (Dci, "we are 3 hours from shore", "Tell the coast guard at once"),
+        (Dci, "wir sind drei Stunden vom Hafen", "Sag der Küstenwache sofort"),
+        (MissingDiver, "we found him", "Good. Breathing first"),
+        (MissingDiver, "lo hemos encontrado", "Bien. Primero la respiración"),
+        (MissingDiver, "we have him on board, we found him floating", "Good. Breathing first"),
+        (MissingDiver, "we are two hours off the coast", "Tell the coast guard at once"),
     ]
 };
 
@@ -296,6 +319,28 @@ fn what_is_asked_is_answered_before_the_next_step() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn bad_news_in_the_words_of_good_news_is_none() {
+    let guard = guard();
+    for (kind, message) in [
+        (EmergencyKind::Drowning, "he is not breathing again"),
+        (EmergencyKind::Drowning, "no respira otra vez"),
+        (EmergencyKind::Drowning, "atmet wieder nicht"),
+        (EmergencyKind::MissingDiver, "wir haben ihn nicht gefunden"),
+        (EmergencyKind::MissingDiver, "no lo encontramos"),
+        (EmergencyKind::MissingDiver, "non lo abbiamo trovato"),
+        (EmergencyKind::MissingDiver, "belum ditemukan"),
+        (EmergencyKind::MissingDiver, "まだ見つからない"),
+        (EmergencyKind::MissingDiver, "还没找到他"),
+        (EmergencyKind::DecompressionIllness, "the ambulance is not here yet"),
+    ] {
+        let now = Heard { standing: Some(StandingEmergency { kind, replies: 1, region: None }), ..Heard::default() };
+        let Assessment::Emergency(alarm) = guard.assess(message, &now) else { panic!("{message}: ended") };
+        let good = ["Good", "Gut", "Bien", "Bene", "Bagus", "よかった", "好"];
+        assert!(!good.iter().any(|word| alarm.text.starts_with(word)), "{message}: {}", alarm.text);
+    }
 }
 
 #[test]

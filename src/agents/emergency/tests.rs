@@ -110,6 +110,66 @@ fn what_stays_true_is_said_when_it_is_none() {
     }
 }
 
+/// Who is in danger writes two words, and the telephone may speak another language.
+#[test]
+fn no_breath_in_two_words_is_an_emergency_in_every_language() {
+    let mut calm = Vec::new();
+    for message in [
+        "not breathing",
+        "no respira",
+        "no puede respirar",
+        "ayuda no respira",
+        "atmet nicht",
+        "il respire pas",
+        "não respira",
+        "nao respira",
+        "non respira",
+        "tidak bernapas",
+        "gak napas",
+        "息してない",
+        "ไม่หายใจ",
+        "لا يتنفس",
+        "没呼吸",
+        "不呼吸了怎么办",
+    ] {
+        for locale in [None, Some("en-US"), Some("de-DE"), Some("ja-JP")] {
+            let heard = Heard { locale: locale.map(str::to_owned), ..Heard::default() };
+            if guard().assess(message, &heard) == Assessment::Calm {
+                calm.push((message, locale));
+            }
+        }
+    }
+    assert!(calm.is_empty(), "{calm:?}");
+}
+
+/// Taken from the air, the cold, the shop and the classroom.
+#[test]
+fn a_full_ear_cold_fingers_and_a_hard_choice_are_no_emergency() {
+    let mut alarmed = Vec::new();
+    for message in [
+        "my computer is locked after a dive",
+        "my dive computer locked itself after the dive, what does that mean",
+        "my fingers go numb in 8 degree water and are fine after a hot shower, which gloves",
+        "se me duermen los dedos con el agua a 10 grados y luego se me pasa, ¿qué guantes?",
+        "help, i can't decide between two regulators",
+        "aiuto, non so che pinne prendere",
+        "النجدة! محتار بين زعانف طويلة وقصيرة",
+        "助けて、フィンが選べない",
+        "Prüfungsfrage: Taucher hat nach dem Auftauchen Lähmungen, welche Diagnose ist wahrscheinlich?",
+    ] {
+        if guard().assess(message, &Heard::default()) != Assessment::Calm {
+            alarmed.push(message);
+        }
+    }
+    let asked = Heard { said: vec!["my ear feels blocked since the pool, what helps?".into()], ..Heard::default() };
+    for message in ["it's only the left one and it feels full", "only the left one, no pain"] {
+        if guard().assess(message, &asked) != Assessment::Calm {
+            alarmed.push(message);
+        }
+    }
+    assert!(alarmed.is_empty(), "{alarmed:?}");
+}
+
 #[test]
 fn ears_and_old_complaints_stay_with_the_safety_agent() {
     let mut wrong = Vec::new();

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use dovvybuddy_core::guard::Heard;
 use dovvybuddy_core::session::Role;
 
-use super::{classifier, earlier_readings, readings};
+use super::{classifier, earlier_readings, readings, told_first};
 use crate::language;
 use crate::router::Example;
 
@@ -19,6 +19,8 @@ pub struct EmergencyTrainer {
     pub rate: f32,
     /// The pull of every weight towards zero.
     pub decay: f32,
+    /// The same for words as they are.
+    pub word_decay: f32,
     /// How much more a missed emergency costs than a false alarm.
     pub miss_cost: f32,
     /// Features seen in fewer messages are left out: they would be learnt by heart.
@@ -27,7 +29,7 @@ pub struct EmergencyTrainer {
 
 impl Default for EmergencyTrainer {
     fn default() -> Self {
-        Self { epochs: 40, rate: 0.15, decay: 0.004, miss_cost: 6.0, least_seen: 3 }
+        Self { epochs: 40, rate: 0.15, decay: 0.004, word_decay: 0.004, miss_cost: 4.0, least_seen: 3 }
     }
 }
 
@@ -42,16 +44,27 @@ impl EmergencyTrainer {
         let mut names: BTreeMap<String, usize> = BTreeMap::new();
         let mut rows: Vec<Row> = examples.iter().map(|example| row(example, &mut names)).collect();
         self.forget_rare(&mut rows, names.len());
+        shuffle(&mut rows);
         let mut weights = vec![0.0f32; names.len()];
         let mut squares = vec![0.0f32; names.len()];
+        let mut decays = vec![self.decay; names.len()];
+        for (_, at) in names.iter().filter(|(name, _)| is_wording(name)) {
+            if let Some(decay) = decays.get_mut(*at) {
+                *decay = self.word_decay;
+            }
+        }
         for _ in 0..self.epochs {
             for row in &rows {
                 let sum: f32 = row.features.iter().filter_map(|(at, value)| Some(weights.get(*at)? * value)).sum();
                 let probability = 1.0 / (1.0 + (-sum).exp());
                 let error = if row.emergency { (probability - 1.0) * self.miss_cost } else { probability };
                 for (at, value) in &row.features {
-                    let (Some(weight), Some(square)) = (weights.get_mut(*at), squares.get_mut(*at)) else { continue };
-                    let gradient = error * value + self.decay * *weight;
+                    let (Some(weight), Some(square), Some(decay)) =
+                        (weights.get_mut(*at), squares.get_mut(*at), decays.get(*at))
+                    else {
+                        continue;
+                    };
+                    let gradient = error * value + decay * *weight;
                     *square += gradient * gradient;
                     *weight -= self.rate * gradient / (square.sqrt() + 1e-4);
                 }
@@ -69,6 +82,16 @@ impl EmergencyTrainer {
     }
 }
 
+/// Mixes the files, always in the same way, so that no language or subject has the last word in a pass.
+fn shuffle<T>(rows: &mut [T]) {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    for at in (1..rows.len()).rev() {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let bound = u64::try_from(at).unwrap_or(u64::MAX).saturating_add(1);
+        rows.swap(at, usize::try_from((state >> 33) % bound).unwrap_or(0));
+    }
+}
+
 impl EmergencyTrainer {
     fn forget_rare(&self, rows: &mut [Row], features: usize) {
         let mut seen = vec![0usize; features];
@@ -83,13 +106,18 @@ impl EmergencyTrainer {
     }
 }
 
+/// Features of the words themselves, as opposed to what they mean.
+fn is_wording(name: &str) -> bool {
+    ["w:", "s:", "g:", "b:"].iter().any(|kind| name.starts_with(kind))
+}
+
 fn row(example: &Example, names: &mut BTreeMap<String, usize>) -> Row {
     let by_diver = example.history.iter().filter(|turn| turn.role == Role::User);
     let heard = Heard { said: by_diver.map(|turn| turn.content.clone()).collect(), ..Heard::default() };
     let detected = language::detect(&example.text, super::hint(&heard));
     let earlier = earlier_readings(&heard, &detected);
-    let found =
-        classifier::named(&example.text, &readings(&example.text, &detected), &earlier.iter().collect::<Vec<_>>());
+    let readings = told_first(readings(&example.text, &detected), detected.sure);
+    let found = classifier::named(&example.text, &readings, &earlier.iter().collect::<Vec<_>>());
     let features = found
         .into_iter()
         .map(|(name, value)| {

@@ -1,10 +1,11 @@
 //! Measures guard and router on messages that their weights never saw:
 //! `cargo run --release -p dovvybuddy-agents --example cross_validate -- [--rows] [--NAME=VALUE…]`
 //!
-//! Each group of sets in turn is left out, both models are fitted on everything else, and the group is
-//! measured. Names set how the models are fitted (`epochs`, `rate`, `decay`, `miss`, `least`; for the router
-//! `repochs`, `rrate`, `rdecay`, `rword`, `rleast`) and the guard's thresholds (`raise`, `unsigned`, `back`,
-//! each a list to go through). `--guard` leaves the router as it is shipped, which is quicker.
+//! Each group of sets in turn is left out, both models are fitted on everything else, and the group is measured; so
+//! are the sets that nothing is ever fitted on. Names set how the models are fitted (`epochs`, `rate`, `decay`,
+//! `word`, `miss`, `least`; for the router `repochs`, `rrate`, `rdecay`, `rword`, `rleast`) and the guard's thresholds
+//! (`raise`, `unsigned`, `back`, each a list to go through). `--guard` leaves the router as it is shipped, which is
+//! quicker.
 
 mod messages;
 
@@ -43,6 +44,7 @@ impl Given {
             epochs: self.one("epochs", usual.epochs),
             rate: self.one("rate", usual.rate),
             decay: self.one("decay", usual.decay),
+            word_decay: self.one("word", usual.word_decay),
             miss_cost: self.one("miss", usual.miss_cost),
             least_seen: self.one("least", usual.least_seen),
         }
@@ -86,7 +88,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let given = Given::read();
     let thresholds = given.thresholds();
     let mut measured = Vec::new();
-    for group in messages::SETS {
+    for group in messages::SETS.into_iter().chain([messages::APART]) {
         let examples = messages::read(|name| group.contains(&name))?;
         let mut router = HeuristicRouter::new(&[]);
         if !given.0.contains_key("guard") {
