@@ -281,7 +281,7 @@ const ASKED: [(EmergencyKind, &str, &str); 53] = {
         (Dci, "他可以喝水吗？", "只有在完全清醒"),
         (Dci, "没有氧气怎么办", "没有氧气："),
         (Drowning, "he is breathing again", "Good. Keep them on the side"),
-        (Drowning, "ya respira", "Bien. De lado"),
+        (Drowning, "ya respira otra vez y está despierto", "Bien. De lado"),
         (Drowning, "er atmet wieder", "Gut. Auf der Seite"),
         (Drowning, "elle respire de nouveau", "Bien. Sur le côté"),
         (Drowning, "voltou a respirar", "Bom. De lado"),
