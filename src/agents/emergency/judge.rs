@@ -262,7 +262,7 @@ pub(super) fn adds(reading: &Reading) -> bool {
 
 /// Whether a message asks without telling of anything: it begins another subject.
 pub(super) fn only_asks(reading: &Reading) -> bool {
-    reading.question() && reading.count(C::is_sign) == 0 && !reading.any(&[C::Now, C::Overnight, C::Persist])
+    reading.question() && reading.count(C::is_sign) == 0 && !reading.any(&[C::Now, C::Overnight])
 }
 
 /// Whether a message without an alarm of its own may belong to an emergency told before.

@@ -154,7 +154,9 @@ impl EmergencyGuard for RuleGuard {
         let opinion = self.classifier().opinion(message, &readings, &earlier.iter().collect::<Vec<_>>());
         let by_rules = match verdict.kind {
             Some(kind) => Some((kind, reply_lang(verdict.lang, &detected, hint))),
-            None => with_history(message, heard, &detected, &readings).map(|kind| (kind, detected.lang)),
+            None => {
+                with_history(self.classifier(), message, heard, &detected, &readings).map(|kind| (kind, detected.lang))
+            }
         };
         let found = match opinion {
             // What goes on about an alarm told before is the rules' matter: few words say it.
@@ -279,7 +281,13 @@ pub(crate) fn told_first(mut readings: Vec<Reading>, sure: bool) -> Vec<Reading>
 }
 
 /// Whether the message continues an emergency, or completes the picture of one.
-fn with_history(message: &str, heard: &Heard, detected: &Detected, readings: &[Reading]) -> Option<EmergencyKind> {
+fn with_history(
+    classifier: &Classifier,
+    message: &str,
+    heard: &Heard,
+    detected: &Detected,
+    readings: &[Reading],
+) -> Option<EmergencyKind> {
     let before = lately(heard);
     if before.is_empty() || readings.iter().any(|reading| reading.has(Concept::StandDown)) {
         return None;
@@ -296,7 +304,11 @@ fn with_history(message: &str, heard: &Heard, detected: &Detected, readings: &[R
         if stood_down {
             return None;
         }
-        if let Some(kind) = judge::judge(&earlier_readings).kind {
+        // What was no alarm when it was said, begins none now.
+        let opinion = || classifier.opinion(earlier, &earlier_readings, &[]);
+        if let Some(kind) = judge::judge(&earlier_readings).kind
+            && opinion() != Opinion::TakeBack
+        {
             return Some(kind);
         }
     }

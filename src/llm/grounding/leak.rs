@@ -91,26 +91,26 @@ impl<'s> Leak<'s> {
 
 /// A text's runs of words by half of their hashes, sorted: what is not among them is certainly not in the text.
 struct Spans {
-    hasher: DefaultHashBuilder,
+    seed: DefaultHashBuilder,
     runs: Vec<u32>,
 }
 
 impl Spans {
     fn of(text: &str) -> Self {
-        let hasher = DefaultHashBuilder::default();
-        let mut runs: Vec<u32> = runs(&hasher, text);
+        let seed = DefaultHashBuilder::default();
+        let mut runs: Vec<u32> = runs(&seed, text);
         runs.sort_unstable();
         runs.dedup();
         runs.shrink_to_fit();
-        Self { hasher, runs }
+        Self { seed, runs }
     }
 
     fn may_share(&self, text: &str) -> bool {
-        runs(&self.hasher, text).iter().any(|run| self.runs.binary_search(run).is_ok())
+        runs(&self.seed, text).iter().any(|run| self.runs.binary_search(run).is_ok())
     }
 }
 
-fn runs(hasher: &DefaultHashBuilder, text: &str) -> Vec<u32> {
+fn runs(seed: &DefaultHashBuilder, text: &str) -> Vec<u32> {
     let mut lower = String::new();
     let hash = |word: &str| {
         lower.clear();
@@ -120,7 +120,7 @@ fn runs(hasher: &DefaultHashBuilder, text: &str) -> Vec<u32> {
         } else {
             lower.push_str(&word.to_lowercase());
         }
-        hasher.hash_one(lower.as_str())
+        seed.hash_one(lower.as_str())
     };
     let hashes: Vec<u64> = written(text).map(hash).collect();
     // Multiplied, so that the same words in another order give another sum.
