@@ -357,6 +357,7 @@ mod tests {
             "was the captain of the boat convicted",
             "how much air did I use on my last dive",
             "is the new regulator back in stock?",
+            "can you plan me a deco schedule for 25 min at 50 m on air",
         ] {
             assert_eq!(en(text), Some(Beyond::Record), "{text}");
         }
