@@ -70,10 +70,10 @@ pub(crate) fn rank(
     content.lexical.score_into(&query, &mut scores);
 
     let mut numbers = best_by_words(&scores, allowed, fusion.depth);
-    if let Some((vectors, vector)) = vectors {
-        let nearest = vectors.index.nearest(vector, fusion.depth, allows);
-        numbers.extend(nearest.into_iter().map(|(number, _)| number));
-    }
+    let mut nearest =
+        vectors.map_or_else(Vec::new, |(vectors, vector)| vectors.index.nearest(vector, fusion.depth, allows));
+    nearest.sort_unstable_by_key(|(number, _)| *number);
+    numbers.extend(nearest.iter().map(|(number, _)| *number));
     numbers.extend(wanted.iter().copied().filter(|number| allows(*number)));
     numbers.sort_unstable();
     numbers.dedup();
@@ -81,7 +81,7 @@ pub(crate) fn rank(
     let coverage = content.lexical.coverage(&query, &numbers);
     let words: Vec<f32> = numbers.iter().map(|number| scores.get(*number as usize).copied().unwrap_or(0.0)).collect();
     let headings = content.lexical.likeness(&query, &numbers);
-    let meaning = vectors.map(|vectors| likeness(vectors, &numbers, &coverage));
+    let meaning = vectors.map(|vectors| likeness(vectors, &nearest, &numbers, &coverage));
     let mut candidates = fuse(&numbers, &words, &coverage, meaning.as_deref(), fusion);
     let named = content.names.named(&message);
     let nearly = if named.is_empty() { content.names.nearly_named(&message) } else { Vec::new() };
@@ -107,11 +107,24 @@ fn best_by_words(scores: &[f32], allowed: &[bool], depth: usize) -> Vec<u32> {
     found.into_iter().map(|(number, _)| number).collect()
 }
 
-/// The candidates' cosines; a passage that has no vector yet is judged by its words.
-fn likeness((vectors, query): (&Vectors, &[f32]), numbers: &[u32], coverage: &[f32]) -> Vec<f32> {
+/// The candidates' cosines, which are known of the `nearest`, sorted by number; a passage that has no vector yet is judged
+/// by its words.
+fn likeness(
+    (vectors, query): (&Vectors, &[f32]),
+    nearest: &[(u32, f32)],
+    numbers: &[u32],
+    coverage: &[f32],
+) -> Vec<f32> {
+    let compared = |number: u32| {
+        let at = nearest.binary_search_by_key(&number, |(near, _)| *near).ok()?;
+        nearest.get(at).map(|(_, cosine)| *cosine)
+    };
     let cosine = |(number, covered): (&u32, &f32)| {
         let at = *number as usize;
-        if vectors.known.get(at).copied().unwrap_or(false) { vectors.index.cosine(at, query) } else { covered * 0.6 }
+        if !vectors.known.get(at).copied().unwrap_or(false) {
+            return covered * 0.6;
+        }
+        compared(*number).unwrap_or_else(|| vectors.index.cosine(at, query))
     };
     numbers.iter().zip(coverage).map(cosine).collect()
 }

@@ -1,6 +1,6 @@
 //! The retriever: ranks, joins neighbours, drops repetitions, and abstains.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use dovvybuddy_core::knowledge::{Found, Passage, Query};
@@ -157,8 +157,10 @@ fn keep_named<'a>(content: &Content, names: impl Iterator<Item = &'a String>, ca
         let special: Vec<String> = terms.iter().filter(|term| !COMMON.contains(&term.as_str())).cloned().collect();
         let having = content.lexical.passages_with(if special.is_empty() { &terms } else { &special });
         let document = |passage: u32| content.passages.get(passage as usize).map(|passage| passage.document.number);
-        let documents: HashSet<usize> = having.into_iter().filter_map(document).collect();
-        candidates.retain(|found| document(found.passage).is_some_and(|number| documents.contains(&number)));
+        let mut documents: Vec<usize> = having.into_iter().filter_map(document).collect();
+        documents.sort_unstable();
+        documents.dedup();
+        candidates.retain(|found| document(found.passage).is_some_and(|at| documents.binary_search(&at).is_ok()));
     }
 }
 
