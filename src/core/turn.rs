@@ -297,9 +297,10 @@ impl Turns {
                 doc_types.extend(self.ports.agents.agent(also).doc_types.iter().cloned());
             }
         }
+        // Who is worried and asks for a fact is answered with the fact, whatever it is about.
+        let soothed = route.worry.is_some() && !wants_a_fact(&asked.text);
         if route.worry.is_some() && agent.id.as_str() == SAFETY {
-            // Who is worried and asks for a fact is answered with the fact, whatever it is about.
-            doc_types = if wants_a_fact(&asked.text) { Vec::new() } else { vec![WORRIES.to_owned()] };
+            doc_types = if soothed { vec![WORRIES.to_owned()] } else { Vec::new() };
         }
         let further = questions(&asked.text).into_iter().skip(1).map(str::to_owned).collect();
         Query {
@@ -307,7 +308,7 @@ impl Turns {
             said: asked.text.clone(),
             further,
             operator_first: route.asks_the_operator(),
-            also_elsewhere: route.worry.is_none() || wants_a_fact(&asked.text),
+            also_elsewhere: !soothed,
             names: route.names.clone(),
             doc_types,
             limit: self.settings.passages,

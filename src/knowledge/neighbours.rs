@@ -3,7 +3,9 @@
 //! "Silver Otter" is put together from words that any content may have. What it names is known only if somewhere the
 //! two stand together, or each is a name by itself, like "Dahab, Egypt".
 
-use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher as _;
+
+use hashbrown::{DefaultHashBuilder, HashMap};
 
 use crate::index::Indexed;
 use crate::text;
@@ -14,29 +16,39 @@ const OFTEN: u32 = 2;
 /// What a business is called after: "Malta Divers" is more than Malta and divers.
 const BUSINESS: [&str; 7] = ["divers", "resort", "lodge", "center", "centre", "school", "shop"];
 
-/// Pairs of neighbouring words and names, as hashes.
+/// Pairs of neighbouring words and names, as hashes in their order.
 #[derive(Debug, Default)]
 pub(crate) struct Neighbours {
-    pairs: HashSet<u64>,
-    names: HashSet<u64>,
+    pairs: Vec<u64>,
+    names: Vec<u64>,
+    seed: DefaultHashBuilder,
 }
 
 impl Neighbours {
     /// Reads the passages with their titles and headings.
     pub(crate) fn of(passages: &[Indexed]) -> Self {
-        let mut pairs = HashSet::new();
+        let seed = DefaultHashBuilder::default();
+        let mut pairs = Vec::new();
         let mut capitals: HashMap<u64, u32> = HashMap::new();
         for passage in passages {
             for part in [&passage.document.title, &passage.section, &passage.text] {
-                let words: Vec<u64> = text::list_of_words(part).iter().map(|word| hash(singular(word))).collect();
-                pairs.extend(words.iter().zip(words.iter().skip(1)).map(|(one, two)| joined(*one, *two)));
+                let mut before = None;
+                text::words(part, |word| {
+                    let word = seed.hash_one(singular(word));
+                    pairs.extend(before.replace(word).map(|before| joined(before, word)));
+                });
             }
             for token in named(&passage.text) {
-                *capitals.entry(hash(singular(&token))).or_default() += 1;
+                *capitals.entry(seed.hash_one(singular(&token))).or_default() += 1;
             }
         }
-        let names = capitals.into_iter().filter(|(_, often)| *often >= OFTEN).map(|(word, _)| word).collect();
-        Self { pairs, names }
+        pairs.sort_unstable();
+        pairs.dedup();
+        pairs.shrink_to_fit();
+        let mut names: Vec<u64> =
+            capitals.into_iter().filter(|(_, often)| *often >= OFTEN).map(|(word, _)| word).collect();
+        names.sort_unstable();
+        Self { pairs, names, seed }
     }
 
     /// The pairs of words in a text that are written like names side by side and of which the content has neither
@@ -48,11 +60,12 @@ impl Neighbours {
         for (one, two) in pairs {
             let parted = one.ends_with(|c: char| !c.is_alphanumeric());
             let (Some(one), Some(two)) = (capital(one), capital(two)) else { continue };
-            let hashes = (hash(singular(&one)), hash(singular(&two)));
+            let hashes = [&one, &two].map(|word| self.seed.hash_one(singular(word)));
             // A sentence may end with "Malta" and the next begin with "Divers".
             let business = BUSINESS.contains(&&*two);
-            let together = self.pairs.contains(&joined(hashes.0, hashes.1));
-            let known = !business && (together || self.names.contains(&hashes.0) && self.names.contains(&hashes.1));
+            let together = self.pairs.binary_search(&joined(hashes[0], hashes[1])).is_ok();
+            let both = hashes.iter().all(|word| self.names.binary_search(word).is_ok());
+            let known = !business && (together || both);
             if !parted && !known {
                 found.push(format!("{one} {two}"));
             }
@@ -65,8 +78,11 @@ impl Neighbours {
 fn capital(token: &str) -> Option<String> {
     let bare = token.trim_matches(|c: char| !c.is_alphanumeric());
     let named = bare.chars().next().is_some_and(char::is_uppercase) && bare.chars().any(char::is_lowercase);
+    if !named {
+        return None;
+    }
     let mut words = text::list_of_words(bare).into_iter();
-    let word = words.next().filter(|_| named)?;
+    let word = words.next()?;
     words.next().is_none().then_some(word)
 }
 
@@ -81,13 +97,6 @@ fn named(text: &str) -> impl Iterator<Item = String> {
 
 fn singular(word: &str) -> &str {
     word.strip_suffix('s').filter(|rest| rest.len() > 2).unwrap_or(word)
-}
-
-fn hash(word: &str) -> u64 {
-    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-    let mut hasher = DefaultHasher::new();
-    word.hash(&mut hasher);
-    hasher.finish()
 }
 
 const fn joined(one: u64, two: u64) -> u64 {

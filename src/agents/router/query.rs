@@ -34,7 +34,9 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
     let found = search_words::find(&Message::read(text).text, reading.lang());
     if reading.lang() == Lang::En {
         query = in_months(&without_what_is_excluded(&query));
-        if is_of_a_thing(&text.to_lowercase()) {
+        let said = text.to_lowercase();
+        let of_a_thing = is_of_a_thing(&said);
+        if of_a_thing {
             query.push_str(" history invented founded year");
         }
         for found in &found {
@@ -42,13 +44,12 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
             query.push_str(found.words);
         }
         for (concept, words) in PLAINLY {
-            let said = text.to_lowercase();
             let stem = |word: &'static str| word.get(..6).unwrap_or(word);
             let named = match concept {
                 // Much is needed; a level's prerequisites are asked for by its name.
                 Concept::Prereq => reading.has(Concept::Level) && said.contains("need"),
                 // The level's own page says its age.
-                Concept::AgeLimit if is_of_a_thing(&said) => false,
+                Concept::AgeLimit if of_a_thing => false,
                 Concept::AgeLimit => {
                     let else_asked = [Concept::Level, Concept::Course, Concept::Medical, Concept::Medicine];
                     !reading.any(&else_asked)
