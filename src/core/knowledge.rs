@@ -29,6 +29,9 @@ pub struct Query {
     /// The message as it was said, whose words are looked up where the content may not have them; empty to take the
     /// question's.
     pub said: String,
+    /// The question as it was typed, where that stands alone in English: its meaning is sought beside that of `text`, to
+    /// which the router adds and from which it takes.
+    pub typed: Option<String>,
     /// Further questions of the same message, which may find passages of their own; each leans on the first.
     pub further: Vec<String>,
     /// The operator's own business is asked for: documents of the type `faq` come first, also where they share few words
@@ -75,6 +78,9 @@ pub struct Passage {
     pub updated: String,
     /// The words, as Markdown without headings.
     pub text: String,
+    /// What people type for what it answers, parted by question marks. It is searched and never quoted.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub asked: String,
     /// How well it fits, 0 to 1.
     pub score: f32,
 }

@@ -306,6 +306,7 @@ impl Turns {
         Query {
             text: route.query.clone(),
             said: asked.text.clone(),
+            typed: (route.lang == Lang::En && asked.session.history.is_empty()).then(|| asked.text.clone()),
             further,
             operator_first: route.asks_the_operator(),
             also_elsewhere: !soothed,

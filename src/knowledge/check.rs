@@ -305,6 +305,25 @@ mod tests {
     }
 
     #[test]
+    fn wordings_are_looked_at() {
+        let with_wordings = |wordings: &str| {
+            let heading = "## How long to wait\n";
+            run(&[("a.md", &with(heading, &format!("{heading}<!-- asked: {wordings} -->\n")))])
+        };
+        assert_eq!(with_wordings("when may i fly | plane after diving"), Vec::<String>::new());
+        assert_eq!(
+            with_wordings(""),
+            ["a.md:18: warning: `asked:` without a wording: write what people type, parted by `|`"]
+        );
+        assert_eq!(
+            with_wordings(&"when | ".repeat(13)),
+            ["a.md:18: warning: 13 wordings: only the first 12 are searched"]
+        );
+        let found = with_wordings(&"when ".repeat(41));
+        assert!(found.iter().any(|finding| finding.contains("is a `|` missing?")), "{found:?}");
+    }
+
+    #[test]
     fn what_must_be_unique_or_exist_is_compared_across_files() {
         let site = with(
             "doc_type: safety",

@@ -3,10 +3,11 @@
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag};
 use text_splitter::{ChunkConfig, ChunkSizer, MarkdownSplitter};
 
+use crate::asked;
 use crate::digest::sha256_hex;
 
 /// Stands in every document's hash, so that a change here ingests everything again.
-pub(crate) const CHUNKING_VERSION: &str = "chunks-1";
+pub(crate) const CHUNKING_VERSION: &str = "chunks-2";
 
 /// A section of at most this many words stays one passage.
 const WHOLE: usize = 260;
@@ -20,12 +21,16 @@ pub(crate) struct Chunk {
     pub(crate) section: String,
     /// Its words, as Markdown without headings.
     pub(crate) text: String,
+    /// What people type for it.
+    pub(crate) asked: Vec<String>,
 }
 
 impl Chunk {
     /// SHA-256 of what is embedded.
     pub(crate) fn hash(&self, title: &str) -> String {
-        sha256_hex(&[embedded_text(title, &self.section, &self.text).as_bytes()])
+        let text = embedded_text(title, &self.section, &self.text);
+        let asked = asked::joined(self.asked.iter().map(String::as_str));
+        if asked.is_empty() { sha256_hex(&[text.as_bytes()]) } else { sha256_hex(&[text.as_bytes(), asked.as_bytes()]) }
     }
 }
 
@@ -41,15 +46,18 @@ pub(crate) fn chunks(title: &str, body: &str) -> Vec<Chunk> {
     let mut all = Vec::new();
     for section in sections(body) {
         let name = section.name(title);
-        let text = section.text.trim();
+        let (text, asked) = asked::part(section.text);
+        let text = text.trim();
         if text.is_empty() {
             continue;
         }
         if count_words(text) <= WHOLE {
-            all.push(Chunk { section: name, text: text.to_owned() });
+            all.push(Chunk { section: name, text: text.to_owned(), asked });
         } else {
             let parts = splitter.chunks(text).filter(|part| !part.trim().is_empty());
-            all.extend(parts.map(|part| Chunk { section: name.clone(), text: part.trim().to_owned() }));
+            let chunk =
+                |part: &str| Chunk { section: name.clone(), text: part.trim().to_owned(), asked: asked.clone() };
+            all.extend(parts.map(chunk));
         }
     }
     all
@@ -196,9 +204,18 @@ mod tests {
 
     #[test]
     fn the_header_is_embedded_but_is_no_part_of_the_words() {
-        let chunk = Chunk { section: "How deep".into(), text: "18 m.".into() };
+        let chunk = Chunk { section: "How deep".into(), text: "18 m.".into(), asked: Vec::new() };
         assert_eq!(embedded_text("PADI", &chunk.section, &chunk.text), "PADI › How deep\n18 m.");
         assert_ne!(chunk.hash("PADI"), chunk.hash("SSI"));
+    }
+
+    #[test]
+    fn wordings_are_no_part_of_the_words_and_new_ones_are_embedded() {
+        let cut =
+            |wordings: &str| chunks("T", &format!("# T\n\n## Long\n<!-- asked: {wordings} -->\nSome words.")).remove(0);
+        let (one, two) = (cut("how long | until when"), cut("how long"));
+        assert_eq!((one.text.as_str(), one.asked.len()), ("Some words.", 2));
+        assert_ne!(one.hash("T"), two.hash("T"));
     }
 
     proptest! {

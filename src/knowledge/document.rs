@@ -3,6 +3,7 @@
 use dovvybuddy_core::store::{Document, NewPassage};
 use serde_json::{Map, Value};
 
+use crate::asked;
 use crate::chunk::{self, CHUNKING_VERSION};
 use crate::digest::sha256_hex;
 use crate::doc_type;
@@ -16,8 +17,10 @@ pub(crate) fn document_hash(bytes: &[u8]) -> String {
 /// Reads a file's text. Also returns what was inferred, as warnings.
 pub(crate) fn read(path: &str, text: &str) -> Result<(Document, Vec<String>), FrontMatterError> {
     let parsed = front_matter::parse(path, text)?;
-    let front = parsed.front;
-    let passages: Vec<NewPassage> = chunk::chunks(&front.title, parsed.body)
+    let mut front = parsed.front;
+    let chunks = chunk::chunks(&front.title, parsed.body);
+    asked::keep(&mut front.raw, chunks.iter().map(|chunk| (chunk.section.as_str(), chunk.asked.as_slice())));
+    let passages: Vec<NewPassage> = chunks
         .into_iter()
         .map(|chunk| NewPassage { hash: chunk.hash(&front.title), section: chunk.section, text: chunk.text })
         .collect();

@@ -179,8 +179,8 @@ fn document(doc: &read::Doc) -> Document {
 /// The documents for a query, best first: each by its best passage. Whether meaning was asked too.
 async fn rank_documents(knowledge: &Knowledge, text: &str) -> (Vec<String>, bool) {
     let snapshot = knowledge.snapshot();
-    let vector = knowledge.query_vector(&snapshot, text).await;
-    let vectors = vector.as_deref().map(|vector| (&*snapshot.vectors, vector));
+    let meanings: Vec<_> = knowledge.query_vector(&snapshot, text).await.into_iter().collect();
+    let vectors = (!meanings.is_empty()).then_some((&*snapshot.vectors, meanings.as_slice()));
     let fusion = rank::Fusion { depth: knowledge.fusion().depth.max(DEPTH * 2), ..*knowledge.fusion() };
     let content = &snapshot.content;
     let candidates = rank::rank(content, vectors, text, &content.allowed(&[]), &[], &fusion);

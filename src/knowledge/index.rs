@@ -7,6 +7,7 @@ use dovvybuddy_core::knowledge::Passage;
 use dovvybuddy_core::store::{DocumentState, KnowledgeBase, StoreError, StoredPassage};
 use serde_json::Value;
 
+use crate::asked;
 use crate::digest::sha256_hex;
 use crate::front_matter;
 use crate::ingest::is_searched;
@@ -46,6 +47,8 @@ pub(crate) struct Indexed {
     pub(crate) position: usize,
     pub(crate) section: Box<str>,
     pub(crate) text: Box<str>,
+    /// What people type for it; empty if nothing is known.
+    pub(crate) asked: Box<str>,
     pub(crate) hash: Box<str>,
     /// Its runs of words, worked out when it is first held against others.
     pub(crate) runs: OnceLock<Box<[u32]>>,
@@ -97,6 +100,7 @@ impl Content {
             .map(|passage| {
                 let (document, words) = reader.document(&passage);
                 keywords.push(words);
+                let asked = asked::of(&passage.front_matter, &passage.section);
                 let StoredPassage { id, position, section, text, hash, .. } = passage;
                 Indexed {
                     id,
@@ -104,6 +108,7 @@ impl Content {
                     position,
                     section: section.into(),
                     text: text.into(),
+                    asked: asked.into(),
                     hash: hash.into(),
                     runs: OnceLock::new(),
                 }
@@ -114,6 +119,7 @@ impl Content {
             section: &passage.section,
             keywords: keywords.first().map_or("", String::as_str),
             tags: keywords.last().map_or("", String::as_str),
+            asked: &passage.asked,
             text: &passage.text,
         });
         let lexical = LexicalIndex::build(fields, bm25);
@@ -140,6 +146,7 @@ impl Content {
             publisher: document.publisher.to_string(),
             updated: document.updated.to_string(),
             text,
+            asked: passage.asked.to_string(),
             score,
         }
     }
@@ -218,12 +225,21 @@ pub(crate) fn digest(mut documents: Vec<(&str, &str)>) -> String {
     digest
 }
 
+/// The name under which a model's vectors of what people type for the passages are stored.
+pub(crate) fn of_asked(model: &str) -> String {
+    format!("{model}#asked")
+}
+
 /// The passages' vectors of one model.
 #[derive(Debug, Default)]
 pub(crate) struct Vectors {
     pub(crate) index: VectorIndex,
-    /// Which passages have a vector.
+    /// What people type for them; zeros, which nothing is near to, where nothing is known.
+    pub(crate) asked: VectorIndex,
+    /// Which passages have a vector of their words.
     pub(crate) known: Vec<bool>,
+    /// Which have one of what people type for them, or need none.
+    pub(crate) asked_known: Vec<bool>,
     pub(crate) embedded: usize,
 }
 
@@ -236,20 +252,55 @@ impl Vectors {
         dimension: usize,
     ) -> Result<Self, StoreError> {
         let rows = store.vectors(model, dimension).await?;
+        let asked = store.vectors(&of_asked(model), dimension).await?;
         let content = Arc::clone(content);
         let build = move || {
             let by_id: HashMap<i64, Vec<f32>> = rows.into_iter().collect();
+            let asked_by_id: HashMap<i64, Vec<f32>> = asked.into_iter().collect();
             let mut index = VectorIndex::new(dimension, content.passages.len());
+            let mut asked = VectorIndex::new(dimension, content.passages.len());
             let mut known = Vec::with_capacity(content.passages.len());
+            let mut asked_known = Vec::with_capacity(content.passages.len());
             for passage in &content.passages {
                 let vector = by_id.get(&passage.id);
+                let typed = asked_by_id.get(&passage.id);
                 known.push(vector.is_some());
+                asked_known.push(typed.is_some() || passage.asked.is_empty());
                 index.push(vector.map_or(&[], Vec::as_slice));
+                asked.push(typed.map_or(&[], Vec::as_slice));
             }
             let embedded = known.iter().filter(|known| **known).count();
-            Self { index, known, embedded }
+            Self { index, asked, known, asked_known, embedded }
         };
         tokio::task::spawn_blocking(build).await.map_err(|error| StoreError::Unavailable(Box::new(error)))
+    }
+
+    /// The `count` passages nearest to any of the wordings of a query, nearest first, each with its largest cosine: of
+    /// its words, or of what people type for it.
+    pub(crate) fn nearest(
+        &self,
+        meanings: &[Arc<[f32]>],
+        count: usize,
+        allowed: impl Fn(u32) -> bool,
+    ) -> Vec<(u32, f32)> {
+        let mut nearest = Vec::new();
+        for meaning in meanings {
+            nearest.extend(self.index.nearest(meaning, count, &allowed));
+            nearest.extend(self.asked.nearest(meaning, count, &allowed));
+        }
+        for (number, cosine) in &mut nearest {
+            *cosine = self.cosine(*number as usize, meanings);
+        }
+        nearest.sort_unstable_by(|left, right| right.1.total_cmp(&left.1).then(left.0.cmp(&right.0)));
+        nearest.dedup_by_key(|(number, _)| *number);
+        nearest.truncate(count);
+        nearest
+    }
+
+    /// The largest cosine of the wordings of a query with a passage's words and with what people type for it.
+    pub(crate) fn cosine(&self, number: usize, meanings: &[Arc<[f32]>]) -> f32 {
+        let cosine = |meaning: &Arc<[f32]>| self.index.cosine(number, meaning).max(self.asked.cosine(number, meaning));
+        meanings.iter().map(cosine).fold(0.0, f32::max)
     }
 
     /// Whether enough passages have a vector to search by meaning.

@@ -20,7 +20,7 @@ use crate::embed::{
     model_directory,
 };
 use crate::error::KnowledgeError;
-use crate::index::{self, Content, Snapshot, Vectors};
+use crate::index::{self, Content, Indexed, Snapshot, Vectors};
 use crate::ingest::{self, IngestReport, Mode};
 use crate::lexical::Bm25;
 use crate::listing::Root;
@@ -99,6 +99,14 @@ pub struct Status {
     pub stale: Vec<String>,
     /// The versions that are kept, newest first.
     pub versions: Vec<ContentVersion>,
+}
+
+/// A text that has no vector yet.
+struct Missing {
+    /// Of the passage it belongs to.
+    id: i64,
+    hash: String,
+    text: String,
 }
 
 /// What is searched right now.
@@ -283,64 +291,74 @@ impl Knowledge {
     ) -> Result<usize, KnowledgeError> {
         let Some(embedder) = self.embedder() else { return Ok(0) };
         let _one = self.embedding.lock().await;
-        let missing = self.missing();
-        if missing.is_empty() {
+        let [words, asked] = self.missing();
+        if words.is_empty() && asked.is_empty() {
             return Ok(0);
         }
         self.embeds_now.store(true, Ordering::Relaxed);
-        progress.begin("embedding passages", u64::try_from(missing.len()).unwrap_or(u64::MAX));
-        let made = self.embed_all(&embedder, missing, progress, stop).await;
+        progress.begin("embedding passages", u64::try_from(words.len() + asked.len()).unwrap_or(u64::MAX));
+        let made = async {
+            let of_words = self.embed_all(&embedder, embedder.model(), words, progress, stop).await?;
+            let of_asked = index::of_asked(embedder.model());
+            Ok(of_words + self.embed_all(&embedder, &of_asked, asked, progress, stop).await?)
+        };
+        let made = made.await;
         progress.end();
         self.embeds_now.store(false, Ordering::Relaxed);
         self.refresh_vectors().await?;
         made
     }
 
-    /// Passages without a vector: id, hash and what is embedded.
-    fn missing(&self) -> Vec<(i64, String, String)> {
+    /// What has no vector yet: passages' words, and what people type for them.
+    fn missing(&self) -> [Vec<Missing>; 2] {
         let snapshot = self.snapshot();
-        let passages = snapshot.content.passages.iter().enumerate();
-        passages
-            .filter(|(at, _)| !snapshot.vectors.known.get(*at).copied().unwrap_or(false))
-            .map(|(_, passage)| {
-                let text = chunk::embedded_text(&passage.document.title, &passage.section, &passage.text);
-                (passage.id, passage.hash.to_string(), text)
-            })
-            .collect()
+        let without = |known: &[bool], text: fn(&Indexed) -> String| {
+            let passages = snapshot.content.passages.iter().enumerate();
+            let missing = passages.filter(|(at, _)| !known.get(*at).copied().unwrap_or(false));
+            missing.map(|(_, one)| Missing { id: one.id, hash: one.hash.to_string(), text: text(one) }).collect()
+        };
+        let words = |one: &Indexed| chunk::embedded_text(&one.document.title, &one.section, &one.text);
+        let asked = without(&snapshot.vectors.asked_known, |one| one.asked.to_string());
+        [
+            without(&snapshot.vectors.known, words),
+            asked.into_iter().filter(|one: &Missing| !one.text.is_empty()).collect(),
+        ]
     }
 
+    /// Embeds what is missing and stores it under the name `model`.
     async fn embed_all(
         &self,
         embedder: &CachedEmbedder,
-        missing: Vec<(i64, String, String)>,
+        model: &str,
+        missing: Vec<Missing>,
         progress: &dyn Progress,
         stop: &CancellationToken,
     ) -> Result<usize, KnowledgeError> {
         let mut made = 0;
         for lookup in missing.chunks(LOOKUP_BATCH) {
-            let hashes: Vec<String> = lookup.iter().map(|(_, hash, _)| hash.clone()).collect();
+            let hashes: Vec<String> = lookup.iter().map(|one| one.hash.clone()).collect();
             let cached: std::collections::HashMap<String, Vec<f32>> = self
                 .store
-                .cached_vectors(embedder.model(), &hashes)
+                .cached_vectors(model, &hashes)
                 .await?
                 .into_iter()
                 .filter(|(_, vector)| vector.len() == embedder.dimension())
                 .collect();
             let known: Vec<(i64, Vec<f32>)> =
-                lookup.iter().filter_map(|(id, hash, _)| Some((*id, cached.get(hash)?.clone()))).collect();
+                lookup.iter().filter_map(|one| Some((one.id, cached.get(&one.hash)?.clone()))).collect();
             if !known.is_empty() {
-                self.store.put_vectors(embedder.model(), &known).await?;
+                self.store.put_vectors(model, &known).await?;
                 progress.advance(u64::try_from(known.len()).unwrap_or(0));
             }
-            let fresh: Vec<_> = lookup.iter().filter(|(_, hash, _)| !cached.contains_key(hash)).collect();
+            let fresh: Vec<_> = lookup.iter().filter(|one| !cached.contains_key(&one.hash)).collect();
             for batch in fresh.chunks(EMBED_BATCH) {
-                let texts: Vec<String> = batch.iter().map(|(_, _, text)| text.clone()).collect();
+                let texts: Vec<String> = batch.iter().map(|one| one.text.clone()).collect();
                 let vectors = tokio::select! {
                     () = stop.cancelled() => return Err(KnowledgeError::Stopped),
                     vectors = embedder.embed(&texts, Urgency::Background) => vectors?,
                 };
-                let rows: Vec<(i64, Vec<f32>)> = batch.iter().map(|(id, _, _)| *id).zip(vectors).collect();
-                self.store.put_vectors(embedder.model(), &rows).await?;
+                let rows: Vec<(i64, Vec<f32>)> = batch.iter().map(|one| one.id).zip(vectors).collect();
+                self.store.put_vectors(model, &rows).await?;
                 made += rows.len();
                 progress.advance(u64::try_from(rows.len()).unwrap_or(0));
             }
@@ -445,18 +463,21 @@ impl Retriever for Knowledge {
         if text.is_empty() || snapshot.content.passages.is_empty() {
             return Found { lexical_only: !snapshot.vectors.suffice(), ..Found::default() };
         }
-        let vector = self.query_vector(&snapshot, text).await;
-        let key = ResultKey::of(&snapshot, query, text, vector.is_some());
+        let mut meanings: Vec<Arc<[f32]>> = self.query_vector(&snapshot, text).await.into_iter().collect();
+        if let Some(typed) = query.typed.as_deref().filter(|typed| !meanings.is_empty() && *typed != text) {
+            meanings.extend(self.query_vector(&snapshot, typed).await);
+        }
+        let key = ResultKey::of(&snapshot, query, text, !meanings.is_empty());
         if let Some(found) = self.results.get(&key) {
             return (*found).clone();
         }
-        let mut found = search::search(&snapshot, query, vector.as_deref(), &self.config.fusion);
+        let mut found = search::search(&snapshot, query, &meanings, &self.config.fusion);
         for question in &query.further {
             // It leans on the first one: what that found says what it is about.
             let Some(subject) = found.passages.first().map(|best| best.subject().to_owned()) else { break };
             let alone = Query { text: format!("{subject}: {question}"), limit: FURTHER, ..query.clone() };
-            let vector = self.query_vector(&snapshot, &alone.text).await;
-            let more = search::search(&snapshot, &alone, vector.as_deref(), &self.config.fusion);
+            let meaning: Vec<_> = self.query_vector(&snapshot, &alone.text).await.into_iter().collect();
+            let more = search::search(&snapshot, &alone, &meaning, &self.config.fusion);
             search::add(&mut found, more);
         }
         let said = if query.said.is_empty() { text } else { &query.said };

@@ -29,11 +29,13 @@ pub struct Bm25 {
     pub section: f32,
     /// What a keyword counts.
     pub keywords: f32,
+    /// What a word that people type for a passage counts.
+    pub asked: f32,
 }
 
 impl Default for Bm25 {
     fn default() -> Self {
-        Self { k1: 1.2, b: 0.75, title: 2.0, section: 2.0, keywords: 1.0 }
+        Self { k1: 1.2, b: 0.75, title: 2.0, section: 2.0, keywords: 1.0, asked: 1.0 }
     }
 }
 
@@ -48,6 +50,8 @@ pub struct Fields<'a> {
     pub keywords: &'a str,
     /// The shelves it stands on: they count as keywords, but do not say what a passage is about.
     pub tags: &'a str,
+    /// What people type for it.
+    pub asked: &'a str,
     /// The words.
     pub text: &'a str,
 }

@@ -5,6 +5,7 @@
 //! with the vectors that [`embed`] makes, and [`Knowledge`] does all of it behind core's `Retriever`.
 
 mod adopted;
+mod asked;
 mod asked_place;
 pub mod check;
 mod chunk;

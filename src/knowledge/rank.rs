@@ -1,5 +1,7 @@
 //! Ranking: words and meaning weighed together.
 
+use std::sync::Arc;
+
 use crate::index::{Content, Vectors};
 use crate::message::Message;
 use crate::vector::keep_largest;
@@ -37,7 +39,7 @@ impl Default for Fusion {
             depth: 200,
             least: 0.47,
             least_by_words: 0.47,
-            elsewhere: 0.2,
+            elsewhere: 0.1,
             relative: 0.5,
         }
     }
@@ -57,7 +59,7 @@ pub(crate) struct Candidate {
 /// The candidates for a query, best first.
 pub(crate) fn rank(
     content: &Content,
-    vectors: Option<(&Vectors, &[f32])>,
+    vectors: Option<(&Vectors, &[Arc<[f32]>])>,
     text: &str,
     allowed: &[bool],
     wanted: &[u32],
@@ -71,7 +73,7 @@ pub(crate) fn rank(
 
     let mut numbers = best_by_words(&scores, allowed, fusion.depth);
     let mut nearest =
-        vectors.map_or_else(Vec::new, |(vectors, vector)| vectors.index.nearest(vector, fusion.depth, allows));
+        vectors.map_or_else(Vec::new, |(vectors, meanings)| vectors.nearest(meanings, fusion.depth, allows));
     nearest.sort_unstable_by_key(|(number, _)| *number);
     numbers.extend(nearest.iter().map(|(number, _)| *number));
     numbers.extend(wanted.iter().copied().filter(|number| allows(*number)));
@@ -110,7 +112,7 @@ fn best_by_words(scores: &[f32], allowed: &[bool], depth: usize) -> Vec<u32> {
 /// The candidates' cosines, which are known of the `nearest`, sorted by number; a passage that has no vector yet is judged
 /// by its words.
 fn likeness(
-    (vectors, query): (&Vectors, &[f32]),
+    (vectors, meanings): (&Vectors, &[Arc<[f32]>]),
     nearest: &[(u32, f32)],
     numbers: &[u32],
     coverage: &[f32],
@@ -124,7 +126,7 @@ fn likeness(
         if !vectors.known.get(at).copied().unwrap_or(false) {
             return covered * 0.6;
         }
-        compared(*number).unwrap_or_else(|| vectors.index.cosine(at, query))
+        compared(*number).unwrap_or_else(|| vectors.cosine(at, meanings))
     };
     numbers.iter().zip(coverage).map(cosine).collect()
 }

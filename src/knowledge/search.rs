@@ -25,6 +25,7 @@ pub(crate) struct ResultKey {
     by_meaning: bool,
     text: String,
     said: String,
+    typed: Option<String>,
     doc_types: Vec<String>,
     also_elsewhere: bool,
     names: Vec<String>,
@@ -42,6 +43,7 @@ impl ResultKey {
             by_meaning,
             text: text.to_owned(),
             said: query.said.clone(),
+            typed: query.typed.clone(),
             doc_types: query.doc_types.clone(),
             also_elsewhere: query.also_elsewhere,
             names: query.names.clone(),
@@ -66,13 +68,13 @@ pub(crate) fn add(found: &mut Found, more: Found) {
 
 /// Searches a snapshot: among the document types asked for, and where they hold nothing, among all. The router
 /// may be wrong about whose subject a question is; the content is not.
-pub(crate) fn search(snapshot: &Snapshot, query: &Query, vector: Option<&[f32]>, fusion: &Fusion) -> Found {
-    let mut found = search_types(snapshot, query, &query.doc_types, vector, fusion);
+pub(crate) fn search(snapshot: &Snapshot, query: &Query, meanings: &[Arc<[f32]>], fusion: &Fusion) -> Found {
+    let mut found = search_types(snapshot, query, &query.doc_types, meanings, fusion);
     if found.passages.is_empty() && !query.doc_types.is_empty() {
-        found = search_types(snapshot, query, &[], vector, fusion);
+        found = search_types(snapshot, query, &[], meanings, fusion);
     }
     if query.operator_first {
-        let mut first = operators_own(snapshot, query, vector, fusion);
+        let mut first = operators_own(snapshot, query, meanings, fusion);
         add(&mut first, found);
         return first;
     }
@@ -80,11 +82,11 @@ pub(crate) fn search(snapshot: &Snapshot, query: &Query, vector: Option<&[f32]>,
 }
 
 /// What the operator says of the own business. It is short and worded as it likes, and nothing else can answer.
-fn operators_own(snapshot: &Snapshot, query: &Query, vector: Option<&[f32]>, fusion: &Fusion) -> Found {
+fn operators_own(snapshot: &Snapshot, query: &Query, meanings: &[Arc<[f32]>], fusion: &Fusion) -> Found {
     let (least, least_by_words) = (fusion.least * LENIENT, fusion.least_by_words * LENIENT);
     let lenient = Fusion { least, least_by_words, ..*fusion };
     let own = Query { also_elsewhere: false, names: Vec::new(), limit: MOST_OF_THE_OPERATORS, ..query.clone() };
-    search_types(snapshot, &own, &["faq".to_owned()], vector, &lenient)
+    search_types(snapshot, &own, &["faq".to_owned()], meanings, &lenient)
 }
 
 /// How much less an operator's passage must be believed.
@@ -96,18 +98,18 @@ fn search_types(
     snapshot: &Snapshot,
     query: &Query,
     doc_types: &[String],
-    vector: Option<&[f32]>,
+    meanings: &[Arc<[f32]>],
     fusion: &Fusion,
 ) -> Found {
     let content = &snapshot.content;
-    let vectors = vector.filter(|_| snapshot.vectors.suffice()).map(|vector| (&*snapshot.vectors, vector));
+    let vectors = (!meanings.is_empty() && snapshot.vectors.suffice()).then_some((&*snapshot.vectors, meanings));
     let lexical_only = vectors.is_none();
     let inside = content.allowed(doc_types);
     let allowed = if query.also_elsewhere { content.allowed(&[]) } else { inside.clone() };
     let selection = content.sites.select(&query.text, &query.profile);
     let mut candidates = rank::rank(content, vectors, &query.text, &allowed, &selection.passages, fusion);
     let place = asked_place(&query.text);
-    keep_named(content, query.names.iter().chain(&place), &mut candidates);
+    prefer_named(content, query.names.iter().chain(&place), &mut candidates);
     if !selection.boosts.is_empty() {
         for candidate in &mut candidates {
             let path = content.passages.get(candidate.passage as usize).map(|passage| &*passage.document.path);
@@ -148,9 +150,10 @@ fn keep_types(candidates: &mut Vec<Candidate>, inside: &[bool], ahead: f32) {
     }
 }
 
-/// Leaves out what knows nothing of the names that are asked for. Destinations and sites that have documents of their
-/// own are weighed by [`Sites`](crate::sites::Sites) instead: much on them does not repeat their name.
-fn keep_named<'a>(content: &Content, names: impl Iterator<Item = &'a String>, candidates: &mut Vec<Candidate>) {
+/// Puts back what knows nothing of the names that are asked for: one may be mentioned without being asked about. Of a
+/// name that stands nowhere, nothing is an answer. Destinations and sites that have documents of their own are weighed
+/// by [`Sites`](crate::sites::Sites) instead: much on them does not repeat their name.
+fn prefer_named<'a>(content: &Content, names: impl Iterator<Item = &'a String>, candidates: &mut Vec<Candidate>) {
     let analyzer = Analyzer::default();
     for name in names.filter(|name| !content.sites.knows(name)) {
         let terms = analyzer.terms(name);
@@ -160,9 +163,21 @@ fn keep_named<'a>(content: &Content, names: impl Iterator<Item = &'a String>, ca
         let mut documents: Vec<usize> = having.into_iter().filter_map(document).collect();
         documents.sort_unstable();
         documents.dedup();
-        candidates.retain(|found| document(found.passage).is_some_and(|at| documents.binary_search(&at).is_ok()));
+        if documents.is_empty() {
+            candidates.clear();
+            return;
+        }
+        let has = |found: &Candidate| document(found.passage).is_some_and(|at| documents.binary_search(&at).is_ok());
+        for found in candidates.iter_mut().filter(|found| !has(found)) {
+            found.fused -= UNNAMED;
+            found.confidence = (found.confidence - UNNAMED).max(0.0);
+        }
+        candidates.sort_by(|left, right| right.fused.total_cmp(&left.fused));
     }
 }
+
+/// What a passage loses that knows nothing of a name.
+const UNNAMED: f32 = 0.15;
 
 /// Terms in the names of many animals and places.
 const COMMON: &[&str] = &[

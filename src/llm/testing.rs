@@ -74,6 +74,7 @@ pub(crate) fn passage(title: &str, section: &str, text: &str, score: f32) -> Pas
         publisher: "PADI".into(),
         updated: "2026-05-01".into(),
         text: text.into(),
+        asked: String::new(),
         score,
     }
 }

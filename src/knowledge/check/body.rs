@@ -5,6 +5,7 @@ use std::path::Path;
 use pulldown_cmark::{Event, Parser, Tag};
 
 use super::Notes;
+use crate::asked;
 use crate::chunk::{self, Section};
 
 /// Checks the Markdown that begins on `first_line` of the file.
@@ -19,7 +20,10 @@ pub(super) fn check(body: &str, first_line: usize, file: &Path, notes: &mut Note
             Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
                 link(&dest_url, file, lines.at(range.start), notes);
             }
-            Event::Html(html) | Event::InlineHtml(html) if !html.trim_start().starts_with("<!--") => {
+            Event::Html(html) | Event::InlineHtml(html) if html.trim_start().starts_with("<!--") => {
+                wordings(&html, lines.at(range.start), notes);
+            }
+            Event::Html(html) | Event::InlineHtml(html) => {
                 let shown: String = html.trim().chars().take(40).collect();
                 notes.error(lines.at(range.start), format!("raw HTML `{shown}` would be shown as text"));
             }
@@ -73,6 +77,25 @@ fn empty_section(body: &str, section: &Section<'_>, lines: &Lines<'_>, notes: &m
     let following = chunk::headings(body).into_iter().find(|heading| heading.start > section.start);
     if following.is_none_or(|next| next.level <= *level) {
         notes.warning(lines.at(section.start), format!("the section `{name}` is empty"));
+    }
+}
+
+/// The longest wording that is like what people type, in words.
+const LONGEST_WORDING: usize = 40;
+
+/// A comment that tells what people type for its section.
+fn wordings(html: &str, line: usize, notes: &mut Notes<'_>) {
+    let comment = html.trim().trim_start_matches("<!--").trim_end_matches("-->");
+    let Some(asked) = asked::in_comment(comment) else { return };
+    if asked.is_empty() {
+        notes.warning(line, "`asked:` without a wording: write what people type, parted by `|`");
+    }
+    if asked.len() > asked::MOST {
+        notes.warning(line, format!("{} wordings: only the first {} are searched", asked.len(), asked::MOST));
+    }
+    for long in asked.iter().filter(|wording| wording.split_whitespace().count() > LONGEST_WORDING) {
+        let start: String = long.chars().take(40).collect();
+        notes.warning(line, format!("the wording `{start}…` is long: is a `|` missing?"));
     }
 }
 

@@ -61,6 +61,7 @@ impl Part {
                 (fields.section, bm25.section, NAMED, Some(0)),
                 (fields.keywords, bm25.keywords, NAMED, None),
                 (fields.tags, bm25.keywords, 0, None),
+                (fields.asked, bm25.asked, 0, None),
                 (fields.text, 1.0, 0, None),
             ] {
                 if weight <= 0.0 {

@@ -145,6 +145,27 @@ async fn what_the_content_does_not_cover_finds_nothing() {
 }
 
 #[tokio::test]
+async fn a_section_is_found_by_what_people_type_for_it() {
+    let world = World::new().await;
+    let typed = "that blurry stripe, suddenly freezing";
+    assert!(world.ask(typed).await.passages.is_empty());
+    let layers = "---\ndoc_type: theory\ntitle: Thermocline\n---\n# Thermocline\n\n## What it is\n<!-- asked: the blurry stripe where it is suddenly freezing | komodo pizza -->\nA thermocline parts warm from colder water.\n";
+    world.write("theory/layers.md", layers);
+    world.ingest().await;
+    let found = world.ask(typed).await;
+    assert_eq!(sources(&found), ["theory/layers.md"]);
+    assert_eq!(found.passages[0].text, "A thermocline parts warm from colder water.");
+    assert!(found.unknown.iter().all(|word| word != "stripe"), "{:?}", found.unknown);
+
+    assert_eq!(world.embed().await, 9, "one vector more for the wordings");
+    assert_eq!(sources(&world.ask("pizza in komodo").await)[0], "theory/layers.md");
+    world.write("theory/layers.md", &layers.replace(" | komodo pizza", ""));
+    world.ingest().await;
+    assert_eq!(world.embed().await, 2, "other wordings are embedded anew");
+    assert!(world.ask("pizza").await.passages.is_empty());
+}
+
+#[tokio::test]
 async fn what_stands_nowhere_in_the_content_is_told() {
     let world = World::new().await;
     assert!(world.ask("how deep is Castle Rock in Komodo").await.unknown.is_empty());

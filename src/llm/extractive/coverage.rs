@@ -174,7 +174,7 @@ pub(crate) fn covered(question: &Question, text: &str, brief: &Brief, passages: 
 
 /// The terms of passages, headings included.
 fn words_of<'a>(passages: impl Iterator<Item = &'a Passage>) -> HashSet<String> {
-    passages.flat_map(|p| terms::terms(&format!("{} {} {}", p.title, p.section, p.text))).collect()
+    passages.flat_map(|p| terms::terms(&format!("{} {} {} {}", p.title, p.section, p.asked, p.text))).collect()
 }
 
 /// Whether a trip is asked for to a place that is written like a name and stands nowhere: what is said of others is

@@ -41,11 +41,12 @@ impl About {
     /// Reads the headings of a passage against a question whose terms have these weights.
     pub(crate) fn read(question: &Question, weights: &[f32], passage: &Passage) -> Self {
         let heading = terms::term_set(&passage.section);
+        let asked = passage.asked.split('?').map(|line| agreement(question, weights, &terms::term_set(line)));
         let cues = question.kind.heading_cues();
         let lower = passage.section.to_lowercase();
         Self {
             title: agreement(question, weights, &terms::term_set(passage.subject())),
-            heading: agreement(question, weights, &heading),
+            heading: asked.fold(agreement(question, weights, &heading), f32::max),
             announces: cues
                 .iter()
                 .any(|cue| lower.split(|c: char| !c.is_alphanumeric()).any(|w| terms::stem(w) == *cue))

@@ -42,7 +42,10 @@ impl Question {
     /// Reads the question as asked and as searched; the latter stands alone and is in English as far as
     /// the router could make it so.
     pub(crate) fn read(asked: &str, query: &str) -> Self {
-        let kind = kind::kind(asked, query);
+        let words = terms::terms(asked);
+        // What the router adds to an English question says what it is about, and not what is wanted of it.
+        let rendered = if terms::terms(query).iter().any(|term| words.contains(term)) { "" } else { query };
+        let kind = kind::kind(asked, rendered);
         let source = if query.trim().is_empty() { asked } else { query };
         let mut seen = HashSet::new();
         let mut weighted = Vec::new();
@@ -57,7 +60,6 @@ impl Question {
                 weighted.push(((*term).to_owned(), 0.7));
             }
         }
-        let words = terms::terms(asked);
         let general = |term: &String| GENERAL.contains(&term.as_str());
         let pairs = words.iter().zip(words.iter().skip(1));
         let pairs = pairs.filter(|(a, b)| !(general(a) && general(b))).map(|(a, b)| (a.clone(), b.clone())).collect();

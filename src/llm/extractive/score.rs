@@ -36,6 +36,7 @@ pub(crate) fn rate(
     let weights = term_weights(question, tells);
     let headings: Vec<(HashSet<String>, HashSet<String>)> =
         passages.iter().map(|p| (terms::term_set(&p.title), terms::term_set(&p.section))).collect();
+    let asked: Vec<HashSet<String>> = passages.iter().map(|passage| terms::term_set(&passage.asked)).collect();
     // A site lies in the folder of its country or region, whose name it need not repeat.
     let folders: Vec<HashSet<String>> =
         passages.iter().map(|p| terms::term_set(&p.source.replace(['/', '-'], " "))).collect();
@@ -60,7 +61,10 @@ pub(crate) fn rate(
         let around: Vec<f32> = question
             .terms
             .iter()
-            .map(|(term, _)| heading_holds(question, term, headings.get(candidate.passage)))
+            .map(|(term, _)| {
+                let typed = asked.get(candidate.passage).map_or(0.0, |asked| question.holds(term, asked));
+                heading_holds(question, term, headings.get(candidate.passage)).max(typed)
+            })
             .collect();
         let coverage: f32 = weights
             .iter()
@@ -87,7 +91,7 @@ pub(crate) fn rate(
             + position(candidate)
             + about.get(candidate.passage).map_or(0.0, |about| about.bonus(candidate.place))
             + phrases(question, candidate) * 0.3
-            + passage * 0.2
+            + passage * PASSAGE
             + rank(candidate.passage)
             - penalties(candidate)
             - if other_stars(&question.stars, &candidate.text) { BESIDE_THE_SUBJECT } else { 0.0 }
@@ -103,6 +107,9 @@ pub(crate) fn rate(
     }
     scores
 }
+
+/// What the search's trust in a sentence's passage is worth: it knows what people mean, this here only their words.
+const PASSAGE: f32 = 0.8;
 
 /// What a sentence gains that has further facts of those asked for.
 fn further(question: &Question, candidate: &Candidate) -> f32 {
