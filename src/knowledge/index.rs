@@ -234,8 +234,9 @@ pub(crate) fn of_asked(model: &str) -> String {
 #[derive(Debug, Default)]
 pub(crate) struct Vectors {
     pub(crate) index: VectorIndex,
-    /// What people type for them; zeros, which nothing is near to, where nothing is known.
-    pub(crate) asked: VectorIndex,
+    /// What people type for them: zeros, which nothing is near to, where nothing is known, and `None` where nothing is
+    /// known of any.
+    pub(crate) asked: Option<VectorIndex>,
     /// Which passages have a vector of their words.
     pub(crate) known: Vec<bool>,
     /// Which have one of what people type for them, or need none.
@@ -258,7 +259,8 @@ impl Vectors {
             let by_id: HashMap<i64, Vec<f32>> = rows.into_iter().collect();
             let asked_by_id: HashMap<i64, Vec<f32>> = asked.into_iter().collect();
             let mut index = VectorIndex::new(dimension, content.passages.len());
-            let mut asked = VectorIndex::new(dimension, content.passages.len());
+            let typed_for_any = !asked_by_id.is_empty();
+            let mut asked = typed_for_any.then(|| VectorIndex::new(dimension, content.passages.len()));
             let mut known = Vec::with_capacity(content.passages.len());
             let mut asked_known = Vec::with_capacity(content.passages.len());
             for passage in &content.passages {
@@ -267,7 +269,9 @@ impl Vectors {
                 known.push(vector.is_some());
                 asked_known.push(typed.is_some() || passage.asked.is_empty());
                 index.push(vector.map_or(&[], Vec::as_slice));
-                asked.push(typed.map_or(&[], Vec::as_slice));
+                if let Some(asked) = &mut asked {
+                    asked.push(typed.map_or(&[], Vec::as_slice));
+                }
             }
             let embedded = known.iter().filter(|known| **known).count();
             Self { index, asked, known, asked_known, embedded }
@@ -285,8 +289,9 @@ impl Vectors {
     ) -> Vec<(u32, f32)> {
         let mut nearest = Vec::new();
         for meaning in meanings {
-            nearest.extend(self.index.nearest(meaning, count, &allowed));
-            nearest.extend(self.asked.nearest(meaning, count, &allowed));
+            for index in self.indices() {
+                nearest.extend(index.nearest(meaning, count, &allowed));
+            }
         }
         for (number, cosine) in &mut nearest {
             *cosine = self.cosine(*number as usize, meanings);
@@ -299,8 +304,13 @@ impl Vectors {
 
     /// The largest cosine of the wordings of a query with a passage's words and with what people type for it.
     pub(crate) fn cosine(&self, number: usize, meanings: &[Arc<[f32]>]) -> f32 {
-        let cosine = |meaning: &Arc<[f32]>| self.index.cosine(number, meaning).max(self.asked.cosine(number, meaning));
-        meanings.iter().map(cosine).fold(0.0, f32::max)
+        let cosines =
+            |index: &VectorIndex| meanings.iter().map(|meaning| index.cosine(number, meaning)).fold(0.0, f32::max);
+        self.indices().map(cosines).fold(0.0, f32::max)
+    }
+
+    fn indices(&self) -> impl Iterator<Item = &VectorIndex> {
+        std::iter::once(&self.index).chain(&self.asked)
     }
 
     /// Whether enough passages have a vector to search by meaning.
