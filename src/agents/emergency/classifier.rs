@@ -31,7 +31,7 @@ pub struct Thresholds {
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { raise: 0.5, raise_unsigned: 0.5, take_back: 0.5 }
+        Self { raise: 0.5, raise_unsigned: 0.55, take_back: 0.5 }
     }
 }
 
