@@ -135,6 +135,8 @@ keyed! {
         Fear = "fear",
         /// Cold water, and what is worn against it.
         Cold = "cold",
+        /// A part of the body, and what a body does unnoticed: voice, balance, handwriting.
+        Body = "body",
         /// Wordings that only look like an emergency; they cover what they contain.
         Mask = "mask",
         /// It is no emergency.

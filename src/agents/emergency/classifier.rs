@@ -31,12 +31,15 @@ pub struct Thresholds {
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { raise: 0.5, raise_unsigned: 0.6, take_back: 0.5 }
+        Self { raise: 0.5, raise_unsigned: 0.55, take_back: 0.5 }
     }
 }
 
 /// The least probability at which a worry without a sign is an emergency.
 const WORRIED: f32 = 0.97;
+
+/// Below this even an alarm told just before is not gone on about: the message says what it was instead.
+const DISMISS: f32 = 0.1;
 
 const WEIGHTS: &str = include_str!("weights.tsv");
 
@@ -67,8 +70,10 @@ pub(super) enum Opinion {
     Raise,
     /// Nothing to add.
     Agree,
-    /// No emergency, whatever the rules say.
+    /// No emergency, whatever the rules say of the message itself.
     TakeBack,
+    /// No emergency, whatever was said before.
+    Dismiss,
 }
 
 impl Classifier {
@@ -128,6 +133,7 @@ impl Classifier {
         };
         match probability {
             p if p >= enough => Opinion::Raise,
+            p if p < DISMISS => Opinion::Dismiss,
             p if p < take_back => Opinion::TakeBack,
             _ => Opinion::Agree,
         }
@@ -163,6 +169,8 @@ fn features(name: &mut Name<impl FnMut(&str, f32)>, message: &str, readings: &[R
     if let Some(reading) = readings.first() {
         read(name, reading);
         company::of(name, reading);
+        company::in_pairs(name, reading);
+        company::without_sign(name, reading);
         words(name, message, reading);
     }
     if judge::judge(readings).kind.is_some() {
@@ -173,9 +181,20 @@ fn features(name: &mut Name<impl FnMut(&str, f32)>, message: &str, readings: &[R
             name.set(&["before:", hit.concept.key()], 0.5);
         }
     }
+    let denied = readings.first().is_some_and(Reading::opens_with_denial);
+    if denied {
+        name.set(&["denied"], 0.5);
+    }
     if !before.is_empty() {
         let alarmed = before.iter().any(|reading| judge::judge(std::slice::from_ref(*reading)).kind.is_some());
         name.set(&[if alarmed { "before_alarm" } else { "before" }], 1.0);
+        // Who is asked whether somebody is hurt, and says no, means all that was said before.
+        if denied {
+            name.set(&[if alarmed { "alarm_denied" } else { "before_denied" }], 1.0);
+        }
+        if readings.iter().all(|reading| reading.count(Concept::is_sign) == 0) {
+            name.set(&[if alarmed { "alarm_and_no_more" } else { "before_and_no_more" }], 1.0);
+        }
     }
 }
 
@@ -192,11 +211,24 @@ fn read(name: &mut Name<impl FnMut(&str, f32)>, reading: &Reading) {
         name.set(&["sign_of_someone"], weighed.concrete);
         name.set(&["sign_in_general"], weighed.general);
     }
+    name.set(&[length(reading)], 0.5);
     if reading.question() {
         name.set(&["question"], 1.0);
     }
     if reading.exclamation() {
         name.set(&["exclamation"], 1.0);
+    }
+}
+
+/// How much is told: an outcry, a line, a story.
+fn length(reading: &Reading) -> &'static str {
+    let words = if text::unspaced(reading.lang()) { reading.len() / 2 } else { reading.len() };
+    match words {
+        0..=5 => "outcry",
+        6..=10 => "line",
+        11..=16 => "sentence",
+        17..=25 => "sentences",
+        _ => "story",
     }
 }
 

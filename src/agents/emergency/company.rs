@@ -71,3 +71,41 @@ pub(crate) fn of(name: &mut Name<impl FnMut(&str, f32)>, reading: &Reading) {
         }
     }
 }
+
+/// What the message speaks of, two by two.
+pub(super) fn in_pairs(name: &mut Name<impl FnMut(&str, f32)>, reading: &Reading) {
+    let mut concepts: Vec<C> = reading.hits().iter().map(|hit| hit.concept).collect();
+    concepts.sort_unstable();
+    concepts.dedup();
+    for (at, one) in concepts.iter().enumerate() {
+        for other in concepts.get(at + 1..).unwrap_or_default() {
+            name.set(&["p:", one.key(), "+", other.key()], 0.3);
+        }
+    }
+}
+
+/// Circumstances that weigh otherwise where no sign is named.
+const TOLD: [C; 11] =
+    [C::Body, C::Me, C::Other, C::Now, C::Overnight, C::Persist, C::PostDive, C::Dive, C::Before, C::NoFly, C::Chronic];
+
+/// What a message tells that names no sign: a body and the dive behind it may be a sign in words that no lexicon
+/// has, a dive and tomorrow are a plan.
+pub(super) fn without_sign(name: &mut Name<impl FnMut(&str, f32)>, reading: &Reading) {
+    let signed = reading.count(C::is_sign) > 0;
+    if reading.hits().iter().filter(|hit| hit.concept == C::Body).count() > 1 {
+        name.set(&[if signed { "bodies" } else { "bodies_unsigned" }], 0.5);
+    }
+    if signed {
+        return;
+    }
+    let mut told: Vec<&str> = TOLD.iter().filter(|told| reading.has(**told)).map(|told| told.key()).collect();
+    if reading.question() {
+        told.push("question");
+    }
+    for (at, one) in told.iter().enumerate() {
+        name.set(&["u:", one], 0.5);
+        for other in told.get(at + 1..).unwrap_or_default() {
+            name.set(&["u:", one, "+", other], 0.4);
+        }
+    }
+}

@@ -160,6 +160,7 @@ impl EmergencyGuard for RuleGuard {
         };
         let found = match opinion {
             // What goes on about an alarm told before is the rules' matter: few words say it.
+            Opinion::Dismiss => None,
             Opinion::TakeBack if verdict.kind.is_some() || !alarmed(&earlier) => None,
             Opinion::TakeBack | Opinion::Agree => by_rules,
             // The words alone may not tell the kind; what was said before may.
@@ -307,7 +308,7 @@ fn with_history(
         // What was no alarm when it was said, begins none now.
         let opinion = || classifier.opinion(earlier, &earlier_readings, &[]);
         if let Some(kind) = judge::judge(&earlier_readings).kind
-            && opinion() != Opinion::TakeBack
+            && !matches!(opinion(), Opinion::TakeBack | Opinion::Dismiss)
         {
             return Some(kind);
         }

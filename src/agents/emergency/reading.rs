@@ -52,6 +52,11 @@ impl Reading {
         self.exclamation
     }
 
+    /// Whether its first word is a no.
+    pub(crate) fn opens_with_denial(&self) -> bool {
+        self.hits.iter().any(|hit| hit.start == 0 && matches!(hit.concept, Concept::Neg | Concept::NegAfter))
+    }
+
     /// Whether the concept was found.
     pub(crate) fn has(&self, concept: Concept) -> bool {
         self.hits.iter().any(|hit| hit.concept == concept)

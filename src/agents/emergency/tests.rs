@@ -336,3 +336,55 @@ proptest::proptest! {
         let _ = guard().assess(&message, &heard);
     }
 }
+
+fn calm(message: &str, heard: &Heard) -> bool {
+    matches!(guard().assess(message, heard), Assessment::Calm)
+}
+
+/// Plain questions that raised an alarm: each has a word of danger, of a dive or of today, and nobody who is ill.
+#[test]
+fn plain_questions_raise_no_alarm() {
+    let raised: Vec<&str> = [
+        "i'll describe the photo: fish, kind of brown, blurry, took it at 20 m. exactly which species and is it male",
+        "is there still space for 2 on tomorrow's night dive",
+        "swimming along all nice, then a blurry shimmer and suddenly it's freezing. what is that line called",
+        "11 weeks pregnant and its only a shallow reef, 6 metres, my husband says its ok",
+        "why on earth cant i tell where a boat is coming from under water just by listening",
+        "¿cómo está el mar ahora mismo en las Medas? mi vuelo sale en dos horas y no sé si llevar el traje",
+        "ปลาไหลมังกรทองสิมิลันเจอที่จุดดำน้ำไหนคะ",
+        "ما اسم السمكة اللي في الصورة اللي أرسلتها لك أمس بعد الغطسة الثانية؟",
+    ]
+    .into_iter()
+    .filter(|message| !calm(message, &Heard::default()))
+    .collect();
+    assert!(raised.is_empty(), "{raised:#?}");
+}
+
+/// Who tells of no sign, only of what somebody can't do since the dive.
+#[test]
+fn everyday_failings_after_a_dive_are_found() {
+    let missed: Vec<&str> = [
+        "tonight the subtitles are double, I must close one eye. too much of sun? today Blue Hole",
+        "jetlag? home since yesterday, last dive the day before that. arms like lead and my handwriting's turned to rubbish",
+        "Auf unserem Safariboot findet eine Mitreisende ihre Kabine nicht mehr und hat mich jetzt zum vierten Mal gefragt, \
+         was für ein Tag ist. Ist das Seekrankheit? Wir waren heute auf 42.",
+        "depuis la plongée d'hier mon mari doit frôler le mur pour aller droit, il appelle ça le mal de terre",
+        "gomito che urla solo quando sto fermo, tre tuffi ieri. il quarto lo faccio o salto?",
+        "td pagi nyelam di Tulamben, skrg makan soto sendoknya jatoh mulu dari tangan kiri wkwk lucu ya",
+        "昨天诗巴丹潜完今早鞋带死活系不上 手指头不听使唤 空调吹的吗",
+        "طلعلي على بطني حاجة زي خريطة حمرا في بنفسجي بعد التالتة، حساسية من البدلة صح؟",
+    ]
+    .into_iter()
+    .filter(|message| calm(message, &Heard::default()))
+    .collect();
+    assert!(missed.is_empty(), "{missed:#?}");
+}
+
+#[test]
+fn what_it_was_instead_ends_the_worry() {
+    let heard = Heard { said: vec!["mon binôme ne répond plus !!".into()], ..Heard::default() };
+    let instead = "mais non pardon, il répond plus sur WhatsApp, il devait me filer son détendeur d'occase. Vous savez où \
+                   en trouver un autre vers Nantes ?";
+    assert!(calm(instead, &heard));
+    assert!(!calm("non, il ne bouge plus du tout", &heard));
+}

@@ -45,7 +45,7 @@ pub struct Trainer {
 
 impl Default for Trainer {
     fn default() -> Self {
-        Self { epochs: 60, rate: 0.2, decay: 0.003, word_decay: 0.006, least_seen: 2 }
+        Self { epochs: 60, rate: 0.2, decay: 0.003, word_decay: 0.002, least_seen: 2 }
     }
 }
 
