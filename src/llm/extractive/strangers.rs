@@ -65,7 +65,7 @@ const COMPANY: &str = "with for from";
 struct Word<'a> {
     /// In lower case, without signs around it.
     bare: String,
-    /// A capital and small letters.
+    /// Written like a name: with a capital, or in capitals and too long for a short form.
     capital: bool,
     /// It opens a sentence.
     first: bool,
@@ -243,15 +243,21 @@ const OPENERS: &str = "
     describe explain difference compare between ok okay once also this that these those there let's lets
 ";
 
+/// A word of more letters, all of them capitals, is a name.
+const LONGEST_SHORT_FORM: usize = 5;
+
 fn read(text: &str) -> Vec<Word<'_>> {
     let mut out = Vec::new();
     let mut first = true;
+    let shouted = !text.chars().any(char::is_lowercase);
     for raw in text.split(|c: char| c.is_whitespace() || c == '/') {
         let trimmed = raw.trim_matches(|c: char| !c.is_alphanumeric());
         if !trimmed.is_empty() {
             let mut letters = trimmed.chars();
-            let capital =
-                letters.next().is_some_and(char::is_uppercase) && trimmed.chars().skip(1).any(char::is_lowercase);
+            let small = trimmed.chars().skip(1).any(char::is_lowercase);
+            // A short form is no name, and who shouts names nothing.
+            let large = !shouted && trimmed.chars().count() > LONGEST_SHORT_FORM;
+            let capital = letters.next().is_some_and(char::is_uppercase) && (small || large);
             let bare = trimmed.trim_end_matches("'s").trim_end_matches("’s").to_lowercase();
             let parted = raw.ends_with([',', ':', ')', ';', '.', '?', '!', '"', '\'']);
             out.push(Word { bare, capital, first, parted, raw });
@@ -301,6 +307,7 @@ mod tests {
         assert!(stranger("where is the lanternback wrasse found", "safety", &["lanternback"]));
         assert!(stranger("battery life of the nautikon z77 dive computer", "retrieval", &["nautikon"]));
         assert!(stranger("what do I need for the Abyss Ranger course", "certification", &["abyss ranger"]));
+        assert!(stranger("whats the depth limit on a TRIDENTIA two star", "certification", &["tridentia"]));
         assert!(stranger("does the Z-77 computer have a compass", "retrieval", &[]));
     }
 
@@ -310,6 +317,7 @@ mod tests {
         assert!(!stranger("my granddad dived at Blue Corner", "trip", &["granddad"]));
         assert!(!stranger("My buddy Jake panics, what do I do in Palau?", "trip", &["jake"]));
         assert!(!stranger("I'm from Zwolle. How deep is the Liberty Wreck?", "trip", &["zwolle"]));
+        assert!(!stranger("DEPTH LIMIT ON A TRIDENTIA", "certification", &["tridentia"]));
         assert!(!stranger("Can I dive on sertraline", "safety", &["sertraline"]));
         assert!(!stranger("How Deep Is The Blue Corner Reef In Palau", "trip", &[]));
         assert!(!stranger("Can Open Water Divers dive Great Blue Corner?", "trip", &["great blue", "water divers"]));
