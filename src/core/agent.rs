@@ -59,6 +59,8 @@ pub trait Router: Send + Sync {
 pub struct Context {
     /// What of the query is taken over from what was said before, in words of the search.
     pub taken_over: String,
+    /// The message asks nothing and tells more of what was asked before.
+    pub tells: bool,
     /// The message read by itself where it was taken to go on: searched for where the first reading has no answer.
     pub alone: Option<Alone>,
     /// The questions of a message that asks several, in words of the search; empty where it asks one.

@@ -24,7 +24,7 @@ pub(super) fn asked_for(
     // What a site wants of its divers is told with the site.
     let site = reading.any(&[Concept::Place, Concept::DiveSite, Concept::Species]) || taken_over.of_a_thing;
     let asked = reading.has(Concept::Me) || taken_over.of_a_thing;
-    if talk.has(Kind::Suits) && site && asked {
+    if talk.has(Kind::Suits) && site && asked && !taken_over.of_gear {
         return " Advanced Open Water or Open Water divers".to_owned();
     }
     if reading.has(Concept::CourseSkill) && !named && !site {

@@ -14,6 +14,7 @@ mod search_words;
 mod small_talk;
 mod subject;
 mod talk;
+mod told;
 mod train;
 mod wordings;
 mod worry;
@@ -101,7 +102,9 @@ impl HeuristicRouter {
             let whole = self.whole(&taken_over.words, text, detected.lang);
             probabilities.iter_mut().zip(whole).for_each(|(alone, whole)| *alone = f32::midpoint(*alone, whole));
         }
-        if taken_over.firmly
+        // How animals mate is biology.
+        let of_animals = reading.has(Concept::Species) && reading.has(Concept::Jailbreak) && reading.question();
+        if (taken_over.firmly || of_animals)
             && let Some(outside) = probabilities.last_mut()
         {
             // What points at diving is about diving.
@@ -301,11 +304,17 @@ impl HeuristicRouter {
             query,
             context: Context {
                 taken_over: taken_over.words.clone(),
+                tells: taken_over.told,
                 alone,
                 questions: query::one_by_one(&asked.text, decision.lang),
                 wants_a_fact,
             },
-            names: named(reading, &asked.text, decision.label, taken_over),
+            names: if taken_over.of_gear {
+                // What is told of gear names no place.
+                Vec::new()
+            } else {
+                named(reading, &asked.text, decision.label, taken_over)
+            },
             worry,
             beyond_certificate: memory::beyond_certificate(reading, &asked.text, &known),
             forgets,

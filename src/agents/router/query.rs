@@ -18,6 +18,10 @@ use crate::text::Text;
 const MOSTLY: usize = 50;
 /// The same for a single term.
 const NEARLY_ALL: usize = 60;
+/// Words by which a message says something of its own.
+const FEWEST_OWN: usize = 2;
+/// Who asks in so few words leaves out what is meant.
+const TERSE: usize = 3;
 /// A sentence of more units says something besides its thanks.
 const LONGEST_COURTESY: usize = 12;
 
@@ -45,6 +49,10 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
         for found in &found {
             query.push(' ');
             query.push_str(found.words);
+        }
+        // "Galápagos when" asks for the season.
+        if reading.has(Concept::When) && reading.any(&[Concept::Place, Concept::Species]) && reading.len() <= TERSE {
+            query.push_str(" best season months");
         }
         for (concept, words) in PLAINLY {
             let stem = |word: &'static str| word.get(..6).unwrap_or(word);
@@ -119,7 +127,7 @@ pub(super) fn one_by_one(text: &str, lang: Lang) -> Vec<String> {
 pub(super) fn says_enough(units: &[String], reading: &Reading) -> bool {
     let common = language::function_words(reading.lang());
     let own = units.iter().filter(|unit| !common.contains(unit.as_str())).count();
-    own >= FEWEST_WORDS || reading.count(super::features::is_topic) > 1
+    own >= FEWEST_OWN || reading.count(super::features::is_topic) > 1
 }
 
 /// The question of a wordy message, with the subjects that its story names: "it feels like a needle in my ear. … What is

@@ -14,6 +14,8 @@ use crate::message::Message;
 
 /// The diver's last messages that are looked at.
 const REMEMBERED: usize = 12;
+/// "And what do you do" is about a wound; in more words something else is to be done.
+const SHORTEST_WISH: usize = 6;
 /// A message of more words names what it is about.
 const LONGEST_ELLIPSIS: usize = 10;
 
@@ -42,6 +44,8 @@ pub(super) struct Subject {
     mentions: Vec<Mention>,
     /// What was asked last, in words of the search.
     aspect: String,
+    /// That is something that can be asked of any such thing.
+    asked: bool,
     /// The last message that stood by itself, where it named nothing.
     text: Option<String>,
     /// The last message.
@@ -61,6 +65,8 @@ pub(crate) struct TakenOver {
     pub(super) of_another: bool,
     /// A place, an animal or a thing is among it.
     pub(super) of_a_thing: bool,
+    /// It goes on about gear, wherever that is used.
+    pub(super) of_gear: bool,
     /// The message only tells more of what was asked before.
     pub(super) told: bool,
 }
@@ -99,12 +105,15 @@ impl Subject {
             Lean::Tells if said.tells_of_the_diver() && of_places => words.push(LEVEL_OF_A_PLACE),
             Lean::Tells if self.is_another_matter(&said) => {}
             Lean::Tells => words.push(&self.aspect),
-            _ if said.asks() => {}
+            _ if said.asks() || said.is_known_to_the_search() || of_places && said.is_of_the_water() => {}
             Lean::GoesOn => words.push(&self.aspect),
             Lean::Ellipsis if self.text.as_deref() != Some(&self.last) => words.push(&self.last),
             _ => {}
         }
-        let hurts = |mention: &&&Mention| mention.group == Group::Animal || is_of_the_body(mention.concept);
+        let hurts = |mention: &&&Mention| {
+            let of_an_animal = mention.group == Group::Animal && said.words() <= SHORTEST_WISH;
+            of_an_animal || is_of_the_body(mention.concept)
+        };
         if said.asks_what_to_do() && carried.iter().any(|mention| hurts(&mention)) {
             words.push("first aid treatment");
         }
@@ -124,6 +133,7 @@ impl Subject {
             names: named.collect(),
             of_another: carried.iter().any(|mention| matches!(mention.group, Group::Course | Group::Person)),
             of_a_thing: carried.iter().any(|m| matches!(m.group, Group::Thing | Group::Where | Group::Animal)),
+            of_gear: lean != Lean::Points && carried.iter().any(|mention| mention.concept == Concept::Gear),
             told: lean == Lean::Tells,
         }
     }
@@ -225,8 +235,9 @@ impl Subject {
         let compared = self.mentions.iter().filter(|mention| mention.group == Group::Agency).count() > 1
             && !said.reading.any(&[Concept::Better, Concept::Equivalence, Concept::CardAdmin]);
         let another_matter = self.is_another_matter(said);
-        let in_a_place = self.mentions.iter().any(|mention| mention.concept == Concept::Place) && !said.has(Group::Where);
-        let of_the_water = said.reading.any(&[Concept::Conditions, Concept::Gear]);
+        let in_a_place =
+            self.mentions.iter().any(|mention| mention.concept == Concept::Place) && !said.has(Group::Where);
+        let of_the_water = said.is_of_the_water();
         self.mentions.iter().filter(move |known| {
             let mention = *known;
             let replaced = said.has(mention.group);
@@ -235,7 +246,8 @@ impl Subject {
                 (_, Group::Where) if said.looks_elsewhere() => false,
                 // What is told of does not end what is asked; and who asks the same of another thing means both.
                 (Lean::Tells, Group::Thing) => !said.mentions.iter().any(|mention| mention.words == known.words),
-                (Lean::GoesOn, Group::Thing) if replaced && self.aspect.is_empty() && !said.asks() => true,
+                (Lean::GoesOn, Group::Thing) if replaced && !self.asked && !said.asks() => true,
+                (Lean::GoesOn, Group::Person) if said.has(Group::Animal) => false,
                 // The water is the place's, and its documents tell of it.
                 (_, Group::Where) if of_the_water && in_a_place && mention.concept == Concept::DiveSite => false,
                 (_, Group::Course) if of_the_water && self.has(Group::Where) => false,
@@ -249,6 +261,8 @@ impl Subject {
                 (Lean::Points, Group::Thing | Group::Course) if animal => false,
                 // Of a course and an animal the course is "it".
                 (Lean::Points, Group::Animal) if !animal && other => !replaced && !said.points(Kind::It),
+                // "Can I do it after Open Water": what stands behind it is not it.
+                (Lean::Points, Group::Course) if said.points(Kind::It) => true,
                 (Lean::Points, _) => !replaced || alone,
                 // What a course is like does not depend on what else was spoken of.
                 (Lean::Ellipsis, Group::Where | Group::Animal | Group::Thing) if course => false,
@@ -266,6 +280,7 @@ impl Subject {
             let asked = said.aspect();
             let whole = || Some(said.besides()).filter(|_| lean == Lean::None);
             if let Some(asked) = Some(asked).filter(|asked| !asked.is_empty()).or_else(whole) {
+                self.asked = !said.aspect().is_empty();
                 self.aspect = asked;
             }
         }

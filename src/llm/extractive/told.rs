@@ -10,11 +10,9 @@ use super::question::Question;
 use super::score::Scores;
 use crate::text::terms;
 
-/// What a sentence loses that the last reply quoted, if nothing new is asked of it.
+/// What a sentence loses that the last reply quoted, if nothing new is asked of it. Of who only tells more of the
+/// same question the answer may well be the same.
 const TOLD: f32 = 0.45;
-
-/// The share of what is new that says anything of it.
-const SOMETHING: f32 = 0.05;
 
 /// The last reply, and what is asked now that was not asked then.
 pub(crate) struct Told {
@@ -22,6 +20,8 @@ pub(crate) struct Told {
     reply: String,
     /// The terms of what is taken over from the conversation.
     taken_over: HashSet<String>,
+    /// What a sentence of it loses.
+    weight: f32,
 }
 
 impl Told {
@@ -33,6 +33,7 @@ impl Told {
         Self {
             reply: reply.unwrap_or_default(),
             taken_over: terms::term_set(&brief.route.context.taken_over),
+            weight: if brief.route.context.tells { TOLD / 2.0 } else { TOLD },
         }
     }
 
@@ -54,17 +55,15 @@ impl Told {
             if whole > 0.0 { (anew.iter().map(has).sum::<f32>() / whole).min(1.0) } else { 0.0 }
         };
         let shares: Vec<f32> = scores.held.iter().map(share).collect();
-        // Where no sentence has anything of what is new, the same may well be the answer: it was not understood.
-        if shares.iter().all(|share| *share < SOMETHING) {
-            return;
-        }
+        // The less any sentence has of what is new, the likelier the same is the answer: it was not understood.
+        let known = shares.iter().copied().fold(0.0, f32::max);
         for (at, candidate) in candidates.iter().enumerate() {
             if !self.reply.contains(&letters(&candidate.text)) {
                 continue;
             }
             let asked = shares.get(at).copied().unwrap_or(0.0);
             if let Some(relevance) = scores.relevance.get_mut(at) {
-                *relevance -= TOLD * (1.0 - asked);
+                *relevance -= self.weight * known * (1.0 - asked);
             }
         }
     }
