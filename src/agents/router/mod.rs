@@ -249,7 +249,7 @@ impl HeuristicRouter {
         let talk = message.talk(decision.lang);
         let offered = asked.session.state.contains_key(OFFERED);
         let leans = !decision.taken_over.words.is_empty();
-        let told = leans && decision.taken_over.told && decision.taken_over.of_a_thing;
+        let told = leans && decision.taken_over.told() && decision.taken_over.of_a_thing();
         let goes_on = leans && talk.goes_on();
         let small = Small { raw: &asked.text, reading, talk, learned: &learned, told, goes_on, offered };
         let (to, margin) = match small.destination() {
@@ -304,12 +304,12 @@ impl HeuristicRouter {
             query,
             context: Context {
                 taken_over: taken_over.words.clone(),
-                tells: taken_over.told,
+                tells: taken_over.told(),
                 alone,
                 questions: query::one_by_one(&asked.text, decision.lang),
                 wants_a_fact,
             },
-            names: if taken_over.of_gear {
+            names: if taken_over.of_gear() {
                 // What is told of gear names no place.
                 Vec::new()
             } else {

@@ -20,9 +20,10 @@ const SHORTEST_WISH: usize = 6;
 const LONGEST_ELLIPSIS: usize = 10;
 
 /// How a message hangs on the conversation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Lean {
     /// It stands by itself.
+    #[default]
     None,
     /// It points at the place alone.
     There,
@@ -61,14 +62,32 @@ pub(crate) struct TakenOver {
     pub(super) words: String,
     /// The names among it.
     pub(super) names: Vec<String>,
+    /// What kinds of things are among it.
+    kinds: Vec<(Group, Concept)>,
+    /// How the message hangs on the conversation.
+    lean: Lean,
+}
+
+impl TakenOver {
     /// A level or a child is among it: then the diver's own level is not meant.
-    pub(super) of_another: bool,
+    pub(super) fn of_another(&self) -> bool {
+        self.kinds.iter().any(|(group, _)| matches!(group, Group::Course | Group::Person))
+    }
+
     /// A place, an animal or a thing is among it.
-    pub(super) of_a_thing: bool,
+    pub(super) fn of_a_thing(&self) -> bool {
+        self.kinds.iter().any(|(group, _)| matches!(group, Group::Thing | Group::Where | Group::Animal))
+    }
+
     /// It goes on about gear, wherever that is used.
-    pub(super) of_gear: bool,
+    pub(super) fn of_gear(&self) -> bool {
+        self.lean != Lean::Points && self.kinds.iter().any(|(_, concept)| *concept == Concept::Gear)
+    }
+
     /// The message only tells more of what was asked before.
-    pub(super) told: bool,
+    pub(super) fn told(&self) -> bool {
+        self.lean == Lean::Tells
+    }
 }
 
 impl Subject {
@@ -131,10 +150,8 @@ impl Subject {
             firmly: of_it && !said.is_outside(),
             words: words.join(" ").trim().to_owned(),
             names: named.collect(),
-            of_another: carried.iter().any(|mention| matches!(mention.group, Group::Course | Group::Person)),
-            of_a_thing: carried.iter().any(|m| matches!(m.group, Group::Thing | Group::Where | Group::Animal)),
-            of_gear: lean != Lean::Points && carried.iter().any(|mention| mention.concept == Concept::Gear),
-            told: lean == Lean::Tells,
+            kinds: carried.iter().map(|mention| (mention.group, mention.concept)).collect(),
+            lean,
         }
     }
 

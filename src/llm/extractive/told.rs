@@ -14,6 +14,9 @@ use crate::text::terms;
 /// same question the answer may well be the same.
 const TOLD: f32 = 0.45;
 
+/// Words that ask for what was not said yet.
+const MORE: &[&str] = &["more", "else", "another", "other", "others"];
+
 /// The last reply, and what is asked now that was not asked then.
 pub(crate) struct Told {
     /// The reply's letters and digits; empty where there is none, or the same is asked again.
@@ -22,6 +25,8 @@ pub(crate) struct Told {
     taken_over: HashSet<String>,
     /// What a sentence of it loses.
     weight: f32,
+    /// It is asked what else there is.
+    more: bool,
 }
 
 impl Told {
@@ -33,6 +38,11 @@ impl Told {
         Self {
             reply: reply.unwrap_or_default(),
             taken_over: terms::term_set(&brief.route.context.taken_over),
+            more: brief
+                .asked
+                .text
+                .split(|c: char| !c.is_alphanumeric())
+                .any(|word| MORE.contains(&&*word.to_lowercase())),
             weight: if brief.route.context.tells { TOLD / 2.0 } else { TOLD },
         }
     }
@@ -56,7 +66,7 @@ impl Told {
         };
         let shares: Vec<f32> = scores.held.iter().map(share).collect();
         // The less any sentence has of what is new, the likelier the same is the answer: it was not understood.
-        let known = shares.iter().copied().fold(0.0, f32::max);
+        let known = if self.more { 1.0 } else { shares.iter().copied().fold(0.0, f32::max) };
         for (at, candidate) in candidates.iter().enumerate() {
             if !self.reply.contains(&letters(&candidate.text)) {
                 continue;
