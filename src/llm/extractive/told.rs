@@ -107,17 +107,17 @@ mod tests {
     use super::*;
     use crate::testing::{brief, passage};
 
-    const FEET: &str = "Sharks at Komodo are reef sharks that rest on sand by day.";
-    const SAND: &str = "Sharks near Komodo sleep in caves at night and hunt on the slopes.";
+    const REST: &str = "Sharks at Komodo rest on the sand by day.";
+    const HUNT: &str = "Sharks at Komodo hunt on the slopes in the current.";
 
     fn quoted(brief: &Brief) -> String {
         let chosen = choose(brief, "");
-        chosen.runs.first().and_then(|run| chosen.candidates.get(*run.first()?)).map_or("", |c| &c.text).to_owned()
+        chosen.runs.first().and_then(|run| chosen.candidates.get(*run.first()?)).map_or("", |c| c.text.as_str()).to_owned()
     }
 
     #[test]
     fn what_was_quoted_last_gives_way_to_what_was_not() {
-        let passages = vec![passage("Sharks of Komodo", "Life", &format!("{FEET} {SAND}"), 0.8)];
+        let passages = vec![passage("Sharks of Komodo", "Life", &format!("{REST} {HUNT}"), 0.8)];
         let mut asked = brief("what do the sharks at Komodo do", passages);
         let first = quoted(&asked);
         let reply = format!("{} [1].", first.trim_end_matches('.'));
@@ -126,11 +126,13 @@ mod tests {
             Message { role: Role::User, content: "sharks at Komodo?".into(), created_at: now },
             Message { role: Role::Assistant, content: reply, created_at: now },
         ];
+        asked.asked.text = "what else do they do".into();
+        asked.route.query = "sharks Komodo what else do they do".into();
         asked.route.context.taken_over = "sharks Komodo".into();
         assert_ne!(quoted(&asked), first);
         // Who asks the same again gets the same.
         asked.asked.text = "Sharks at Komodo".into();
-        asked.route.query = asked.asked.text.clone();
+        asked.route.query = "what do the sharks at Komodo do".into();
         assert_eq!(quoted(&asked), first);
     }
 }
