@@ -112,7 +112,12 @@ mod tests {
 
     fn quoted(brief: &Brief) -> String {
         let chosen = choose(brief, "");
-        chosen.runs.first().and_then(|run| chosen.candidates.get(*run.first()?)).map_or("", |c| c.text.as_str()).to_owned()
+        chosen
+            .runs
+            .first()
+            .and_then(|run| chosen.candidates.get(*run.first()?))
+            .map_or("", |c| c.text.as_str())
+            .to_owned()
     }
 
     #[test]
