@@ -133,12 +133,15 @@ pub fn questions(message: &str) -> Vec<&str> {
         let mut rest = sentence;
         while let Some(at) = joint(rest) {
             let (head, tail) = rest.split_at(at);
-            asked.push(head);
+            // What a further question is joined to asks as well.
+            asked.push((head, goes_on_asking(tail)));
             rest = tail;
         }
-        asked.push(rest);
+        asked.push((rest, false));
     }
-    let mut asked: Vec<&str> = asked.into_iter().map(trimmed).filter(|part| asks(part)).collect();
+    let parts = asked.into_iter().map(|(part, joined)| (trimmed(part), joined));
+    let mut asked: Vec<&str> =
+        parts.filter(|(part, joined)| asks(part) || *joined && part.contains(' ')).map(|(part, _)| part).collect();
     asked.truncate(MOST);
     if asked.len() < 2 { Vec::new() } else { asked }
 }

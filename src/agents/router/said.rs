@@ -179,8 +179,8 @@ impl<'a> Said<'a> {
                 && !self.is_mentioned(hit)
                 && !hits.iter().any(|other| ASPECTS.contains(&other.concept) && hit.is_inside(other))
                 // Who has a child's age in it names the child, and "when a lionfish stings" asks for no time.
-                && !(hit.concept == Concept::AgeLimit && self.has(Group::Person))
-                && !(hit.concept == Concept::When && self.reading.lang() == Lang::En && hit.start > LATEST_WHEN)
+                && (hit.concept != Concept::AgeLimit || !self.has(Group::Person))
+                && (hit.concept != Concept::When || self.reading.lang() != Lang::En || hit.start <= LATEST_WHEN)
         };
         let mut words: Vec<String> = Vec::new();
         for hit in hits.iter().filter(asked) {
