@@ -87,6 +87,7 @@ impl Router for Echo {
             worry: None,
             caution: false,
             names: Vec::new(),
+            context: dovvybuddy_core::agent::Context::default(),
             beyond_certificate: false,
             forgets: Vec::new(),
             learned: DiverProfile::default(),

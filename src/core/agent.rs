@@ -54,6 +54,30 @@ pub trait Router: Send + Sync {
     }
 }
 
+/// How a message hangs on the conversation, and what it asks one by one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Context {
+    /// What of the query is taken over from what was said before, in words of the search.
+    pub taken_over: String,
+    /// The message asks nothing and tells more of what was asked before.
+    pub tells: bool,
+    /// The message read by itself where it was taken to go on: searched for where the first reading has no answer.
+    pub alone: Option<Alone>,
+    /// The questions of a message that asks several, in words of the search; empty where it asks one.
+    pub questions: Vec<String>,
+    /// Who is worried asks for a fact as well.
+    pub wants_a_fact: bool,
+}
+
+/// A message read by itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Alone {
+    /// What is searched for.
+    pub query: String,
+    /// The places, dive sites and animals it names.
+    pub names: Vec<String>,
+}
+
 /// Where a message goes and what was understood of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Route {
@@ -69,6 +93,8 @@ pub struct Route {
     pub lang: Lang,
     /// The question as it would be asked without its history, for the search.
     pub query: String,
+    /// How the message hangs on the conversation, and what it asks one by one.
+    pub context: Context,
     /// The places, dive sites and animals that the message names and asks about, in English as far as known.
     pub names: Vec<String>,
     /// The message carries a worry that wants to be acknowledged first.
@@ -149,6 +175,9 @@ pub struct Brief {
     pub agent: Arc<AgentSpec>,
     /// What was found, best first; a citation mark `[n]` points at the n-th.
     pub passages: Vec<Passage>,
+    /// How many of them were found for the message as it was read first; what follows was found for it read
+    /// [by itself](Context::alone).
+    pub first: usize,
     /// Words and names of two words that stand nowhere in the content, as [`Found::unknown`](crate::knowledge::Found)
     /// tells them.
     pub unknown: Vec<String>,

@@ -61,6 +61,19 @@ pub struct Found {
     pub unknown: Vec<String>,
 }
 
+impl Found {
+    /// Adds what a further search found behind what is there, each passage once.
+    pub fn add(&mut self, more: Self) {
+        for passage in more.passages {
+            let known = |other: &Passage| other.source == passage.source && other.section == passage.section;
+            if !self.passages.iter().any(known) {
+                self.passages.push(passage);
+            }
+        }
+        self.lexical_only |= more.lexical_only;
+    }
+}
+
 /// A piece of a document that search returns.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Passage {

@@ -3,10 +3,69 @@
 /// The most questions that are looked up one by one; further ones are left to the search for the whole.
 const MOST: usize = 3;
 
-/// Words that ask wherever they stand. In other languages than English only the question mark tells.
+/// Words that ask wherever they stand.
 const ASKING: &[&str] = &[
     "what", "whats", "what's", "which", "who", "whos", "who's", "where", "wheres", "where's", "when", "whens",
     "when's", "why", "how", "hows", "how's",
+];
+
+/// The same in other languages, where they follow a joint: elsewhere some of them stand for other words.
+const JOINED: &[&str] = &[
+    "und wie",
+    "und was",
+    "und wann",
+    "und wo",
+    "und welche",
+    "und welcher",
+    "und welches",
+    "und warum",
+    "und wer",
+    "und ab",
+    "oder wie",
+    "oder was",
+    "y cómo",
+    "y como",
+    "y cuándo",
+    "y cuando",
+    "y dónde",
+    "y donde",
+    "y qué",
+    "y cuánto",
+    "y cuanto",
+    "y cuántos",
+    "y cuántas",
+    "y cuál",
+    "y por qué",
+    "et comment",
+    "et quand",
+    "et où",
+    "et quel",
+    "et quelle",
+    "et combien",
+    "et pourquoi",
+    "et est-ce",
+    "et à quelle",
+    "e come",
+    "e quando",
+    "e dove",
+    "e quanto",
+    "e quanti",
+    "e quale",
+    "e perché",
+    "e cosa",
+    "e a che",
+    "e como",
+    "e onde",
+    "e qual",
+    "e quantos",
+    "e por que",
+    "e o que",
+    "dan bagaimana",
+    "dan kapan",
+    "dan berapa",
+    "dan apa",
+    "dan di mana",
+    "dan mengapa",
 ];
 
 /// Verbs that ask when they come before their subject.
@@ -74,12 +133,15 @@ pub fn questions(message: &str) -> Vec<&str> {
         let mut rest = sentence;
         while let Some(at) = joint(rest) {
             let (head, tail) = rest.split_at(at);
-            asked.push(head);
+            // What a further question is joined to asks as well.
+            asked.push((head, goes_on_asking(tail)));
             rest = tail;
         }
-        asked.push(rest);
+        asked.push((rest, false));
     }
-    let mut asked: Vec<&str> = asked.into_iter().map(trimmed).filter(|part| asks(part)).collect();
+    let parts = asked.into_iter().map(|(part, joined)| (trimmed(part), joined));
+    let mut asked: Vec<&str> =
+        parts.filter(|(part, joined)| asks(part) || *joined && part.contains(' ')).map(|(part, _)| part).collect();
     asked.truncate(MOST);
     if asked.len() < 2 { Vec::new() } else { asked }
 }
@@ -110,6 +172,36 @@ fn sentences(message: &str) -> impl Iterator<Item = &str> {
         .flat_map(|part| part.split_inclusive(". "))
         .map(str::trim)
         .filter(|sentence| !sentence.is_empty())
+}
+
+/// The sentences of a message that ask, where others only tell; nothing where all do, or where what asks is too short
+/// to mean anything without the rest ("is that possible?").
+pub fn asking(message: &str) -> Vec<&str> {
+    let all: Vec<&str> = sentences(message).collect();
+    let asks = |one: &&str| one.ends_with(['?', '？', '؟']) || opens(one);
+    let asking: Vec<&str> = all.iter().copied().filter(asks).collect();
+    let long = |one: &&str| one.split_whitespace().count() >= SHORTEST_ASKING || !one.is_ascii() && one.len() > LONG;
+    if asking.len() < all.len() && asking.iter().any(long) { asking } else { Vec::new() }
+}
+
+/// Fewer words ask nothing without the rest of the message.
+const SHORTEST_ASKING: usize = 5;
+
+/// The same in bytes, for scripts without spaces.
+const LONG: usize = 24;
+
+/// The parts of a message between marks, commas and colons, trimmed; each keeps the mark that ends it.
+pub fn parts(message: &str) -> impl Iterator<Item = &str> {
+    sentences(message)
+        .flat_map(|sentence| sentence.split_inclusive([',', ':', '，', '、', '：', '。', '،']))
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+}
+
+/// Whether a part begins like a question, with a word that asks or a verb before its subject.
+pub fn asks_first(part: &str) -> bool {
+    let first = part.split_whitespace().next().map(bare).unwrap_or_default();
+    opens(part) || VERBS.contains(&first.as_str())
 }
 
 /// Whether a message asks for a fact: somebody who is worried may want to know one all the same.
@@ -155,8 +247,15 @@ fn joint(sentence: &str) -> Option<usize> {
     places.into_iter().find(|at| {
         let after = sentence.get(*at..).unwrap_or("");
         let joined = after.starts_with(',') || after.starts_with(" and ") || after.starts_with(" or ");
-        joined && opens(trimmed(after))
+        joined && opens(trimmed(after)) || goes_on_asking(after)
     })
+}
+
+/// Whether a further question in another language than English begins here.
+fn goes_on_asking(after: &str) -> bool {
+    let after = after.trim_start_matches([' ', ',']).to_lowercase();
+    let begins = |joined: &str| after.strip_prefix(joined).is_some_and(|rest| rest.starts_with([' ', '\'']));
+    JOINED.iter().any(|joined| begins(joined))
 }
 
 /// Whether the words begin like a question.
@@ -172,7 +271,8 @@ fn asks(part: &str) -> bool {
     let words: Vec<String> = part.split_whitespace().map(bare).collect();
     let long_enough = words.len() > 1 || !part.is_ascii() && part.chars().count() > 4;
     let has = |listed: &[&str]| words.iter().any(|word| listed.contains(&word.as_str()));
-    long_enough && (part.ends_with(['?', '？', '؟']) || opens(part) || has(ASKING) || has(SOUGHT))
+    long_enough
+        && (part.ends_with(['?', '？', '؟']) || opens(part) || goes_on_asking(part) || has(ASKING) || has(SOUGHT))
 }
 
 fn bare(word: &str) -> String {
@@ -194,6 +294,14 @@ mod tests {
         );
         assert!(wants_a_fact("I'm scared. How long do I have to wait before I fly?"));
         assert!(!wants_a_fact("I'm scared of sharks, what if one comes?"));
+    }
+
+    #[test]
+    fn what_is_told_beside_a_question_is_told_from_it() {
+        let told = "How often does my regulator need a service? The shop says all the time.";
+        assert_eq!(asking(told), ["How often does my regulator need a service?"]);
+        assert!(asking("I want to book a dive. Is that possible?").is_empty());
+        assert!(asking("How deep can I go with an Open Water card?").is_empty());
     }
 
     #[test]
@@ -230,6 +338,10 @@ mod tests {
             (
                 "what is that cloud made of and about how deep is it",
                 ["what is that cloud made of", "about how deep is it"],
+            ),
+            (
+                "Wie tief liegt das Wrack und wann ist es gesunken?",
+                ["Wie tief liegt das Wrack", "und wann ist es gesunken?"],
             ),
             ("¿Dónde está el pecio? ¿Y a qué profundidad?", ["¿Dónde está el pecio?", "¿Y a qué profundidad?"]),
         ] {

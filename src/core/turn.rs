@@ -27,7 +27,6 @@ use crate::lang::Lang;
 use crate::lead_flow;
 use crate::offers;
 use crate::opening::{heard, language};
-use crate::questions::{questions, wants_a_fact};
 use crate::reply::{Reply, Safety, Versions};
 use crate::report::report;
 use crate::session::Session;
@@ -43,6 +42,8 @@ const SURELY: f32 = 0.68;
 const SURELY_IN_ITS_WORDS: f32 = 0.6;
 /// unless the router is surer than this that it is none: a wreck is called "President", and a reef "Washing Machine".
 const DOUBTED: f32 = 0.85;
+/// The most passages for a message read by itself that was taken to go on.
+const ALONE: usize = 3;
 /// Documents that answer a worry; where there is none, all are searched.
 const WORRIES: &str = "safety_worry";
 /// The agent under whose name everything fixed is said.
@@ -298,11 +299,11 @@ impl Turns {
             }
         }
         // Who is worried and asks for a fact is answered with the fact, whatever it is about.
-        let soothed = route.worry.is_some() && !wants_a_fact(&asked.text);
+        let soothed = route.worry.is_some() && !route.context.wants_a_fact;
         if route.worry.is_some() && agent.id.as_str() == SAFETY {
             doc_types = if soothed { vec![WORRIES.to_owned()] } else { Vec::new() };
         }
-        let further = questions(&asked.text).into_iter().skip(1).map(str::to_owned).collect();
+        let further = route.context.questions.iter().skip(1).cloned().collect();
         Query {
             text: route.query.clone(),
             said: asked.text.clone(),
@@ -324,12 +325,18 @@ impl Turns {
 
         let query = self.query(&agent, &asked, &route);
         let began = Instant::now();
-        let found = self.ports.retriever.search(&query).instrument(info_span!("search")).await;
+        let mut found = self.ports.retriever.search(&query).instrument(info_span!("search")).await;
+        let first = found.passages.len();
+        if let Some(alone) = &route.context.alone {
+            let (text, names) = (alone.query.clone(), alone.names.clone());
+            let query = Query { text, names, limit: self.settings.passages.min(ALONE), ..query };
+            found.add(self.ports.retriever.search(&query).instrument(info_span!("search")).await);
+        }
         let search_ms = millis(began.elapsed());
         metrics::histogram!("dovvybuddy_retrieval_seconds").record(began.elapsed());
 
         let introduce = asked.session.history.is_empty();
-        let brief = Brief { asked, route, agent, passages: found.passages, unknown: found.unknown };
+        let brief = Brief { asked, route, agent, passages: found.passages, first, unknown: found.unknown };
         let answer = self.ports.answerer.answer(&brief, composer).instrument(info_span!("answer")).await;
         let outcome = if answer.covered { Outcome::Answered } else { Outcome::NotCovered };
         let cost_micros = answer.cost_micros;

@@ -163,6 +163,7 @@ mod tests {
             also: also.iter().map(|id| AgentId::new(*id)).collect(),
             lang: Lang::En,
             query: "q".into(),
+            context: dovvybuddy_core::agent::Context::default(),
             worry: None,
             names: Vec::new(),
             beyond_certificate: false,

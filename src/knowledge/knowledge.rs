@@ -478,7 +478,7 @@ impl Retriever for Knowledge {
             let alone = Query { text: format!("{subject}: {question}"), limit: FURTHER, ..query.clone() };
             let meaning: Vec<_> = self.query_vector(&snapshot, &alone.text).await.into_iter().collect();
             let more = search::search(&snapshot, &alone, &meaning, &self.config.fusion);
-            search::add(&mut found, more);
+            found.add(more);
         }
         let said = if query.said.is_empty() { text } else { &query.said };
         found.unknown = snapshot.content.lexical.unknown(&Analyzer::default(), said);

@@ -55,17 +55,6 @@ impl ResultKey {
     }
 }
 
-/// Adds what a further question found behind what is there, each passage once.
-pub(crate) fn add(found: &mut Found, more: Found) {
-    for passage in more.passages {
-        let known = |other: &Passage| other.source == passage.source && other.section == passage.section;
-        if !found.passages.iter().any(known) {
-            found.passages.push(passage);
-        }
-    }
-    found.lexical_only |= more.lexical_only;
-}
-
 /// Searches a snapshot: among the document types asked for, and where they hold nothing, among all. The router
 /// may be wrong about whose subject a question is; the content is not.
 pub(crate) fn search(snapshot: &Snapshot, query: &Query, meanings: &[Arc<[f32]>], fusion: &Fusion) -> Found {
@@ -75,7 +64,7 @@ pub(crate) fn search(snapshot: &Snapshot, query: &Query, meanings: &[Arc<[f32]>]
     }
     if query.operator_first {
         let mut first = operators_own(snapshot, query, meanings, fusion);
-        add(&mut first, found);
+        first.add(found);
         return first;
     }
     found

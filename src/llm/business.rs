@@ -2,6 +2,7 @@
 
 use dovvybuddy_core::agent::Brief;
 use dovvybuddy_core::lang::Lang;
+use dovvybuddy_core::questions::asking;
 
 use crate::beyond;
 
@@ -13,7 +14,9 @@ pub(crate) fn only_the_operator_knows(brief: &Brief) -> bool {
 
 /// Whether the question is the operator's own business.
 pub(crate) fn asks_the_operator(brief: &Brief) -> bool {
-    brief.route.asks_the_operator() && (brief.route.lang != Lang::En || speaks_of_business(&brief.asked.text))
+    let asking = asking(&brief.asked.text).join(" ");
+    let asked = if asking.is_empty() { &*brief.asked.text } else { &*asking };
+    brief.route.asks_the_operator() && (brief.route.lang != Lang::En || speaks_of_business(asked))
 }
 
 /// Whether a question in English has a word of business in it; "how much weight" has none. Other
@@ -28,6 +31,9 @@ fn speaks_of_business(question: &str) -> bool {
     }
     for other in OTHER_SENSES {
         text = text.replace(other, "");
+    }
+    if REPORTED.iter().any(|wording| text.contains(wording)) {
+        return false;
     }
     let has = |listed: &str| text.split(|c: char| !c.is_alphanumeric()).any(|word| lists(listed, word));
     let says = |phrases: &[&str]| phrases.iter().any(|phrase| text.contains(phrase));
@@ -101,6 +107,22 @@ const CHOOSING: &[&str] = &[
     "makes a good ",
     "recognise a good ",
     "recognize a good ",
+];
+
+/// What a shop has said is told, and not asked of it.
+const REPORTED: &[&str] = &[
+    "shop said",
+    "shop says",
+    "shop told",
+    "center said",
+    "center says",
+    "center told",
+    "centre said",
+    "centre says",
+    "centre told",
+    "operator said",
+    "operator says",
+    "operator told",
 ];
 
 const HOW_MUCH: &[&str] = &["how much is", "how much are", "how much for", "how much does", "how much do"];

@@ -106,6 +106,7 @@ pub(crate) fn brief(text: &str, passages: Vec<Passage>) -> Brief {
             also: Vec::new(),
             lang: Lang::En,
             query: text.into(),
+            context: dovvybuddy_core::agent::Context::default(),
             worry: None,
             caution: false,
             names: Vec::new(),
@@ -116,6 +117,7 @@ pub(crate) fn brief(text: &str, passages: Vec<Passage>) -> Brief {
         },
         agent: spec("certification"),
         passages,
+        first: usize::MAX,
         unknown: Vec::new(),
     }
 }

@@ -10,7 +10,7 @@ use dovvybuddy_core::agent::Asked;
 use dovvybuddy_core::clock::{Clock as _, SystemClock};
 use dovvybuddy_core::guard::{Assessment, EmergencyGuard as _, Heard};
 use dovvybuddy_core::ids::{BotId, ChannelId, ConversationKey, DiverKey, SessionId};
-use dovvybuddy_core::session::Session;
+use dovvybuddy_core::session::{Message, Role, Session};
 
 /// What stands between the messages of a conversation.
 const NEXT: &str = " | ";
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for line in std::io::stdin().lock().lines() {
         let text = line?;
         if text.contains(NEXT) {
-            conversation(&guard, &text);
+            conversation(&guard, &router, &text);
             continue;
         }
         let alarm = matches!(guard.assess(&text, &Heard::default()), Assessment::Emergency(_));
@@ -42,10 +42,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// What the guard answers to messages that are said one after another.
+/// What the guard answers to messages that are said one after another, and what the router makes of each.
 #[allow(clippy::print_stdout, reason = "it is what the program is for")]
-fn conversation(guard: &RuleGuard, line: &str) {
+fn conversation(guard: &RuleGuard, router: &HeuristicRouter, line: &str) {
     let mut heard = Heard::default();
+    let mut turn = asked("");
     for text in line.split(NEXT) {
         println!("> {text}");
         match guard.assess(text, &heard) {
@@ -60,6 +61,12 @@ fn conversation(guard: &RuleGuard, line: &str) {
             Assessment::Calm => println!("(calm)\n"),
         }
         heard.said.push(text.to_owned());
+        text.clone_into(&mut turn.text);
+        let route = router.route_now(&turn);
+        println!("    {:?}, intent {}, names {:?}\n    query {:?}\n", route.to, route.intent, route.names, route.query);
+        turn.session.profile.merge(route.learned);
+        let said = Message { role: Role::User, content: text.to_owned(), created_at: turn.now };
+        turn.session.history.push(said);
     }
 }
 

@@ -44,6 +44,7 @@ fn brief(library: &PromptLibrary, text: &str, passage: &str) -> Brief {
         also: vec![],
         lang: Lang::De,
         query: text.into(),
+        context: dovvybuddy_core::agent::Context::default(),
         worry: None,
         caution: false,
         names: Vec::new(),
@@ -53,7 +54,14 @@ fn brief(library: &PromptLibrary, text: &str, passage: &str) -> Brief {
         state_updates: Map::new(),
     };
     let passages = vec![Passage { title: "Open Water".into(), text: passage.into(), ..Default::default() }];
-    Brief { asked, route, agent: library.agent(&AgentId::new("certification")), passages, unknown: vec![] }
+    Brief {
+        asked,
+        route,
+        agent: library.agent(&AgentId::new("certification")),
+        passages,
+        first: usize::MAX,
+        unknown: vec![],
+    }
 }
 
 #[tokio::test]

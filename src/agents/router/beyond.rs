@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use dovvybuddy_core::Lang;
+use dovvybuddy_core::questions;
 
 use super::wordings::{Wordings, WordingsError};
 use crate::by_language::{ByLanguage, keyed};
@@ -118,12 +119,16 @@ pub(super) fn read(raw: &str, lang: Lang) -> Option<Beyond> {
     let anywhere = |sign| sentences.iter().any(|sentence| sentence.has(sign));
     let (ours, now) = (anywhere(Sign::Ours), anywhere(Sign::Now));
     let (helpline, chamber, mine) = (anywhere(Sign::Helpline), anywhere(Sign::Chamber), anywhere(Sign::Mine));
+    // Who asks something else tells of a booking only why.
+    let only = questions::asking(raw);
+    let asked: Vec<Sentence> = only.into_iter().map(|one| words.read(one, true)).collect();
+    let wished = if asked.is_empty() { &sentences } else { &asked };
     let sold = |s: &Sentence| s.has(Sign::Other) || (s.has(Sign::Carrier) && s.has(Sign::Offer));
     let may = |beyond: Beyond| match beyond {
         Beyond::Helplines => !ours && !mine && sentences.iter().any(|s| s.has(Sign::Helpline) && s.has(Sign::Dials)),
         Beyond::Contact => !ours && !helpline && !mine && !chamber && sentences.iter().any(|s| s.has(Sign::Contact)),
-        Beyond::Booking => sentences.iter().any(Sentence::wants_a_booking),
-        Beyond::Market => !ours && !anywhere(Sign::DiveThen) && sentences.iter().any(sold),
+        Beyond::Booking => wished.iter().any(Sentence::wants_a_booking),
+        Beyond::Market => !ours && !anywhere(Sign::DiveThen) && wished.iter().any(sold),
         Beyond::Record => sentences.iter().any(Sentence::asks_for_a_record),
         Beyond::Help => chamber && sentences.iter().any(|s| s.asks_for_the_moment(now)),
         Beyond::Live => !helpline && !mine && sentences.iter().any(|s| s.asks_for_the_moment(now)),

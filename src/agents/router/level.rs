@@ -16,22 +16,22 @@ pub(super) fn asked_for(
     taken_over: &TakenOver,
     label: &str,
 ) -> String {
-    let named = reading.any(&[Concept::Level, Concept::AgeLimit]) || talk.has(Kind::Child) || taken_over.of_another;
+    let named = reading.any(&[Concept::Level, Concept::AgeLimit]) || talk.has(Kind::Child) || taken_over.of_another();
     let other = [Concept::Medical, Concept::Medicine, Concept::Fitness, Concept::NoFly, Concept::Ears, Concept::Intox];
     if reading.any(&other) {
         return String::new();
     }
     // What a site wants of its divers is told with the site.
-    let site = reading.any(&[Concept::Place, Concept::DiveSite, Concept::Species]) || taken_over.of_a_thing;
-    let asked = reading.has(Concept::Me) || taken_over.of_a_thing;
-    if talk.has(Kind::Suits) && site && asked {
+    let site = reading.any(&[Concept::Place, Concept::DiveSite, Concept::Species]) || taken_over.of_a_thing();
+    let asked = reading.has(Concept::Me) || taken_over.of_a_thing();
+    if talk.has(Kind::Suits) && site && asked && !taken_over.of_gear() {
         return " Advanced Open Water or Open Water divers".to_owned();
     }
     if reading.has(Concept::CourseSkill) && !named && !site {
         return " Open Water course".to_owned();
     }
     // "Where is a good place to do it" is asked of a course as well.
-    if reading.has(Concept::Where) && taken_over.of_another && !site {
+    if reading.has(Concept::Where) && taken_over.of_another() && !site {
         return " best places to learn".to_owned();
     }
     let Some(level) = known.cert_level.as_deref().filter(|_| !named) else { return String::new() };

@@ -14,13 +14,16 @@ mod search_words;
 mod small_talk;
 mod subject;
 mod talk;
+mod told;
 mod train;
 mod wordings;
+mod worry;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use dovvybuddy_core::agent::{Asked, Destination, Phrase, Route, Router};
+use dovvybuddy_core::agent::{Alone, Asked, Context, Destination, Phrase, Route, Router};
+use dovvybuddy_core::questions;
 use dovvybuddy_core::session::{DiverProfile, OFFERED, Role};
 use dovvybuddy_core::{AgentId, Lang};
 use serde_json::{Map, Value};
@@ -99,7 +102,9 @@ impl HeuristicRouter {
             let whole = self.whole(&taken_over.words, text, detected.lang);
             probabilities.iter_mut().zip(whole).for_each(|(alone, whole)| *alone = f32::midpoint(*alone, whole));
         }
-        if taken_over.firmly
+        // How animals mate is biology.
+        let of_animals = reading.has(Concept::Species) && reading.has(Concept::Jailbreak) && reading.question();
+        if (taken_over.firmly || of_animals)
             && let Some(outside) = probabilities.last_mut()
         {
             // What points at diving is about diving.
@@ -127,14 +132,14 @@ impl HeuristicRouter {
         self.probabilities(&whole, &reading, None)
     }
 
-    fn label_alone(&self, text: &str, hint: Option<Lang>) -> Alone {
+    fn label_alone(&self, text: &str, hint: Option<Lang>) -> ByItself {
         let message = Message::read(text);
         let reading = message.reading(message.signs.detect(hint).lang);
         let (label, _) = best(&self.probabilities(text, &reading, None));
         let mut concepts: Vec<Concept> = reading.hits().iter().map(|hit| hit.concept).collect();
         concepts.sort_unstable();
         concepts.dedup();
-        Alone { label, concepts }
+        ByItself { label, concepts }
     }
 
     /// The probability of each label.
@@ -176,7 +181,7 @@ fn own_examples(examples: &[(AgentId, String)]) -> Arc<[OwnExample]> {
         .collect()
 }
 
-struct Alone {
+struct ByItself {
     label: &'static str,
     concepts: Vec<Concept>,
 }
@@ -243,7 +248,10 @@ impl HeuristicRouter {
         let message = Message::read(&asked.text);
         let talk = message.talk(decision.lang);
         let offered = asked.session.state.contains_key(OFFERED);
-        let small = Small { raw: &asked.text, reading, talk, learned: &learned, offered };
+        let leans = !decision.taken_over.words.is_empty();
+        let told = leans && decision.taken_over.told() && decision.taken_over.of_a_thing();
+        let goes_on = leans && talk.goes_on();
+        let small = Small { raw: &asked.text, reading, talk, learned: &learned, told, goes_on, offered };
         let (to, margin) = match small.destination() {
             _ if !forgets.is_empty() => (Destination::Fixed(Phrase::ProfileErased), 1.0),
             Some(to) => (to, 1.0),
@@ -266,12 +274,21 @@ impl HeuristicRouter {
         let beyond = beyond.filter(|beyond| *beyond == Beyond::Helplines || (worry.is_none() && !hurt));
         let to = if beyond == Some(Beyond::Helplines) { Destination::Helplines } else { to };
         let margin = if beyond.is_some() { 1.0 } else { margin };
-        let intent = beyond.map_or_else(|| intent(reading, &to, decision.label), |beyond| beyond.intent().to_owned());
+        let intent = beyond.map_or_else(
+            || intent(reading, &to, decision.label, is_told_by_the_way(&asked.text, reading)),
+            |beyond| beyond.intent().to_owned(),
+        );
         let taken_over = &decision.taken_over;
         let before = Some(taken_over.words.as_str()).filter(|words| !words.is_empty());
+        let own = names::named(reading, &asked.text, decision.label);
+        // Of another place than the one that is spoken of nothing is an answer.
+        let may_part = !own.is_empty() || taken_over.names.is_empty();
+        let parts = before.filter(|_| may_part && query::says_enough(&message.text.units, reading));
+        let alone = parts.map(|_| Alone { query: query::standalone(&asked.text, None, reading), names: own });
         let mut query = query::standalone(&asked.text, before, reading);
+        let wants_a_fact = worry.is_some() && worry::wants_a_fact(&asked.text, decision.lang);
         query.push_str(&level::asked_for(reading, talk, &known, taken_over, decision.label));
-        if let Some(worry) = &worry {
+        if let Some(worry) = worry.as_ref().filter(|_| !wants_a_fact) {
             let subject = profile::searched(worry, decision.lang);
             if reading.len() > LONG_WORRY && !subject.is_empty() && decision.label == "safety" {
                 query.clear();
@@ -285,7 +302,19 @@ impl HeuristicRouter {
             also: if beyond.is_some() { Vec::new() } else { also(reading, decision.label) },
             lang: decision.lang,
             query,
-            names: named(reading, &asked.text, decision.label, taken_over),
+            context: Context {
+                taken_over: taken_over.words.clone(),
+                tells: taken_over.told(),
+                alone,
+                questions: query::one_by_one(&asked.text, decision.lang),
+                wants_a_fact,
+            },
+            names: if taken_over.of_gear() {
+                // What is told of gear names no place.
+                Vec::new()
+            } else {
+                named(reading, &asked.text, decision.label, taken_over)
+            },
             worry,
             beyond_certificate: memory::beyond_certificate(reading, &asked.text, &known),
             forgets,
@@ -351,8 +380,17 @@ pub(crate) fn also(reading: &Reading, label: &str) -> Vec<AgentId> {
 /// What only the operator can answer.
 const OPERATORS_OWN: &[Concept] = &[Concept::Price, Concept::Hours, Concept::Operator];
 
+/// Whether the operator's business stands only in what is told beside a question of its own: "why do corals turn
+/// white? The guide spoke of bleaching" asks for nothing of the guide's.
+fn is_told_by_the_way(text: &str, reading: &Reading) -> bool {
+    let asking = questions::asking(text).join(" ");
+    reading.any(OPERATORS_OWN)
+        && !asking.is_empty()
+        && !Message::read(&asking).reading(reading.lang()).any(OPERATORS_OWN)
+}
+
 /// What the message is about: its most telling concept, else the label.
-fn intent(reading: &Reading, to: &Destination, label: &str) -> String {
+fn intent(reading: &Reading, to: &Destination, label: &str, told_by_the_way: bool) -> String {
     const TELLING: &[Concept] = &[
         Concept::NoFly,
         Concept::Medical,
@@ -397,6 +435,7 @@ fn intent(reading: &Reading, to: &Destination, label: &str) -> String {
             // "open" stand in questions about courses and dives, too.
             // "Can I dive with hammerheads" has the words of fitness to dive and is no matter of it.
             let fits = |concept: &Concept| match concept {
+                concept if told_by_the_way && OPERATORS_OWN.contains(concept) => false,
                 Concept::Fitness => matches!(label, "safety" | "certification"),
                 // In English the answer looks for a word of business besides.
                 Concept::Price if reading.lang() == Lang::En => label != "safety",

@@ -8,6 +8,7 @@ use dovvybuddy_core::questions;
 use super::search_words::{self, Found};
 use crate::concept::Concept;
 use crate::emergency::Reading;
+use crate::language;
 use crate::lexicon::Lexicon;
 use crate::message::Message;
 use crate::text::Text;
@@ -17,6 +18,10 @@ use crate::text::Text;
 const MOSTLY: usize = 50;
 /// The same for a single term.
 const NEARLY_ALL: usize = 60;
+/// Words by which a message says something of its own.
+const FEWEST_OWN: usize = 2;
+/// Who asks in so few words leaves out what is meant.
+const TERSE: usize = 3;
 /// A sentence of more units says something besides its thanks.
 const LONGEST_COURTESY: usize = 12;
 
@@ -36,6 +41,8 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
         query = in_months(&without_what_is_excluded(&query));
         let said = text.to_lowercase();
         let of_a_thing = is_of_a_thing(&said);
+        let before = earlier.map(|earlier| Message::read(earlier).reading(Lang::En));
+        let of_a_level = before.is_some_and(|before| before.has(Concept::Level));
         if of_a_thing {
             query.push_str(" history invented founded year");
         }
@@ -43,17 +50,23 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
             query.push(' ');
             query.push_str(found.words);
         }
+        // "Galápagos when" asks for the season.
+        if reading.has(Concept::When) && reading.any(&[Concept::Place, Concept::Species]) && reading.len() <= TERSE {
+            query.push_str(" best season months");
+        }
         for (concept, words) in PLAINLY {
             let stem = |word: &'static str| word.get(..6).unwrap_or(word);
             let named = match concept {
                 // Much is needed; a level's prerequisites are asked for by its name.
-                Concept::Prereq => reading.has(Concept::Level) && said.contains("need"),
+                Concept::Prereq => (reading.has(Concept::Level) || of_a_level) && said.contains("need"),
                 // The level's own page says its age.
                 Concept::AgeLimit if of_a_thing => false,
                 Concept::AgeLimit => {
                     let else_asked = [Concept::Level, Concept::Course, Concept::Medical, Concept::Medicine];
-                    !reading.any(&else_asked)
+                    // Children are told of in talks about other things.
+                    !reading.any(&else_asked) && (earlier.is_none() || said.contains("age") || said.contains("old"))
                 }
+                Concept::HowDeep => !said.contains("deep down"),
                 // Who asks for the airport of a place does not ask about nitrogen.
                 Concept::NoFly => !said.contains("airport") || said.contains("after") || said.contains("before"),
                 Concept::Ears => reading.any(&[Concept::Pain, Concept::EarMild]) || said.contains("hurt"),
@@ -87,6 +100,34 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
         }
     }
     query
+}
+
+/// The questions of a message that asks several, in words of the search; none where it asks one, or where its language
+/// tells too little of one.
+pub(super) fn one_by_one(text: &str, lang: Lang) -> Vec<String> {
+    let asked = questions::questions(text);
+    if lang == Lang::En {
+        return asked.into_iter().map(str::to_owned).collect();
+    }
+    let rendered = asked.into_iter().map(|part| {
+        let message = Message::read(part);
+        let reading = message.reading(lang);
+        let mut english = terms(&reading);
+        english.extend(search_words::find(&message.text, lang).iter().map(|found| found.words.to_owned()));
+        let mut said = in_latin(part);
+        said.retain(|c| c.is_ascii());
+        let latin = if crate::text::unspaced(lang) || lang == Lang::Ar { said } else { String::new() };
+        format!("{latin} {}", english.join(" ")).trim().to_owned()
+    });
+    let rendered: Vec<String> = rendered.collect();
+    if rendered.iter().any(String::is_empty) { Vec::new() } else { rendered }
+}
+
+/// Whether a message says enough by itself to be asked without what went before.
+pub(super) fn says_enough(units: &[String], reading: &Reading) -> bool {
+    let common = language::function_words(reading.lang());
+    let own = units.iter().filter(|unit| !common.contains(unit.as_str())).count();
+    own >= FEWEST_OWN || reading.count(super::features::is_topic) > 1
 }
 
 /// The question of a wordy message, with the subjects that its story names: "it feels like a needle in my ear. … What is
@@ -180,6 +221,12 @@ const PLAINLY: &[(Concept, &str)] = &[
     (Concept::Ears, "barotrauma"),
     (Concept::Month, "best season"),
 ];
+
+/// What documents call a concept that people ask for in words of their own.
+pub(super) fn plainly(concept: Concept) -> Option<&'static str> {
+    let listed = [Concept::HowDeep, Concept::Refresher, Concept::NoFly, Concept::Dci].contains(&concept);
+    PLAINLY.iter().find(|(known, _)| listed && *known == concept).map(|(_, words)| *words)
+}
 
 /// The text without what it sets aside: "the scuba diver card, not open water" does not ask about Open Water.
 fn without_what_is_excluded(text: &str) -> String {

@@ -84,7 +84,10 @@ impl<'a> Said<'a> {
 
     /// Whether it is about something outside diving; what a boat has is none of that.
     pub(super) fn is_outside(&self) -> bool {
-        self.reading.any(OUTSIDE) && !self.reading.has(Concept::Operator)
+        // A wife who does not dive belongs to the trip.
+        let of_divers = self.reading.has(Concept::Dive);
+        let outside = |concept: &Concept| self.reading.has(*concept) && !(of_divers && *concept == Concept::Life);
+        OUTSIDE.iter().any(outside) && !self.reading.has(Concept::Operator)
     }
 
     /// Whether the answer depends on the time of year.
@@ -113,7 +116,8 @@ impl<'a> Said<'a> {
                     Kind::He => matches!(mention.group, Group::Person | Group::Name),
                     Kind::There => mention.group == Group::Where,
                     _ if mention.group == Group::Course => !self.holds && !self.is_a_diver(mention),
-                    _ => !matches!(mention.group, Group::Month | Group::Person),
+                    // Nobody is drunk "on it" by what was drunk.
+                    _ => !matches!(mention.group, Group::Month | Group::Person) && mention.concept != Concept::Intox,
                 };
                 fits && mention.units.0 <= at
             })
@@ -174,11 +178,17 @@ impl<'a> Said<'a> {
                 && !matches!(hit.concept, Concept::Allowed | Concept::Hypo | Concept::HowWork)
                 && !self.is_mentioned(hit)
                 && !hits.iter().any(|other| ASPECTS.contains(&other.concept) && hit.is_inside(other))
+                // Who has a child's age in it names the child, and "when a lionfish stings" asks for no time.
+                && (hit.concept != Concept::AgeLimit || !self.has(Group::Person))
+                && (hit.concept != Concept::When || self.reading.lang() != Lang::En || hit.start <= LATEST_WHEN)
         };
         let mut words: Vec<String> = Vec::new();
         for hit in hits.iter().filter(asked) {
-            if let Some(word) = self.in_english(hit).filter(|word| !words.contains(word)) {
-                words.push(word);
+            let plain = query::plainly(hit.concept).filter(|_| self.reading.lang() == Lang::En).map(str::to_owned);
+            for word in self.in_english(hit).into_iter().chain(plain) {
+                if !words.contains(&word) {
+                    words.push(word);
+                }
             }
         }
         words.join(" ")
@@ -235,6 +245,8 @@ impl<'a> Said<'a> {
                 (other.start, other.end) == (hit.start, hit.end) && lexicon.gloss(other).is_some() && !glossed
             });
             let Some(words) = self.in_english(hit).filter(|_| !inside && !better) else { continue };
+            let plain = query::plainly(hit.concept).filter(|_| self.reading.lang() == Lang::En);
+            let words = plain.map_or(words, str::to_owned);
             let words = if hit.concept == Concept::Gas { self.with_numbers(words, hit) } else { words };
             let told = |known: &Mention| known.words == words || known.units.0 < hit.end && hit.start < known.units.1;
             if mentions.iter().any(told) {
@@ -244,6 +256,7 @@ impl<'a> Said<'a> {
             let name = name.filter(|name| name.is_ascii() && !names::is_wide(name));
             mentions.push(Mention { group: *group, concept: hit.concept, words, name, units: (hit.start, hit.end) });
         }
+        mentions.extend(self.pastime().filter(|found| !mentions.iter().any(|known| known.group == found.group)));
         mentions.extend(self.child());
         mentions.extend(self.somebody());
         mentions
@@ -303,14 +316,17 @@ impl<'a> Said<'a> {
 
     /// A child of the diver's, with its age.
     pub(super) fn child(&self) -> Option<Mention> {
-        let start = self.talk().starts(Kind::Child).next()?;
+        let (start, end) = self.talk().first(Kind::Child)?;
         let age = |unit: &&String| unit.parse::<u32>().is_ok_and(|age| CHILDHOOD.contains(&age));
         let ages: Vec<&str> = self.message.text.units.iter().filter(age).map(String::as_str).collect();
         let words = if ages.is_empty() { "child".to_owned() } else { format!("child {} years", ages.join(" ")) };
-        let units = (start, start + 1);
+        let units = (start, end);
         Some(Mention { group: Group::Person, concept: Concept::AgeLimit, words, name: None, units })
     }
 }
+
+/// "And when" asks for a time; further in it mostly tells of one.
+const LATEST_WHEN: usize = 2;
 
 /// Words for kinds of dive sites.
 const SITE_WORDS: &str = "

@@ -25,6 +25,10 @@ pub(super) struct Small<'a> {
     pub(super) reading: &'a Reading,
     pub(super) talk: &'a Talk,
     pub(super) learned: &'a DiverProfile,
+    /// The message tells more of what was asked before,
+    pub(super) told: bool,
+    /// or begins as what goes on from it.
+    pub(super) goes_on: bool,
     /// A person was offered in the last reply.
     pub(super) offered: bool,
 }
@@ -45,7 +49,7 @@ impl Small<'_> {
     }
 
     fn phrase(&self) -> Option<Phrase> {
-        if let Some(phrase) = phrase(self.reading) {
+        if let Some(phrase) = phrase(self.reading).filter(|phrase| !(self.goes_on && *phrase == Phrase::Help)) {
             return Some(phrase);
         }
         if self.only_tells() {
@@ -77,7 +81,7 @@ impl Small<'_> {
     /// Whether the message tells of the diver's experience and asks for nothing.
     fn only_tells(&self) -> bool {
         let told = self.learned.cert_level.is_some() || self.learned.dives.is_some();
-        if !told || self.reading.question() || !self.within(LONGEST_STATEMENT) || self.talk.goes_on() {
+        if !told || self.told || self.reading.question() || !self.within(LONGEST_STATEMENT) || self.talk.goes_on() {
             return false;
         }
         let asks = [Kind::Suits, Kind::Limit, Kind::Next, Kind::Whole, Kind::Child];

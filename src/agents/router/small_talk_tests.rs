@@ -14,7 +14,7 @@ fn said(raw: &str, lang: Lang, offered: bool) -> Option<Destination> {
     let reading = message.reading(lang);
     let talk = Talk::read(&message.text, lang);
     let learned = profile::learned(&reading, raw, None);
-    Small { raw, reading: &reading, talk: &talk, learned: &learned, offered }.destination()
+    Small { raw, reading: &reading, talk: &talk, learned: &learned, told: false, goes_on: false, offered }.destination()
 }
 
 #[test]

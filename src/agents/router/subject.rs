@@ -14,13 +14,16 @@ use crate::message::Message;
 
 /// The diver's last messages that are looked at.
 const REMEMBERED: usize = 12;
+/// "And what do you do" is about a wound; in more words something else is to be done.
+const SHORTEST_WISH: usize = 6;
 /// A message of more words names what it is about.
 const LONGEST_ELLIPSIS: usize = 10;
 
 /// How a message hangs on the conversation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Lean {
     /// It stands by itself.
+    #[default]
     None,
     /// It points at the place alone.
     There,
@@ -32,6 +35,8 @@ enum Lean {
     Ellipsis,
     /// It names something that is different in every place.
     Setting,
+    /// It asks nothing and tells more of what was asked before.
+    Tells,
 }
 
 /// What the conversation is about.
@@ -40,6 +45,8 @@ pub(super) struct Subject {
     mentions: Vec<Mention>,
     /// What was asked last, in words of the search.
     aspect: String,
+    /// That is something that can be asked of any such thing.
+    asked: bool,
     /// The last message that stood by itself, where it named nothing.
     text: Option<String>,
     /// The last message.
@@ -55,10 +62,32 @@ pub(crate) struct TakenOver {
     pub(super) words: String,
     /// The names among it.
     pub(super) names: Vec<String>,
+    /// What kinds of things are among it.
+    kinds: Vec<(Group, Concept)>,
+    /// How the message hangs on the conversation.
+    lean: Lean,
+}
+
+impl TakenOver {
     /// A level or a child is among it: then the diver's own level is not meant.
-    pub(super) of_another: bool,
+    pub(super) fn of_another(&self) -> bool {
+        self.kinds.iter().any(|(group, _)| matches!(group, Group::Course | Group::Person))
+    }
+
     /// A place, an animal or a thing is among it.
-    pub(super) of_a_thing: bool,
+    pub(super) fn of_a_thing(&self) -> bool {
+        self.kinds.iter().any(|(group, _)| matches!(group, Group::Thing | Group::Where | Group::Animal))
+    }
+
+    /// It goes on about gear, wherever that is used.
+    pub(super) fn of_gear(&self) -> bool {
+        self.lean != Lean::Points && self.kinds.iter().any(|(_, concept)| *concept == Concept::Gear)
+    }
+
+    /// The message only tells more of what was asked before.
+    pub(super) fn told(&self) -> bool {
+        self.lean == Lean::Tells
+    }
 }
 
 impl Subject {
@@ -86,24 +115,43 @@ impl Subject {
         let carried: Vec<&Mention> = self.carried(&said, lean).collect();
         let mut words: Vec<&str> = carried.iter().map(|mention| mention.words.as_str()).collect();
         let price = said.reading.has(Concept::Price);
-        if carried.is_empty() && said.mentions.is_empty() && !price {
+        let text_too = said.mentions.is_empty() || lean == Lean::Tells && !self.is_another_matter(&said);
+        if carried.is_empty() && text_too && !price {
             words.extend(self.text.as_deref());
         }
+        let of_places = carried.iter().any(|mention| matches!(mention.group, Group::Where | Group::Animal));
         match lean {
-            _ if said.asks() => {}
+            Lean::Tells if said.tells_of_the_diver() && of_places => words.push(LEVEL_OF_A_PLACE),
+            Lean::Tells if self.is_another_matter(&said) => {}
+            Lean::Tells => words.push(&self.aspect),
+            _ if said.asks() || said.is_known_to_the_search() || of_places && said.is_of_the_water() => {}
             Lean::GoesOn => words.push(&self.aspect),
             Lean::Ellipsis if self.text.as_deref() != Some(&self.last) => words.push(&self.last),
             _ => {}
         }
+        let hurts = |mention: &&&Mention| {
+            let of_an_animal = mention.group == Group::Animal && said.words() <= SHORTEST_WISH;
+            of_an_animal || is_of_the_body(mention.concept)
+        };
+        if said.asks_what_to_do() && carried.iter().any(|mention| hurts(&mention)) {
+            words.push("first aid treatment");
+        }
         // Without a word of place or time "is it possible" may as well be asked of a course.
         let firm = lean != Lean::Ellipsis || said.reading.any(OF_PLACES);
+        // What is near a place, or another than it, is told elsewhere.
+        let firm = firm && !said.looks_around();
         let named = carried.iter().filter(|_| firm).filter_map(|mention| mention.name.clone());
+        let of_it = match lean {
+            Lean::Points | Lean::There => true,
+            Lean::GoesOn | Lean::Tells => said.words() <= LONGEST_ELLIPSIS,
+            _ => false,
+        };
         TakenOver {
-            firmly: matches!(lean, Lean::Points | Lean::There) && !said.is_outside(),
+            firmly: of_it && !said.is_outside(),
             words: words.join(" ").trim().to_owned(),
             names: named.collect(),
-            of_another: carried.iter().any(|mention| matches!(mention.group, Group::Course | Group::Person)),
-            of_a_thing: carried.iter().any(|m| matches!(m.group, Group::Thing | Group::Where | Group::Animal)),
+            kinds: carried.iter().map(|mention| (mention.group, mention.concept)).collect(),
+            lean,
         }
     }
 
@@ -123,6 +171,9 @@ impl Subject {
             return Lean::None;
         }
         let named = said.names_something();
+        if said.points(Kind::There) && self.has(Group::Where) && !self.has(Group::Animal) {
+            return Lean::There;
+        }
         if [Kind::It, Kind::Them, Kind::He].into_iter().any(|kind| said.points(kind)) {
             return Lean::Points;
         }
@@ -131,6 +182,9 @@ impl Subject {
         }
         if said.is_outside() {
             return Lean::None;
+        }
+        if said.tells() {
+            return Lean::Tells;
         }
         let alike = said.mentions.iter().any(|mention| self.has(mention.group) && mention.group != Group::Month)
             || said.has(Group::Where) && self.has(Group::Animal);
@@ -146,6 +200,12 @@ impl Subject {
             false if said.talk().has(Kind::Whole) || said.words() > LONGEST_ELLIPSIS => Lean::None,
             false => Lean::Ellipsis,
         }
+    }
+
+    /// Whether an illness is told of while something else was spoken of.
+    fn is_another_matter(&self, said: &Said<'_>) -> bool {
+        let told = |mentions: &[Mention]| mentions.iter().any(|mention| is_of_the_body(mention.concept));
+        told(&said.mentions) && !told(&self.mentions)
     }
 
     /// Whether what is asked has another answer in every state of health, and one is spoken of.
@@ -191,9 +251,23 @@ impl Subject {
         // Of two agencies that were compared neither is meant by itself.
         let compared = self.mentions.iter().filter(|mention| mention.group == Group::Agency).count() > 1
             && !said.reading.any(&[Concept::Better, Concept::Equivalence, Concept::CardAdmin]);
-        self.mentions.iter().filter(move |mention| {
+        let another_matter = self.is_another_matter(said);
+        let in_a_place =
+            self.mentions.iter().any(|mention| mention.concept == Concept::Place) && !said.has(Group::Where);
+        let of_the_water = said.is_of_the_water();
+        self.mentions.iter().filter(move |known| {
+            let mention = *known;
             let replaced = said.has(mention.group);
             match (lean, mention.group) {
+                (Lean::Tells, _) if another_matter => false,
+                (_, Group::Where) if said.looks_elsewhere() => false,
+                // What is told of does not end what is asked; and who asks the same of another thing means both.
+                (Lean::Tells, Group::Thing) => !said.mentions.iter().any(|mention| mention.words == known.words),
+                (Lean::GoesOn, Group::Thing) if replaced && !self.asked && !said.asks() => true,
+                (Lean::GoesOn, Group::Person) if said.has(Group::Animal) => false,
+                // The water is the place's, and its documents tell of it.
+                (_, Group::Where) if of_the_water && in_a_place && mention.concept == Concept::DiveSite => false,
+                (_, Group::Course) if of_the_water && self.has(Group::Where) => false,
                 (_, Group::Month) => !replaced && said.is_of_a_season(),
                 (Lean::There, group) => group == Group::Where && !replaced,
                 (Lean::Setting, Group::Where) => !replaced || ambiguous,
@@ -204,6 +278,8 @@ impl Subject {
                 (Lean::Points, Group::Thing | Group::Course) if animal => false,
                 // Of a course and an animal the course is "it".
                 (Lean::Points, Group::Animal) if !animal && other => !replaced && !said.points(Kind::It),
+                // "Can I do it after Open Water": what stands behind it is not it.
+                (Lean::Points, Group::Course) if said.points(Kind::It) => true,
                 (Lean::Points, _) => !replaced || alone,
                 // What a course is like does not depend on what else was spoken of.
                 (Lean::Ellipsis, Group::Where | Group::Animal | Group::Thing) if course => false,
@@ -216,10 +292,14 @@ impl Subject {
         if said.is_courtesy() {
             return;
         }
-        said.raw.trim().clone_into(&mut self.last);
-        let asked = said.aspect();
-        if !asked.is_empty() {
-            self.aspect = asked;
+        if lean != Lean::Tells {
+            said.raw.trim().clone_into(&mut self.last);
+            let asked = said.aspect();
+            let whole = || Some(said.besides()).filter(|_| lean == Lean::None);
+            if let Some(asked) = Some(asked).filter(|asked| !asked.is_empty()).or_else(whole) {
+                self.asked = !said.aspect().is_empty();
+                self.aspect = asked;
+            }
         }
         let place_too = |mention: &Mention| !matches!(mention.group, Group::Thing);
         match lean {
@@ -235,11 +315,25 @@ impl Subject {
             }
             Lean::Setting | Lean::There => {
                 let further: Vec<Mention> = said.mentions.into_iter().filter(place_too).collect();
+                // A site lies in the place that is spoken of.
+                let of_site = |mention: &Mention| mention.group != Group::Where || mention.concept == Concept::DiveSite;
+                let places: Vec<Mention> =
+                    self.mentions.iter().filter(|old| old.concept == Concept::Place).cloned().collect();
+                let inside = further.iter().all(of_site) && further.iter().any(|new| new.group == Group::Where);
                 self.replace(further);
+                self.mentions.extend(places.into_iter().filter(|_| inside));
             }
             Lean::Points if self.has(Group::Thing) || self.has(Group::Course) => {
                 let further: Vec<Mention> = said.mentions.into_iter().filter(place_too).collect();
                 self.replace(further);
+            }
+            Lean::Tells => {
+                let known = |new: &Mention| self.mentions.iter().any(|old| old.words == new.words);
+                let further = said.mentions.into_iter().filter(|new| !known(new));
+                let (things, others): (Vec<Mention>, Vec<Mention>) =
+                    further.partition(|new| new.group == Group::Thing && !is_of_the_body(new.concept));
+                self.replace(others);
+                self.mentions.extend(things);
             }
             Lean::Points | Lean::GoesOn => self.replace(said.mentions),
         }
@@ -250,6 +344,9 @@ impl Subject {
         self.mentions.extend(newer);
     }
 }
+
+/// What somebody wants to know who tells a level or a number of dives while a place is spoken of.
+const LEVEL_OF_A_PLACE: &str = "level experience logged dives";
 
 /// What a diver has until it is over, whatever else is asked meanwhile.
 const fn is_of_the_body(concept: Concept) -> bool {

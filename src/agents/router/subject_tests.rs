@@ -134,3 +134,64 @@ fn other_languages_point_back_too() {
         assert!(taken.contains(about), "{earlier} {text}: {taken}");
     }
 }
+
+#[test]
+fn what_is_told_narrows_the_question_before_it() {
+    for (earlier, text, about) in [
+        (&["last dive is at 15:00, when is my flight allowed"][..], "we did three dives a day all week", "fly"),
+        (&["din or yoke regulator?"], "my trip is egypt", "yoke"),
+        (&["liveaboard or hotel for the red sea"], "girlfriend doesnt dive", "red sea"),
+        (&["galapagos when", "and how cold"], "my sister only has open water and 9 dives", "galapagos"),
+        (&["i have asthma can i dive"], "the shop said its fine", "asthma"),
+        (&["mejor época para Komodo"], "tengo 20 inmersiones", "komodo"),
+    ] {
+        let taken = words(earlier, text).to_lowercase();
+        assert!(taken.contains(about), "{text}: {taken}");
+    }
+    let taken = words(&["best season for Komodo"], "i have asthma");
+    assert_eq!(taken, "", "an illness is another matter");
+    let after = ["liveaboard or hotel for the red sea", "i get seasick too"];
+    assert!(words(&after, "so which places").to_lowercase().contains("red sea"));
+}
+
+#[test]
+fn what_was_asked_in_plain_words_is_asked_of_the_next_thing() {
+    let stung = ["does it hurt when a lionfish gets you"];
+    assert!(words(&stung, "and a jellyfish").contains("hurt"));
+    assert!(words(&stung, "and what do you do").contains("first aid"));
+    let lead = ["what weight for 80 kilos", "in a 3 mil in the sea", "and in a lake"];
+    assert!(words(&lead, "and with a steel tank").contains("weight"));
+    let freediving = ["is freediving hard to learn", "can i train alone in the pool"];
+    assert!(words(&freediving, "and how deep after the first course").contains("freediving"));
+}
+
+#[test]
+fn a_site_lies_in_the_place_that_is_spoken_of() {
+    let dahab = ["dahab what level", "the blue hole there is the killer one?"];
+    let open_water = words(&dahab, "and can i do it with open water");
+    assert!(open_water.contains("dahab") && open_water.contains("blue hole"), "{open_water}");
+    let suit = words(&dahab, "and in december, what suit");
+    assert!(suit.contains("dahab") && !suit.contains("blue hole"), "{suit}");
+}
+
+#[test]
+fn years_that_passed_are_no_childs_age() {
+    let rusty = ["do you lose your certification after a while", "havent dived for 6 years though"];
+    assert!(!words(&rusty, "is that also true for SSI").contains("child"));
+    assert!(words(&["how deep can my daughter go, she is 12"], "and with nitrox").contains("12"));
+}
+
+#[test]
+fn another_place_is_not_the_one_that_is_spoken_of() {
+    let names = |text| Subject::of(&["thistlegorm for a beginner?"], None).taken_over(text, Lang::En).names;
+    assert_eq!(names("is there an easier one near there"), Vec::<String>::new());
+    assert_eq!(words(&["galapagos when"], "so where else"), "");
+}
+
+#[test]
+fn who_is_drunk_on_it_means_the_gas() {
+    let nitrox = ["what is nitrox good for", "and how deep can i go on it"];
+    assert!(words(&nitrox, "do i get less drunk on it").contains("nitrox"));
+    let advanced = ["what's in the padi advanced course", "and the ssi one"];
+    assert!(words(&advanced, "can i do it right after open water").to_lowercase().contains("advanced"));
+}

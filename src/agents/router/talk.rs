@@ -77,6 +77,11 @@ impl Talk {
         self.hits.iter().filter(move |hit| hit.concept == kind).map(|hit| hit.start)
     }
 
+    /// The units of the first wording of this kind.
+    pub(super) fn first(&self, kind: Kind) -> Option<(usize, usize)> {
+        self.hits.iter().find(|hit| hit.concept == kind).map(|hit| (hit.start, hit.end))
+    }
+
     /// Whether it begins as what goes on does. Where words are not spaced, the particle stands last.
     pub(super) fn goes_on(&self) -> bool {
         let opens = |hit: &Hit<Kind>| hit.start == 0 || self.unspaced && hit.end == self.units;

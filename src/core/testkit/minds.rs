@@ -66,6 +66,7 @@ impl Router for ScriptedRouter {
             also: Vec::new(),
             lang: Lang::En,
             query: asked.text.clone(),
+            context: crate::agent::Context::default(),
             worry: None,
             caution: false,
             names: Vec::new(),

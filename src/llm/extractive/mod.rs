@@ -13,6 +13,7 @@ mod question;
 mod score;
 mod select;
 mod strangers;
+mod told;
 
 use std::sync::Arc;
 
@@ -20,12 +21,13 @@ use async_trait::async_trait;
 use dovvybuddy_core::agent::{Answer, Answerer, Brief, Phrase, Release, Voice};
 use dovvybuddy_core::knowledge::Passage;
 use dovvybuddy_core::lang::Lang;
-use dovvybuddy_core::questions::{point, questions, wants_a_fact};
+use dovvybuddy_core::questions::point;
 
 use self::candidates::Candidate;
 use self::kind::Kind;
 use self::question::Question;
 use self::select::Part;
+use self::told::Told;
 use crate::beyond;
 use crate::business;
 use crate::frame::{self, Frame};
@@ -161,7 +163,16 @@ fn choose(brief: &Brief, said: &str) -> Chosen {
     {
         return chosen;
     }
-    choose_from(brief, &brief.passages, said, true)
+    let first = brief.passages.get(..brief.first).unwrap_or(&brief.passages);
+    let chosen = choose_from(brief, first, said, true);
+    let alone = brief.route.context.alone.as_ref().filter(|_| chosen.runs.is_empty());
+    alone.map_or(chosen, |alone| {
+        let mut brief = brief.clone();
+        brief.route.query.clone_from(&alone.query);
+        brief.route.names.clone_from(&alone.names);
+        brief.route.context.taken_over.clear();
+        choose_from(&brief, &brief.passages, said, true)
+    })
 }
 
 /// A safety passage that the search believes much less than the best one is about something else.
@@ -175,7 +186,7 @@ const COMFORT: usize = 5;
 /// The section written for the diver's worry, as it stands: picked apart, the sentences that weigh a danger
 /// would lose those that put it in proportion.
 fn comfort(brief: &Brief) -> Option<Chosen> {
-    brief.route.worry.as_ref().filter(|_| brief.agent.id.as_str() == "safety" && !wants_a_fact(&brief.asked.text))?;
+    brief.route.worry.as_ref().filter(|_| brief.agent.id.as_str() == "safety" && !brief.route.context.wants_a_fact)?;
     let section = brief.passages.iter().position(|passage| passage.doc_type.starts_with(WORRIES))?;
     let candidates = candidates::candidates(&brief.passages);
     let own = candidates.iter().enumerate().filter(|(_, candidate)| candidate.passage == section);
@@ -207,14 +218,20 @@ fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool) ->
         candidates.retain(|c| passages.get(c.passage).is_some_and(beyond::is_the_operators));
     }
     let tells = candidates::weights(&candidates);
-    let scores = score::rate(&question, passages, &candidates, &tells);
+    let told = Told::of(brief);
+    let rate = |question: &Question| {
+        let mut scores = score::rate(question, passages, &candidates, &tells);
+        told.discount(question, &candidates, &mut scores);
+        scores
+    };
+    let scores = rate(&question);
     let covered = !strict || coverage::covered(&question, asked, brief, passages, &scores);
     let parts = || {
-        let alone = questions(asked).into_iter().map(|part| Question::read(part, part));
-        alone.map(|question| Part { scores: score::rate(&question, passages, &candidates, &tells), question }).collect()
+        let alone = brief.route.context.questions.iter().map(|part| Question::read(part, part));
+        alone.map(|question| Part { scores: rate(&question), question }).collect()
     };
     let runs = if covered {
-        let parts: Vec<Part> = if strict && brief.route.lang == Lang::En { parts() } else { Vec::new() };
+        let parts: Vec<Part> = if strict { parts() } else { Vec::new() };
         select::select(&question, &parts, passages, &candidates, &scores)
     } else {
         Vec::new()
