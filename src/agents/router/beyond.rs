@@ -291,6 +291,9 @@ mod tests {
             "Is the Blue Hole closed again after the rockfall?",
             "is the cave on Apo Island open on Christmas day",
             "any whale sharks around Donsol at the moment",
+            "are the whale sharks at Donsol this week or not",
+            "water temp at Bonaire this week pls",
+            "tide times for Portland this saturday",
             "were there mantas at German Channel yesterday",
             "has the Similan park opened yet",
         ] {
@@ -363,13 +366,21 @@ mod tests {
             "how much air did I use on my last dive",
             "is the new regulator back in stock?",
             "can you plan me a deco schedule for 25 min at 50 m on air",
+            "do you still have my torch, I left it on yesterday's boat",
+            "which fish is in the photo I sent you",
+            "exact number of turtles at Sipadan please",
+            "are instructor courses tax deductible",
         ] {
             assert_eq!(en(text), Some(Beyond::Record), "{text}");
         }
+        assert_eq!(read("我的证书编号是多少", Lang::Zh), Some(Beyond::Record));
+        assert_eq!(read("Habt ihr noch meine Maske von gestern?", Lang::De), Some(Beyond::Record));
         for text in [
             "how many dives should I do next year to become a divemaster",
             "I did 20 dives last year, how many more do I need for Divemaster?",
             "how many people die diving each year",
+            "exactly how many dives do I need for Divemaster?",
+            "how do I take a sharp photo of a nudibranch",
             "when was PADI founded",
             "will I see mantas in Komodo in May",
             "how much air do I use at 30 m",
