@@ -24,6 +24,8 @@ pub(crate) struct Scores {
     pub(crate) weights: Vec<f32>,
     /// Which candidates are about another place than the one asked about.
     pub(crate) beside: Vec<bool>,
+    /// The part of the relevance that is the search's trust in the passage.
+    pub(crate) trust: Vec<f32>,
 }
 
 /// Rates every candidate.
@@ -51,6 +53,7 @@ pub(crate) fn rate(
         held: Vec::new(),
         weights: weights.clone(),
         beside: Vec::new(),
+        trust: Vec::new(),
     };
     for candidate in candidates {
         let held: Vec<f32> = question
@@ -104,6 +107,7 @@ pub(crate) fn rate(
         scores.coverage.push(coverage);
         scores.held.push(held);
         scores.beside.push(beside || off_topic);
+        scores.trust.push(passage * PASSAGE);
     }
     scores
 }

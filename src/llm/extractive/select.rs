@@ -234,9 +234,15 @@ fn best_next(
         (false, Kind::Comparison | Kind::Open | Kind::Where | Kind::Sites) => 0.64,
         (false, _) => 0.74,
     };
-    let enough = first.is_none_or(|first| value >= (first * share).max(0.5));
+    // Trust in a passage says which one answers, and only half as much that more of it is worth reading.
+    let trust = |at: usize| scores.trust.get(at).copied().unwrap_or(0.0) * 0.5;
+    let opening = chosen.first().zip(first).map(|(at, first)| first - trust(*at));
+    let enough = opening.is_none_or(|opening| value - trust(at) >= (opening * share).max(LEAST_WORTH));
     enough.then_some(at)
 }
+
+/// What a further sentence must be worth at the least.
+const LEAST_WORTH: f32 = 0.4;
 
 /// Whether a sentence of another document has about as much of the question as the opening has. One word that two
 /// subjects share makes no answer of the other's sentence.

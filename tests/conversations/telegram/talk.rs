@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dovvybuddy_core::testkit::at_most;
 use dovvybuddy_fakes::model::Script;
-use dovvybuddy_fakes::telegram::Person;
+use dovvybuddy_fakes::telegram::{FakeTelegram, Person};
 use serde_json::json;
 
 use super::{ALARM, DEPTH, FLYING, SOON, ada, answered, ask, confirmed, messages, platform, press, setup, start};
@@ -33,6 +33,9 @@ async fn a_whole_conversation() {
 
     let export = ask(&platform, place, &diver, "/export").await;
     assert!(export.text.contains("Open Water"), "{}", export.text);
+    // It may fill several messages; the last one closes the document.
+    let closes = |p: &FakeTelegram| p.shown(place).last().is_some_and(|last| last.text.trim_end().ends_with('}'));
+    assert!(platform.until(SOON, |p| closes(p).then_some(())).await.is_some(), "the export ends");
     assert!(export.entities.iter().any(|entity| entity["type"] == "pre"), "{:?}", export.entities);
     ask(&platform, place, &diver, "/forget").await;
     let nothing = ask(&platform, place, &diver, "/sources").await;
