@@ -68,6 +68,9 @@ const JOINED: &[&str] = &[
     "dan mengapa",
 ];
 
+/// The letters of the longest of them.
+const LONGEST_JOINED: usize = 13;
+
 /// Verbs that ask when they come before their subject.
 const VERBS: &[&str] = &[
     "is", "are", "do", "does", "did", "can", "could", "should", "would", "will", "was", "were", "has", "have", "must",
@@ -152,7 +155,7 @@ pub fn questions(message: &str) -> Vec<&str> {
 pub fn point(message: &str) -> Vec<&str> {
     let sentences: Vec<&str> = sentences(message).collect();
     let words = |text: &str| text.split_whitespace().count();
-    let asks = |one: &&str| one.ends_with(['?', '？', '؟']) || opens(one) || joint(one).is_some();
+    let asks = |one: &&str| is_question(one) || joint(one).is_some();
     let asking: Vec<&str> = sentences.iter().copied().filter(asks).collect();
     let (all, told) = (words(message), asking.iter().map(|one| words(one)).sum::<usize>());
     // Of two questions that the message ends with, a tag says nothing by itself.
@@ -178,8 +181,7 @@ fn sentences(message: &str) -> impl Iterator<Item = &str> {
 /// to mean anything without the rest ("is that possible?").
 pub fn asking(message: &str) -> Vec<&str> {
     let all: Vec<&str> = sentences(message).collect();
-    let asks = |one: &&str| one.ends_with(['?', '？', '؟']) || opens(one);
-    let asking: Vec<&str> = all.iter().copied().filter(asks).collect();
+    let asking: Vec<&str> = all.iter().copied().filter(|one| is_question(one)).collect();
     let long = |one: &&str| one.split_whitespace().count() >= SHORTEST_ASKING || !one.is_ascii() && one.len() > LONG;
     if asking.len() < all.len() && asking.iter().any(long) { asking } else { Vec::new() }
 }
@@ -230,7 +232,7 @@ pub fn wants_a_fact(message: &str) -> bool {
     ];
     const ADVICE: &[&str] =
         &["what's the best way", "what is the best way", "whats the best way", "what's the matter", "what's the point"];
-    sentences(message).filter(|one| one.ends_with(['?', '？']) || opens(one)).any(|sentence| {
+    sentences(message).filter(|one| is_question(one)).any(|sentence| {
         let lower = sentence.to_lowercase();
         FACTS.iter().any(|fact| lower.starts_with(fact)) && !ADVICE.iter().any(|advice| lower.starts_with(advice))
     })
@@ -253,9 +255,15 @@ fn joint(sentence: &str) -> Option<usize> {
 
 /// Whether a further question in another language than English begins here.
 fn goes_on_asking(after: &str) -> bool {
-    let after = after.trim_start_matches([' ', ',']).to_lowercase();
+    let beginning = after.trim_start_matches([' ', ',']).chars().take(LONGEST_JOINED + 1);
+    let after: String = beginning.flat_map(char::to_lowercase).collect();
     let begins = |joined: &str| after.strip_prefix(joined).is_some_and(|rest| rest.starts_with([' ', '\'']));
     JOINED.iter().any(|joined| begins(joined))
+}
+
+/// Whether a sentence is a question by its mark or its beginning.
+fn is_question(sentence: &str) -> bool {
+    sentence.ends_with(['?', '？', '؟']) || opens(sentence)
 }
 
 /// Whether the words begin like a question.
@@ -271,8 +279,7 @@ fn asks(part: &str) -> bool {
     let words: Vec<String> = part.split_whitespace().map(bare).collect();
     let long_enough = words.len() > 1 || !part.is_ascii() && part.chars().count() > 4;
     let has = |listed: &[&str]| words.iter().any(|word| listed.contains(&word.as_str()));
-    long_enough
-        && (part.ends_with(['?', '？', '؟']) || opens(part) || goes_on_asking(part) || has(ASKING) || has(SOUGHT))
+    long_enough && (is_question(part) || goes_on_asking(part) || has(ASKING) || has(SOUGHT))
 }
 
 fn bare(word: &str) -> String {
@@ -294,6 +301,11 @@ mod tests {
         );
         assert!(wants_a_fact("I'm scared. How long do I have to wait before I fly?"));
         assert!(!wants_a_fact("I'm scared of sharks, what if one comes?"));
+    }
+
+    #[test]
+    fn the_longest_joint_is_read_whole() {
+        assert_eq!(JOINED.iter().map(|joined| joined.chars().count()).max(), Some(LONGEST_JOINED));
     }
 
     #[test]

@@ -19,6 +19,9 @@ pub(crate) fn read(path: &str, text: &str) -> Result<(Document, Vec<String>), Fr
     let parsed = front_matter::parse(path, text)?;
     let mut front = parsed.front;
     let chunks = chunk::chunks(&front.title, parsed.body);
+    // Only the search needs the wordings: the tables of places are filled without them.
+    let destination = doc_type::matches(&front.doc_type, "destination").then(|| destination(path, &front));
+    let dive_site = doc_type::matches(&front.doc_type, "dive_site").then(|| dive_site(path, &front));
     asked::keep(&mut front.raw, chunks.iter().map(|chunk| (chunk.section.as_str(), chunk.asked.as_slice())));
     let passages: Vec<NewPassage> = chunks
         .into_iter()
@@ -33,8 +36,8 @@ pub(crate) fn read(path: &str, text: &str) -> Result<(Document, Vec<String>), Fr
         path: path.to_owned(),
         hash: document_hash(text.as_bytes()),
         passages,
-        destination: doc_type::matches(&front.doc_type, "destination").then(|| destination(path, &front)),
-        dive_site: doc_type::matches(&front.doc_type, "dive_site").then(|| dive_site(path, &front)),
+        destination,
+        dive_site,
         title: front.title,
         doc_type: front.doc_type,
         front_matter: front.raw,

@@ -16,7 +16,7 @@ use crate::listing::Root;
 use crate::names::Names;
 use crate::neighbours::Neighbours;
 use crate::sites::Sites;
-use crate::vector::VectorIndex;
+use crate::vector::{VectorIndex, keep_largest};
 
 /// Below this share of embedded passages the vectors say too little, and the search goes by words.
 const ENOUGH_EMBEDDED: f32 = 0.9;
@@ -279,26 +279,22 @@ impl Vectors {
         tokio::task::spawn_blocking(build).await.map_err(|error| StoreError::Unavailable(Box::new(error)))
     }
 
-    /// The `count` passages nearest to any of the wordings of a query, nearest first, each with its largest cosine: of
-    /// its words, or of what people type for it.
+    /// The `count` passages nearest to any of the wordings of a query, in no order, each with its largest cosine: of its
+    /// words, or of what people type for it.
     pub(crate) fn nearest(
         &self,
         meanings: &[Arc<[f32]>],
         count: usize,
         allowed: impl Fn(u32) -> bool,
     ) -> Vec<(u32, f32)> {
-        let mut nearest = Vec::new();
-        for meaning in meanings {
-            for index in self.indices() {
-                nearest.extend(index.nearest(meaning, count, &allowed));
-            }
-        }
-        for (number, cosine) in &mut nearest {
-            *cosine = self.cosine(*number as usize, meanings);
-        }
-        nearest.sort_unstable_by(|left, right| right.1.total_cmp(&left.1).then(left.0.cmp(&right.0)));
-        nearest.dedup_by_key(|(number, _)| *number);
-        nearest.truncate(count);
+        let indices = || self.indices().flat_map(|index| meanings.iter().map(move |meaning| (index, meaning)));
+        let found = indices().flat_map(|(index, meaning)| index.nearest(meaning, count, &allowed));
+        let mut numbers: Vec<u32> = found.map(|(number, _)| number).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let cosine = |number: u32| (number, self.cosine(number as usize, meanings));
+        let mut nearest: Vec<(u32, f32)> = numbers.into_iter().map(cosine).collect();
+        keep_largest(&mut nearest, count);
         nearest
     }
 

@@ -14,16 +14,16 @@ use serde::Serialize;
 use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 
-use crate::chunk;
 use crate::embed::{
     CachedEmbedder, EmbedError, Embedder, LocalEmbedder, OpenAiEmbedder, OpenAiEmbeddings, Urgency, is_present,
     model_directory,
 };
 use crate::error::KnowledgeError;
-use crate::index::{self, Content, Indexed, Snapshot, Vectors};
+use crate::index::{self, Content, Snapshot, Vectors};
 use crate::ingest::{self, IngestReport, Mode};
 use crate::lexical::Bm25;
 use crate::listing::Root;
+use crate::missing::{self, Missing};
 use crate::progress::Progress;
 use crate::rank::Fusion;
 use crate::search::{self, ResultKey};
@@ -99,14 +99,6 @@ pub struct Status {
     pub stale: Vec<String>,
     /// The versions that are kept, newest first.
     pub versions: Vec<ContentVersion>,
-}
-
-/// A text that has no vector yet.
-struct Missing {
-    /// Of the passage it belongs to.
-    id: i64,
-    hash: String,
-    text: String,
 }
 
 /// What is searched right now.
@@ -291,7 +283,7 @@ impl Knowledge {
     ) -> Result<usize, KnowledgeError> {
         let Some(embedder) = self.embedder() else { return Ok(0) };
         let _one = self.embedding.lock().await;
-        let [words, asked] = self.missing();
+        let [words, asked] = missing::in_snapshot(&self.snapshot());
         if words.is_empty() && asked.is_empty() {
             return Ok(0);
         }
@@ -307,22 +299,6 @@ impl Knowledge {
         self.embeds_now.store(false, Ordering::Relaxed);
         self.refresh_vectors().await?;
         made
-    }
-
-    /// What has no vector yet: passages' words, and what people type for them.
-    fn missing(&self) -> [Vec<Missing>; 2] {
-        let snapshot = self.snapshot();
-        let without = |known: &[bool], text: fn(&Indexed) -> String| {
-            let passages = snapshot.content.passages.iter().enumerate();
-            let missing = passages.filter(|(at, _)| !known.get(*at).copied().unwrap_or(false));
-            missing.map(|(_, one)| Missing { id: one.id, hash: one.hash.to_string(), text: text(one) }).collect()
-        };
-        let words = |one: &Indexed| chunk::embedded_text(&one.document.title, &one.section, &one.text);
-        let asked = without(&snapshot.vectors.asked_known, |one| one.asked.to_string());
-        [
-            without(&snapshot.vectors.known, words),
-            asked.into_iter().filter(|one: &Missing| !one.text.is_empty()).collect(),
-        ]
     }
 
     /// Embeds what is missing and stores it under the name `model`.
@@ -464,12 +440,12 @@ impl Retriever for Knowledge {
             return Found { lexical_only: !snapshot.vectors.suffice(), ..Found::default() };
         }
         let mut meanings: Vec<Arc<[f32]>> = self.query_vector(&snapshot, text).await.into_iter().collect();
-        if let Some(typed) = query.typed.as_deref().filter(|typed| !meanings.is_empty() && *typed != text) {
-            meanings.extend(self.query_vector(&snapshot, typed).await);
-        }
         let key = ResultKey::of(&snapshot, query, text, !meanings.is_empty());
         if let Some(found) = self.results.get(&key) {
             return (*found).clone();
+        }
+        if let Some(typed) = query.typed.as_deref().filter(|typed| !meanings.is_empty() && *typed != text) {
+            meanings.extend(self.query_vector(&snapshot, typed).await);
         }
         let mut found = search::search(&snapshot, query, &meanings, &self.config.fusion);
         for question in &query.further {

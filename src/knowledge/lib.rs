@@ -23,6 +23,7 @@ pub mod lexical;
 mod listing;
 mod memory;
 mod message;
+mod missing;
 mod names;
 mod neighbours;
 pub mod progress;

@@ -161,8 +161,8 @@ fn prefer_named<'a>(content: &Content, names: impl Iterator<Item = &'a String>, 
             found.fused -= UNNAMED;
             found.confidence = (found.confidence - UNNAMED).max(0.0);
         }
-        candidates.sort_by(|left, right| right.fused.total_cmp(&left.fused));
     }
+    candidates.sort_by(|left, right| right.fused.total_cmp(&left.fused));
 }
 
 /// What a passage loses that knows nothing of a name.

@@ -74,9 +74,7 @@ pub(crate) fn of(name: &mut Name<impl FnMut(&str, f32)>, reading: &Reading) {
 
 /// What the message speaks of, two by two.
 pub(super) fn in_pairs(name: &mut Name<impl FnMut(&str, f32)>, reading: &Reading) {
-    let mut concepts: Vec<C> = reading.hits().iter().map(|hit| hit.concept).collect();
-    concepts.sort_unstable();
-    concepts.dedup();
+    let concepts = reading.concepts();
     for (at, one) in concepts.iter().enumerate() {
         for other in concepts.get(at + 1..).unwrap_or_default() {
             name.set(&["p:", one.key(), "+", other.key()], 0.3);

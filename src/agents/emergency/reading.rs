@@ -67,12 +67,17 @@ impl Reading {
         concepts.iter().any(|concept| self.has(*concept))
     }
 
+    /// The concepts that were found, each once, in their order.
+    pub(crate) fn concepts(&self) -> Vec<Concept> {
+        let mut concepts: Vec<Concept> = self.hits.iter().map(|hit| hit.concept).collect();
+        concepts.sort_unstable();
+        concepts.dedup();
+        concepts
+    }
+
     /// How many different concepts fit.
     pub(crate) fn count(&self, fits: impl Fn(Concept) -> bool) -> usize {
-        let mut seen: Vec<Concept> = self.hits.iter().map(|hit| hit.concept).filter(|concept| fits(*concept)).collect();
-        seen.sort_unstable();
-        seen.dedup();
-        seen.len()
+        self.concepts().into_iter().filter(|concept| fits(*concept)).count()
     }
 
     /// What was found, in the order of the text.

@@ -21,9 +21,7 @@ const SHORT: usize = 5;
 /// Names the features of a message with what went before; one that comes twice has the same value twice.
 pub(crate) fn extract(raw: &str, reading: &Reading, previous: Option<&Previous>, take: impl FnMut(&str, f32)) {
     let mut name = Name::new(take);
-    let mut concepts: Vec<Concept> = reading.hits().iter().map(|hit| hit.concept).collect();
-    concepts.sort_unstable();
-    concepts.dedup();
+    let concepts = reading.concepts();
     name.set(&["bias"], 1.0);
     let topics: Vec<Concept> = concepts.iter().copied().filter(|c| is_topic(*c)).collect();
     for concept in &concepts {

@@ -136,10 +136,7 @@ impl HeuristicRouter {
         let message = Message::read(text);
         let reading = message.reading(message.signs.detect(hint).lang);
         let (label, _) = best(&self.probabilities(text, &reading, None));
-        let mut concepts: Vec<Concept> = reading.hits().iter().map(|hit| hit.concept).collect();
-        concepts.sort_unstable();
-        concepts.dedup();
-        ByItself { label, concepts }
+        ByItself { label, concepts: reading.concepts() }
     }
 
     /// The probability of each label.

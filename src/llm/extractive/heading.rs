@@ -38,10 +38,11 @@ const BRANCHES: &[&str] = &[
 ];
 
 impl About {
-    /// Reads the headings of a passage against a question whose terms have these weights.
-    pub(crate) fn read(question: &Question, weights: &[f32], passage: &Passage) -> Self {
+    /// Reads the headings of a passage, and the terms of each wording in which it is `asked` for, against a question
+    /// whose terms have these weights.
+    pub(crate) fn read(question: &Question, weights: &[f32], passage: &Passage, asked: &[HashSet<String>]) -> Self {
         let heading = terms::term_set(&passage.section);
-        let asked = passage.asked.split('?').map(|line| agreement(question, weights, &terms::term_set(line)));
+        let asked = asked.iter().map(|wording| agreement(question, weights, wording));
         let cues = question.kind.heading_cues();
         let lower = passage.section.to_lowercase();
         Self {

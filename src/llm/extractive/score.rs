@@ -38,14 +38,16 @@ pub(crate) fn rate(
     let weights = term_weights(question, tells);
     let headings: Vec<(HashSet<String>, HashSet<String>)> =
         passages.iter().map(|p| (terms::term_set(&p.title), terms::term_set(&p.section))).collect();
-    let asked: Vec<HashSet<String>> = passages.iter().map(|passage| terms::term_set(&passage.asked)).collect();
+    let asked: Vec<Vec<HashSet<String>>> =
+        passages.iter().map(|passage| passage.asked.split('?').map(terms::term_set).collect()).collect();
     // A site lies in the folder of its country or region, whose name it need not repeat.
     let folders: Vec<HashSet<String>> =
         passages.iter().map(|p| terms::term_set(&p.source.replace(['/', '-'], " "))).collect();
     let subject = subject(question, passages, &headings);
     let topic = topic(question, passages, tells);
     let rivals = Rivals::of(question);
-    let about: Vec<About> = passages.iter().map(|passage| About::read(question, &weights, passage)).collect();
+    let about: Vec<About> =
+        passages.iter().zip(&asked).map(|(passage, asked)| About::read(question, &weights, passage, asked)).collect();
     let best = passages.iter().map(|p| p.score).fold(f32::EPSILON, f32::max);
     let mut scores = Scores {
         relevance: Vec::new(),
@@ -65,8 +67,9 @@ pub(crate) fn rate(
             .terms
             .iter()
             .map(|(term, _)| {
-                let typed = asked.get(candidate.passage).map_or(0.0, |asked| question.holds(term, asked));
-                heading_holds(question, term, headings.get(candidate.passage)).max(typed)
+                let wordings = asked.get(candidate.passage).into_iter().flatten();
+                let typed = wordings.map(|wording| question.holds(term, wording));
+                typed.fold(heading_holds(question, term, headings.get(candidate.passage)), f32::max)
             })
             .collect();
         let coverage: f32 = weights
@@ -75,7 +78,7 @@ pub(crate) fn rate(
             .map(|(weight, (own, head))| weight * own.max(head * 0.65))
             .sum();
         let own: f32 = weights.iter().zip(&held).map(|(weight, own)| weight * own).sum();
-        let passage = passages.get(candidate.passage).map_or(0.0, |p| p.score / best);
+        let trust = passages.get(candidate.passage).map_or(0.0, |p| p.score / best) * PASSAGE;
         let misses = |subjects: &[usize]| {
             let missed = |all: &[f32], at: usize| all.get(at).is_some_and(|holds| *holds <= 0.0);
             let elsewhere = |at: usize| {
@@ -94,7 +97,7 @@ pub(crate) fn rate(
             + position(candidate)
             + about.get(candidate.passage).map_or(0.0, |about| about.bonus(candidate.place))
             + phrases(question, candidate) * 0.3
-            + passage * PASSAGE
+            + trust
             + rank(candidate.passage)
             - penalties(candidate)
             - if other_stars(&question.stars, &candidate.text) { BESIDE_THE_SUBJECT } else { 0.0 }
@@ -107,7 +110,7 @@ pub(crate) fn rate(
         scores.coverage.push(coverage);
         scores.held.push(held);
         scores.beside.push(beside || off_topic);
-        scores.trust.push(passage * PASSAGE);
+        scores.trust.push(trust);
     }
     scores
 }

@@ -234,12 +234,15 @@ fn best_next(
         (false, Kind::Comparison | Kind::Open | Kind::Where | Kind::Sites) => 0.64,
         (false, _) => 0.74,
     };
-    // Trust in a passage says which one answers, and only half as much that more of it is worth reading.
-    let trust = |at: usize| scores.trust.get(at).copied().unwrap_or(0.0) * 0.5;
+    let trust = |at: usize| scores.trust.get(at).copied().unwrap_or(0.0) * TRUST_APART;
     let opening = chosen.first().zip(first).map(|(at, first)| first - trust(*at));
     let enough = opening.is_none_or(|opening| value - trust(at) >= (opening * share).max(LEAST_WORTH));
     enough.then_some(at)
 }
+
+/// The share of the trust in a passage that is left aside where a further sentence is weighed: it says which passage
+/// answers, and only half as much that more of it is worth reading.
+const TRUST_APART: f32 = 0.5;
 
 /// What a further sentence must be worth at the least.
 const LEAST_WORTH: f32 = 0.4;
