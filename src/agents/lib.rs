@@ -9,6 +9,7 @@ mod concept;
 mod emergency;
 mod evaluate;
 mod feature;
+mod gloss;
 mod language;
 mod lexicon;
 mod message;

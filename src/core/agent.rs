@@ -57,6 +57,8 @@ pub trait Router: Send + Sync {
 /// How a message hangs on the conversation, and what it asks one by one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Context {
+    /// The message word by word in English, as far as it is known, where it is in another language.
+    pub english: Option<String>,
     /// What of the query is taken over from what was said before, in words of the search.
     pub taken_over: String,
     /// The message asks nothing and tells more of what was asked before.

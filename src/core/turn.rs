@@ -304,10 +304,11 @@ impl Turns {
             doc_types = if soothed { vec![WORRIES.to_owned()] } else { Vec::new() };
         }
         let further = route.context.questions.iter().skip(1).cloned().collect();
+        let english = if route.lang == Lang::En { Some(&asked.text) } else { route.context.english.as_ref() };
         Query {
             text: route.query.clone(),
-            said: asked.text.clone(),
-            typed: (route.lang == Lang::En && asked.session.history.is_empty()).then(|| asked.text.clone()),
+            said: english.unwrap_or(&asked.text).clone(),
+            typed: english.filter(|_| asked.session.history.is_empty()).cloned(),
             further,
             operator_first: route.asks_the_operator(),
             also_elsewhere: !soothed,

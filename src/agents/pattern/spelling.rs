@@ -41,7 +41,7 @@ const SHORTEST_LEFT: usize = 3;
 
 impl Attached {
     /// What `word` may be without what is written on it.
-    fn left(self, word: &str) -> impl Iterator<Item = &str> {
+    pub(crate) fn left(self, word: &str) -> impl Iterator<Item = &str> {
         let long = |rest: &&str| rest.chars().count() >= SHORTEST_LEFT;
         let opens = move |rest: &&str| !self.elided || rest.starts_with(['a', 'e', 'i', 'o', 'u', 'y', 'h']);
         let after_small = self.before.iter().filter_map(move |small| word.strip_prefix(small)).filter(opens);

@@ -300,6 +300,7 @@ impl HeuristicRouter {
             lang: decision.lang,
             query,
             context: Context {
+                english: query::in_english(&asked.text, decision.lang),
                 taken_over: taken_over.words.clone(),
                 tells: taken_over.told(),
                 alone,

@@ -8,6 +8,7 @@ use dovvybuddy_core::questions;
 use super::search_words::{self, Found};
 use crate::concept::Concept;
 use crate::emergency::Reading;
+use crate::gloss;
 use crate::language;
 use crate::lexicon::Lexicon;
 use crate::message::Message;
@@ -81,6 +82,10 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
     } else {
         let mut english = terms(reading);
         english.extend(found.iter().map(|found| found.words.to_owned()));
+        let lexicon = Lexicon::of(reading.lang());
+        let glossed =
+            reading.hits().iter().filter_map(|hit| lexicon.gloss(hit)).map(|gloss| written_out(gloss).to_owned());
+        let names_or_table: Vec<String> = glossed.chain(found.iter().map(|found| found.words.to_owned())).collect();
         if let Some(earlier) = earlier {
             let before = Message::read(earlier);
             english.extend(terms(&before.reading(before.signs.detect(Some(reading.lang())).lang)));
@@ -91,7 +96,11 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
                 seen.push(term);
             }
         }
-        if understood(text, reading, &found, seen.len()) {
+        if let Some(rendered) = in_english(text, reading.lang()) {
+            query = earlier.map(|earlier| format!("{} ", in_latin(earlier.trim()))).unwrap_or_default() + &rendered;
+            // The glossary says better than a concept's general word what was meant; names it may not know.
+            seen.retain(|term| names_or_table.contains(term) && !has_words(&query, term));
+        } else if understood(text, reading, &found, seen.len()) {
             query = in_latin(&query);
         }
         for term in seen {
@@ -101,6 +110,20 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
     }
     query
 }
+
+/// Whether a text has these words in a row.
+fn has_words(text: &str, words: &str) -> bool {
+    format!(" {} ", text.to_lowercase()).contains(&format!(" {} ", words.to_lowercase()))
+}
+
+/// A message word by word in English, if it is in another language of which enough is known.
+pub(super) fn in_english(text: &str, lang: Lang) -> Option<String> {
+    let rendered = gloss::render(&Message::read(text).text, lang)?;
+    (rendered.known * 100 >= rendered.telling * ENOUGH).then_some(rendered.english)
+}
+
+/// The share of a message's telling words, in hundredths, that must be known to be searched for by their meaning.
+const ENOUGH: usize = 50;
 
 /// The questions of a message that asks several, in words of the search; none where it asks one, or where its language
 /// tells too little of one.
@@ -434,7 +457,7 @@ mod tests {
     #[test]
     fn english_words_stand_for_what_is_understood_in_another_script() {
         let asked = query("オープンウォーターは何メートルまで潜れますか", Lang::Ja);
-        assert!(asked.is_ascii() && asked.to_lowercase().contains("depth"), "{asked}");
+        assert!(asked.is_ascii() && asked.contains("how deep"), "{asked}");
         assert_eq!(in_latin("PADIの Open Water は何 18 m？"), "PADI Open Water 18 m");
         assert_eq!(in_latin("¿Qué profundidad con el Advanced?"), "¿Qué profundidad con el Advanced?");
     }

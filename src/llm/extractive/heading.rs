@@ -76,10 +76,10 @@ impl About {
             1 => 0.7,
             _ => 0.5,
         };
-        let announced = if self.announces { 0.18 } else { 0.0 };
-        self.title * 0.3 + (self.heading * 0.38 + announced) * share
-            - if self.to_ask { 0.4 } else { 0.0 }
-            - if self.branch { 0.35 } else { 0.0 }
+        let announced = if self.announces { 0.09 } else { 0.0 };
+        self.title * 0.15 + (self.heading * 0.27 + announced) * share
+            - if self.to_ask { 0.2 } else { 0.0 }
+            - if self.branch { 0.2 } else { 0.0 }
     }
 }
 

@@ -198,6 +198,7 @@ fn comfort(brief: &Brief) -> Option<Chosen> {
 fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool) -> Chosen {
     let point = point(&brief.asked.text).join(" ");
     let asked = if point.is_empty() || brief.route.lang != Lang::En { &*brief.asked.text } else { &*point };
+    let asked = brief.route.context.english.as_deref().unwrap_or(asked);
     let question = Question::read(asked, &brief.route.query);
     let mut candidates = candidates::candidates(passages);
     if !said.is_empty() {

@@ -34,7 +34,7 @@ pub(crate) fn select(
 ) -> Vec<Run> {
     let most = match question.kind {
         Kind::Sites => 5,
-        kind if kind.wants_a_fact() => 3,
+        kind if kind.wants_a_fact() => 4,
         Kind::Allowed | Kind::Requirement | Kind::Definition => 4,
         _ => 5,
     };
@@ -230,9 +230,9 @@ fn best_next(
     let source = |at: usize| candidates.get(at).and_then(|c| passages.get(c.passage)).map(|p| p.source.as_str());
     let same = chosen.first().is_some_and(|opening| source(*opening) == source(at));
     let share = match (same, question.kind) {
-        (true, _) => 0.56,
-        (false, Kind::Comparison | Kind::Open | Kind::Where | Kind::Sites) => 0.64,
-        (false, _) => 0.74,
+        (true, _) => 0.5,
+        (false, Kind::Comparison | Kind::Open | Kind::Where | Kind::Sites) => 0.58,
+        (false, _) => 0.68,
     };
     let trust = |at: usize| scores.trust.get(at).copied().unwrap_or(0.0) * TRUST_APART;
     let opening = chosen.first().zip(first).map(|(at, first)| first - trust(*at));

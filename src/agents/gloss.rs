@@ -1,0 +1,370 @@
+//! A message word by word in English, for a search whose documents and model of meanings are English.
+//!
+//! No translation: the English words stand in the order of the message, in whatever form the glossary has them. That is
+//! enough to find what is asked about, and to tell what is not.
+
+use dovvybuddy_core::Lang;
+use rust_stemmers::{Algorithm, Stemmer};
+
+use crate::by_language::ByLanguage;
+use crate::language;
+use crate::pattern::{Attached, attached};
+use crate::text::{self, Text};
+use crate::vocabulary::Vocabulary;
+
+/// The most words of a phrase in a spaced script.
+const LONGEST_PHRASE: usize = 6;
+/// The most characters of a word in a script without spaces.
+const LONGEST_RUN: usize = 24;
+/// A word stands for at most so many English ones.
+const MOST_SENSES: usize = 2;
+/// The shortest part of a compound, in letters.
+const SHORTEST_PART: usize = 3;
+
+/// A message as the glossary renders it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Rendered {
+    /// The English words, and as it stands what the glossary doesn't know.
+    pub(crate) english: String,
+    /// How many telling units there are,
+    pub(crate) telling: usize,
+    /// and how many of them the glossary knows.
+    pub(crate) known: usize,
+}
+
+impl Rendered {
+    fn add(&mut self, english: &str) {
+        if !self.english.is_empty() {
+            self.english.push(' ');
+        }
+        self.english.push_str(english);
+    }
+}
+
+/// Renders a text word by word; nothing for English.
+pub(crate) fn render(text: &Text, lang: Lang) -> Option<Rendered> {
+    static GLOSSARIES: ByLanguage<Option<Glossary>> = ByLanguage::new();
+    let glossary = GLOSSARIES.get(lang, || source(lang).map(|source| Glossary::read(source, lang))).as_ref()?;
+    Some(glossary.render(text))
+}
+
+/// The words of a language with their English ones.
+struct Glossary {
+    lang: Lang,
+    /// The English word of each line.
+    english: Vec<&'static str>,
+    /// Words and phrases as they are written.
+    written: Entries,
+    /// The same without their endings, for what is written otherwise.
+    stemmed: Entries,
+    stemmer: Option<Stemmer>,
+    attached: Attached,
+}
+
+/// English words by a key, each by the number of its line.
+#[derive(Default)]
+struct Entries {
+    keys: Vocabulary,
+    english: Vec<[u16; MOST_SENSES]>,
+}
+
+/// No further sense. No glossary has so many lines.
+const NONE: u16 = u16::MAX;
+
+impl Entries {
+    fn learn(&mut self, key: &str, line: u16) {
+        let number = self.keys.number(key) as usize;
+        if number == self.english.len() {
+            self.english.push([NONE; MOST_SENSES]);
+        }
+        let senses = self.english.get_mut(number).into_iter().flatten();
+        if let Some(free) = senses.take_while(|sense| **sense != line).find(|sense| **sense == NONE) {
+            *free = line;
+        }
+    }
+
+    fn find(&self, key: &str) -> Option<&[u16]> {
+        let senses = self.english.get(self.keys.find(key)? as usize)?;
+        let count = senses.iter().take_while(|sense| **sense != NONE).count();
+        senses.get(..count)
+    }
+
+    fn complete(&mut self) {
+        self.keys.complete();
+        self.english.shrink_to_fit();
+    }
+}
+
+impl Glossary {
+    /// Reads lines of an English word and, after a tab, the words that mean it, parted by semicolons. Before those that
+    /// say nothing by themselves stands no English word.
+    fn read(source: &'static str, lang: Lang) -> Self {
+        let mut glossary = Self {
+            lang,
+            english: Vec::new(),
+            written: Entries::default(),
+            stemmed: Entries::default(),
+            stemmer: algorithm(lang).map(Stemmer::create),
+            attached: attached(lang),
+        };
+        for line in source.lines() {
+            let Some((english, cell)) = line.split_once('\t') else { continue };
+            let number = u16::try_from(glossary.english.len()).unwrap_or(NONE);
+            glossary.english.push(english);
+            for word in cell.split(';') {
+                let units = Text::new(word).units;
+                // A single Thai letter is part of a word.
+                if units.is_empty() || units.len() == 1 && units.iter().all(|unit| unit.chars().all(text::is_thai)) {
+                    continue;
+                }
+                glossary.written.learn(&glossary.key(&units, str::to_owned), number);
+                if glossary.stemmer.is_some() {
+                    let key = glossary.key(&units, |unit| glossary.stem(unit));
+                    glossary.stemmed.learn(&key, number);
+                }
+            }
+        }
+        glossary.written.complete();
+        glossary.stemmed.complete();
+        glossary
+    }
+
+    fn key(&self, units: &[String], form: impl Fn(&str) -> String) -> String {
+        let between = if text::unspaced(self.lang) { "" } else { " " };
+        units.iter().map(|unit| form(unit)).collect::<Vec<_>>().join(between)
+    }
+
+    fn stem(&self, word: &str) -> String {
+        self.stemmer.as_ref().map_or_else(|| word.to_owned(), |stemmer| stemmer.stem(word).into_owned())
+    }
+
+    fn render(&self, text: &Text) -> Rendered {
+        let common = language::function_words(self.lang);
+        let mut rendered = Rendered::default();
+        let mut at = 0;
+        while let Some(unit) = text.units.get(at) {
+            if self.runs(unit) {
+                let rest = text.units.get(at..).unwrap_or_default();
+                let length = rest.iter().take_while(|unit| self.runs(unit)).count();
+                self.render_run(rest.get(..length).unwrap_or_default(), &mut rendered);
+                at += length;
+                continue;
+            }
+            let (senses, taken) =
+                self.phrase(text, at).map_or_else(|| (self.word(unit), 1), |(senses, taken)| (Some(senses), taken));
+            let common = taken == 1 && common.contains(unit.as_str());
+            let english = senses.as_deref().map(|senses| self.english(senses));
+            let says_nothing = common || english.as_ref().is_some_and(Vec::is_empty);
+            rendered.telling += usize::from(!says_nothing);
+            rendered.known += usize::from(!says_nothing && english.is_some());
+            match english {
+                None if !common => rendered.add(unit),
+                None => {}
+                Some(english) => {
+                    let kept = english.into_iter().filter(|english| !common || ASKING.contains(english));
+                    kept.for_each(|english| rendered.add(english));
+                }
+            }
+            at += taken;
+        }
+        rendered
+    }
+
+    /// Whether words of this character run into one another.
+    fn runs(&self, unit: &str) -> bool {
+        text::unspaced(self.lang) && unit.chars().all(text::is_unspaced)
+    }
+
+    /// The English words of some lines; none where the word says nothing.
+    fn english(&self, senses: &[u16]) -> Vec<&'static str> {
+        let words = senses.iter().filter_map(|line| self.english.get(usize::from(*line)).copied());
+        words.take_while(|english| !english.is_empty()).collect()
+    }
+
+    /// The longest phrase that begins at a word, and how many words it takes.
+    fn phrase(&self, text: &Text, at: usize) -> Option<(Vec<u16>, usize)> {
+        (2..=LONGEST_PHRASE).rev().find_map(|length| {
+            let units = text.units.get(at..at + length)?;
+            let found = || {
+                let written = self.written.find(&self.key(units, str::to_owned));
+                written.or_else(|| self.stemmed.find(&self.key(units, |unit| self.stem(unit))))
+            };
+            let senses = if text.broken_between(at, at + length - 1) { None } else { found() };
+            Some((senses?.to_vec(), length))
+        })
+    }
+
+    /// What a word means, by itself or by its parts.
+    fn word(&self, word: &str) -> Option<Vec<u16>> {
+        let bare = || self.attached.left(word).find_map(|rest| self.known(rest));
+        let found = self.known(word).or_else(bare).map(<[_]>::to_vec);
+        found.or_else(|| self.parts(word))
+    }
+
+    fn known(&self, word: &str) -> Option<&[u16]> {
+        self.written.find(word).or_else(|| self.stemmed.find(&self.stem(word)))
+    }
+
+    /// The parts of a German compound, the longest first part first: a "Bootsmotor" is a boat and an engine.
+    fn parts(&self, word: &str) -> Option<Vec<u16>> {
+        const LINKS: [&str; 5] = ["", "s", "n", "en", "es"];
+        if self.lang != Lang::De {
+            return None;
+        }
+        let cuts = word.char_indices().map(|(at, _)| at).skip(SHORTEST_PART);
+        let cuts: Vec<usize> = cuts.filter(|at| word.len() >= at + SHORTEST_PART).collect();
+        cuts.into_iter().rev().find_map(|cut| {
+            let (first, rest) = word.split_at_checked(cut)?;
+            let stems = LINKS.iter().filter_map(|link| first.strip_suffix(link));
+            let first = stems.filter(|stem| stem.len() >= SHORTEST_PART).find_map(|stem| self.known(stem))?;
+            let rest = self.known(rest).map(<[_]>::to_vec).or_else(|| self.parts(rest))?;
+            Some(first.iter().take(1).copied().chain(rest).collect())
+        })
+    }
+
+    /// Renders a row of characters without spaces: of all ways to cut it into words the one that leaves the fewest
+    /// characters over, in the fewest words.
+    fn render_run(&self, run: &[String], rendered: &mut Rendered) {
+        /// What a character that is left over, and a word, cost.
+        const LEFT_OVER: usize = 5;
+        const WORD: usize = 4;
+        // From each place on: the cost of the rest, how many characters are taken there, and what they mean.
+        let mut best: Vec<(usize, usize, Option<&[u16]>)> = vec![(0, 0, None)];
+        for from in (0..run.len()).rev() {
+            let cost_from = |at: usize| best.get(run.len() - at).map_or(usize::MAX / 2, |found| found.0);
+            let mut found: (usize, usize, Option<&[u16]>) = (cost_from(from + 1) + LEFT_OVER, 1, None);
+            let mut key = String::new();
+            for (taken, unit) in run.iter().skip(from).take(LONGEST_RUN).enumerate() {
+                key.push_str(unit);
+                let cost = cost_from(from + taken + 1) + WORD;
+                let ends = run.get(from + taken + 1).is_none_or(|next| !continues(next));
+                if cost < found.0
+                    && ends
+                    && let Some(senses) = self.written.find(&key)
+                {
+                    found = (cost, taken + 1, Some(senses));
+                }
+            }
+            best.push(found);
+        }
+        let mut at = 0;
+        while at < run.len() {
+            let Some((_, taken, senses)) = best.get(run.len() - at) else { break };
+            let english = senses.map(|senses| self.english(senses));
+            let ending = || run.get(at).is_some_and(|unit| unit.chars().all(is_hiragana));
+            let says_nothing = english.as_ref().map_or_else(ending, Vec::is_empty);
+            rendered.telling += if says_nothing { 0 } else { *taken };
+            rendered.known += if says_nothing || english.is_none() { 0 } else { *taken };
+            english.into_iter().flatten().for_each(|english| rendered.add(english));
+            at += (*taken).max(1);
+        }
+    }
+}
+
+/// Whether a character belongs to the one before it: Thai vowels and marks above, below and behind.
+fn continues(unit: &str) -> bool {
+    unit.starts_with(|c: char| matches!(c, '\u{e30}'..='\u{e3a}' | '\u{e45}' | '\u{e47}'..='\u{e4e}'))
+}
+
+/// Words that ask say something even where a language's common words are left out.
+const ASKING: [&str; 9] = ["why", "how", "how many", "how much", "which", "what", "where", "when", "who"];
+
+/// Most of what is written in hiragana are endings and particles.
+const fn is_hiragana(c: char) -> bool {
+    matches!(c, '\u{3041}'..='\u{309f}' | 'ー')
+}
+
+const fn algorithm(lang: Lang) -> Option<Algorithm> {
+    Some(match lang {
+        Lang::Es => Algorithm::Spanish,
+        Lang::De => Algorithm::German,
+        Lang::Fr => Algorithm::French,
+        Lang::Pt => Algorithm::Portuguese,
+        Lang::It => Algorithm::Italian,
+        Lang::Ar => Algorithm::Arabic,
+        _ => return None,
+    })
+}
+
+const fn source(lang: Lang) -> Option<&'static str> {
+    Some(match lang {
+        Lang::En => return None,
+        Lang::Es => include_str!("lexicon/gloss/es.tsv"),
+        Lang::De => include_str!("lexicon/gloss/de.tsv"),
+        Lang::Fr => include_str!("lexicon/gloss/fr.tsv"),
+        Lang::Pt => include_str!("lexicon/gloss/pt.tsv"),
+        Lang::It => include_str!("lexicon/gloss/it.tsv"),
+        Lang::Id => include_str!("lexicon/gloss/id.tsv"),
+        Lang::Ja => include_str!("lexicon/gloss/ja.tsv"),
+        Lang::Th => include_str!("lexicon/gloss/th.tsv"),
+        Lang::Ar => include_str!("lexicon/gloss/ar.tsv"),
+        Lang::Zh => include_str!("lexicon/gloss/zh.tsv"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn english(text: &str, lang: Lang) -> String {
+        render(&Text::new(text), lang).unwrap().english
+    }
+
+    #[test]
+    fn every_language_but_english_has_a_glossary_without_empty_lines() {
+        for lang in Lang::ALL {
+            let Some(source) = source(lang) else {
+                assert_eq!(lang, Lang::En);
+                continue;
+            };
+            assert!(source.lines().count() > 1_500, "{lang:?} has {} lines", source.lines().count());
+            for line in source.lines() {
+                let cells: Vec<&str> = line.split('\t').collect();
+                assert!(matches!(cells.as_slice(), [_, words] if !words.trim().is_empty()), "{lang:?}: {line:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_is_rendered_in_its_own_order() {
+        for (lang, text, telling) in [
+            (Lang::De, "Warum löst sich unter Druck mehr Stickstoff?", ["why", "pressure", "nitrogen"]),
+            (Lang::Es, "¿Cuál es el primer color que se pierde?", ["which", "first", "colour"]),
+            (Lang::Fr, "qui porte les petits, le mâle ou la femelle", ["who", "male", "female"]),
+            (Lang::Zh, "章鱼到底有几颗心脏", ["octopus", "how many", "heart"]),
+            (Lang::Ja, "セノーテで淡水と海水の境目", ["cenote", "fresh", "salt"]),
+        ] {
+            let english = english(text, lang);
+            let mut rest = english.as_str();
+            for word in telling {
+                rest = rest.split_once(word).unwrap_or_else(|| panic!("{lang:?}: {word} in {english:?}")).1;
+            }
+        }
+    }
+
+    #[test]
+    fn a_compound_is_rendered_by_its_parts() {
+        assert_eq!(english("Bootsmotor", Lang::De), "boat engine motor");
+    }
+
+    #[test]
+    fn names_stay_and_common_words_go() {
+        assert_eq!(english("die Tulamben", Lang::De), "tulamben");
+        let rendered = render(&Text::new("wie tief ist Zurbano"), Lang::De).unwrap();
+        assert!(rendered.english.ends_with("zurbano") && rendered.known + 1 == rendered.telling, "{rendered:?}");
+    }
+
+    #[test]
+    fn a_thai_word_does_not_end_before_its_vowel() {
+        assert!(!english("มากี่วัน", Lang::Th).contains("very"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_rendered(text in "(\\PC|[ดำน้ำ潜水で浮上 ]){0,60}", at in 0..Lang::ALL.len()) {
+            if let Some(rendered) = render(&Text::new(&text), Lang::ALL[at]) {
+                proptest::prop_assert!(rendered.known <= rendered.telling);
+            }
+        }
+    }
+}
