@@ -183,6 +183,8 @@ pub struct Brief {
     /// Words and names of two words that stand nowhere in the content, as [`Found::unknown`](crate::knowledge::Found)
     /// tells them.
     pub unknown: Vec<String>,
+    /// How alike in meaning the question and what was found are, as [`Found::likeness`](crate::knowledge::Found).
+    pub likeness: f32,
 }
 
 /// Writes the answer. Never fails: the last resort is extraction from the passages.

@@ -59,6 +59,8 @@ pub struct Found {
     /// Words of the query that stand nowhere in the content, not even misspelt, and pairs of words written like a name
     /// that stand together nowhere ("silver otter"), in lower case: of what they name, nothing is known.
     pub unknown: Vec<String>,
+    /// How alike in meaning the query and what is nearest to it are, 0 to 1; 0 where words alone were searched.
+    pub likeness: f32,
 }
 
 impl Found {
@@ -71,6 +73,7 @@ impl Found {
             }
         }
         self.lexical_only |= more.lexical_only;
+        self.likeness = self.likeness.max(more.likeness);
     }
 }
 

@@ -21,7 +21,7 @@ use crate::failpoint;
 use crate::guard::{Alarm, Assessment};
 use crate::hearing::Hearing;
 use crate::ids::AgentId;
-use crate::knowledge::Query;
+use crate::knowledge::{Found, Query};
 use crate::lanes::Hold;
 use crate::lang::Lang;
 use crate::lead_flow;
@@ -337,11 +337,12 @@ impl Turns {
         metrics::histogram!("dovvybuddy_retrieval_seconds").record(began.elapsed());
 
         let introduce = asked.session.history.is_empty();
-        let brief = Brief { asked, route, agent, passages: found.passages, first, unknown: found.unknown };
+        let Found { passages, unknown, likeness, lexical_only } = found;
+        let brief = Brief { asked, route, agent, passages, first, unknown, likeness };
         let answer = self.ports.answerer.answer(&brief, composer).instrument(info_span!("answer")).await;
         let outcome = if answer.covered { Outcome::Answered } else { Outcome::NotCovered };
         let cost_micros = answer.cost_micros;
-        let draft = Draft { brief: &brief, answer, safety, introduce, lexical_only: found.lexical_only };
+        let draft = Draft { brief: &brief, answer, safety, introduce, lexical_only };
         let mut spoken = Spoken::new(composer.compose(draft), outcome);
         spoken.usage.search_ms = search_ms;
         spoken.usage.cost_micros = cost_micros;

@@ -169,6 +169,10 @@ pub(crate) enum Eval {
     Answers {
         /// Questions with patterns, one JSON object per line.
         file: PathBuf,
+        /// Answer from whatever is found, and write to this file what tells whether it answers: one JSON line per
+        /// question, to fit the weights on.
+        #[arg(long, value_name = "FILE")]
+        features: Option<PathBuf>,
         #[command(flatten)]
         options: EvalOptions,
     },

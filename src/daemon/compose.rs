@@ -16,7 +16,7 @@ use dovvybuddy_core::store::{KnowledgeBase, Ledger, SpendCaps, Store, StoreError
 use dovvybuddy_core::turn::TurnSettings;
 use dovvybuddy_core::{BotId, ChannelId, Clock, SystemClock};
 use dovvybuddy_knowledge::{Embeddings, FileShelf, Knowledge, KnowledgeConfig, Root, documents_of_places};
-use dovvybuddy_llm::{Chain, Extractive, Member, ModelConfig, Spending};
+use dovvybuddy_llm::{Chain, Extractive, Member, ModelConfig, Recorder, Spending};
 use dovvybuddy_store_postgres::{Adoption, PostgresStore, Reckoning};
 use dovvybuddy_store_sqlite::{OpenOptions, SqliteStore};
 use dovvybuddy_web::{WebConfig, WebParts, WebState};
@@ -102,6 +102,8 @@ pub(crate) struct House {
     pub(crate) clock: Arc<dyn Clock>,
     /// The models that write; `None`: answers quote their sources.
     pub(crate) models: Option<Arc<Chain>>,
+    /// What told of each question whether it is answered, where that is recorded.
+    pub(crate) recorder: Recorder,
 }
 
 impl House {
@@ -118,7 +120,7 @@ impl House {
 }
 
 /// How the house is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "independent switches, named where they are set")]
 pub(crate) struct Use {
     /// This process takes up what others left, and sends what the outbox holds.
@@ -131,6 +133,8 @@ pub(crate) struct Use {
     pub(crate) models: bool,
     /// Keep conversations nowhere; the knowledge still comes from the real store.
     pub(crate) scratch: bool,
+    /// Answer from whatever is found, and record what tells whether it answers.
+    pub(crate) record: bool,
 }
 
 /// Opens the store.
@@ -311,8 +315,10 @@ pub(crate) async fn house(
     let store: Arc<dyn Store> =
         if how.scratch { Arc::new(embedded(config, "sqlite::memory:".to_owned(), false, true).await?) } else { real };
     let models = chain(config, members, &minds, store.clone(), &clock);
+    let recorder = Recorder::default();
     let answerer: Arc<dyn Answerer> = match &models {
         Some(chain) => chain.clone(),
+        None if how.record => Arc::new(Extractive::recording(minds.voice.clone(), Arc::clone(&recorder))),
         None => Arc::new(Extractive::new(minds.voice.clone())),
     };
 
@@ -336,7 +342,7 @@ pub(crate) async fn house(
     };
     let stops = Stops { closing: lifecycle.stopping.clone(), park: lifecycle.park.clone() };
     let spine = Spine::new(ports, settings(config), stops);
-    Ok(House { spine, store, knowledge, minds, clock, models })
+    Ok(House { spine, store, knowledge, minds, clock, models, recorder })
 }
 
 /// The store, and what it holds to be searched.

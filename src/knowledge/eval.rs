@@ -183,7 +183,7 @@ async fn rank_documents(knowledge: &Knowledge, text: &str) -> (Vec<String>, bool
     let vectors = (!meanings.is_empty()).then_some((&*snapshot.vectors, meanings.as_slice()));
     let fusion = rank::Fusion { depth: knowledge.fusion().depth.max(DEPTH * 2), ..*knowledge.fusion() };
     let content = &snapshot.content;
-    let candidates = rank::rank(content, vectors, text, &content.allowed(&[]), &[], &fusion);
+    let (candidates, _) = rank::rank(content, vectors, text, &content.allowed(&[]), &[], &fusion);
     let mut ranked: Vec<String> = Vec::with_capacity(DEPTH);
     let mut seen = HashSet::new();
     for candidate in candidates {

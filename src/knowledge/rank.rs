@@ -56,7 +56,7 @@ pub(crate) struct Candidate {
     pub(crate) confidence: f32,
 }
 
-/// The candidates for a query, best first.
+/// The candidates for a query, best first, and the largest cosine among them.
 pub(crate) fn rank(
     content: &Content,
     vectors: Option<(&Vectors, &[Arc<[f32]>])>,
@@ -64,7 +64,7 @@ pub(crate) fn rank(
     allowed: &[bool],
     wanted: &[u32],
     fusion: &Fusion,
-) -> Vec<Candidate> {
+) -> (Vec<Candidate>, f32) {
     let message = Message::read(text);
     let query = content.lexical.read(&message);
     let allows = |number: u32| allowed.get(number as usize).copied().unwrap_or(false);
@@ -98,7 +98,7 @@ pub(crate) fn rank(
     }
     candidates
         .sort_unstable_by(|left, right| right.fused.total_cmp(&left.fused).then(left.passage.cmp(&right.passage)));
-    candidates
+    (candidates, nearest.iter().map(|(_, cosine)| *cosine).fold(0.0, f32::max))
 }
 
 fn best_by_words(scores: &[f32], allowed: &[bool], depth: usize) -> Vec<u32> {

@@ -96,7 +96,7 @@ fn search_types(
     let inside = content.allowed(doc_types);
     let allowed = if query.also_elsewhere { content.allowed(&[]) } else { inside.clone() };
     let selection = content.sites.select(&query.text, &query.profile);
-    let mut candidates = rank::rank(content, vectors, &query.text, &allowed, &selection.passages, fusion);
+    let (mut candidates, likeness) = rank::rank(content, vectors, &query.text, &allowed, &selection.passages, fusion);
     let place = asked_place(&query.text);
     prefer_named(content, query.names.iter().chain(&place), &mut candidates);
     if !selection.boosts.is_empty() {
@@ -120,7 +120,7 @@ fn search_types(
     let limit = if query.limit == 0 { DEFAULT_LIMIT } else { query.limit.min(MOST_PASSAGES) };
     let least = if lexical_only { fusion.least_by_words } else { fusion.least };
     let passages = choose(content, candidates, limit, least, fusion.relative);
-    Found { passages, lexical_only, unknown: Vec::new() }
+    Found { passages, lexical_only, unknown: Vec::new(), likeness }
 }
 
 /// What a passage gains that names or introduces the dive sites which are asked for.

@@ -22,5 +22,5 @@ mod writer;
 
 pub use chain::{Chain, Limits, Member, Spending};
 pub use config::{ConfigError, ModelConfig, Preset, from_environment, http_client};
-pub use extractive::{EXTRACTIVE, Extractive};
+pub use extractive::{EXTRACTIVE, Extractive, Features, Recorder};
 pub use openai::OpenAiModel;

@@ -119,6 +119,7 @@ pub(crate) fn brief(text: &str, passages: Vec<Passage>) -> Brief {
         passages,
         first: usize::MAX,
         unknown: Vec::new(),
+        likeness: 0.0,
     }
 }
 

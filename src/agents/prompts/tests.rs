@@ -61,6 +61,7 @@ fn brief(library: &PromptLibrary, text: &str, passage: &str) -> Brief {
         passages,
         first: usize::MAX,
         unknown: vec![],
+        likeness: 0.0,
     }
 }
 

@@ -181,7 +181,7 @@ impl Desk {
         let Opened { talk: terminal, session, named } = terminal;
         let channel: Arc<dyn ChannelAdapter> = terminal.clone();
         let channels = std::collections::HashMap::from([(ChannelId::new(CHANNEL), channel)]);
-        let how = Use { dispatch: false, migrate: true, demo: false, models: true, scratch: false };
+        let how = Use { migrate: true, models: true, ..Use::default() };
         let house = compose::house(config, how, channels, &lifecycle).await?;
         if named && house.store.session_by_id(&bot(config), session, 0).await?.is_none() {
             return Err(no_session(&session.to_string()));

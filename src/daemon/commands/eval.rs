@@ -32,7 +32,9 @@ pub(crate) async fn run(config: &Config, what: Eval, json: bool) -> Outcome {
         Eval::Retrieval { docs, queries, qrels, options } => {
             retrieval(config, [&docs, &queries, &qrels], &options, json).await
         }
-        Eval::Answers { file, options } => answers::run(config, &file, &options, json).await,
+        Eval::Answers { file, features, options } => {
+            answers::run(config, &file, features.as_deref(), &options, json).await
+        }
     }
 }
 
@@ -120,7 +122,10 @@ fn read(file: &Path) -> Result<String, CommandError> {
 
 /// One JSON line per case, if a file for them was named.
 fn write_rows(options: &EvalOptions, rows: &[impl Serialize]) -> Result<(), CommandError> {
-    let Some(path) = &options.rows else { return Ok(()) };
+    options.rows.as_deref().map_or(Ok(()), |path| write_lines(path, rows))
+}
+
+fn write_lines(path: &Path, rows: &[impl Serialize]) -> Result<(), CommandError> {
     let failed = |error| CommandError::file(path, error);
     let mut file = std::io::BufWriter::new(std::fs::File::create(path).map_err(failed)?);
     for row in rows {

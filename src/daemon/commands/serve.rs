@@ -52,7 +52,7 @@ pub(crate) async fn run(loaded: &Loaded, file: Option<&Path>, options: Serve) ->
     let (routes, served) = watch::channel(http::starting_router(Arc::new(compose::guard(config)?)));
     let listener = listen(config.http.bind, "http.bind").await?;
     serve_http(&lifecycle, listener, served, most, config.http.address_file.as_deref())?;
-    let how = Use { dispatch: true, migrate: !options.no_migrate, demo: options.demo, models: true, scratch: false };
+    let how = Use { dispatch: true, migrate: !options.no_migrate, demo: options.demo, models: true, ..Use::default() };
     let compose::Channels { all: channels, routes: called } = compose::channels(config)?;
     if let Err(error) = std::fs::create_dir_all(compose::own_content(config)) {
         tracing::warn!(error = %error, "data_dir can't be written: operators can publish nothing of their own");

@@ -68,6 +68,16 @@ impl About {
         }
     }
 
+    /// How far the heading is what the question is about, 0 to 1.
+    pub(crate) const fn heading(&self) -> f32 {
+        self.heading
+    }
+
+    /// How far the title is.
+    pub(crate) const fn title(&self) -> f32 {
+        self.title
+    }
+
     /// What the headings are worth for the sentence at `place`: the opening of a section says what its
     /// heading announces.
     pub(crate) fn bonus(&self, place: usize) -> f32 {

@@ -1,8 +1,8 @@
 //! The answer without a model: the passages' own sentences, chosen for the question and put in order.
 
 mod ages;
+mod answerable;
 mod candidates;
-mod coverage;
 mod fit;
 mod follow_up;
 mod heading;
@@ -35,6 +35,7 @@ use crate::text::marks;
 use crate::text::sentences::Gap;
 use crate::writer::Writer;
 
+pub use self::answerable::{Features, Recorder};
 pub(crate) use self::follow_up::choose as follow_up;
 
 /// The name in `metadata.model` of an answer without a model.
@@ -43,12 +44,18 @@ pub const EXTRACTIVE: &str = "extractive";
 /// Answers by quoting.
 pub struct Extractive {
     voice: Arc<dyn Voice>,
+    recorder: Option<Recorder>,
 }
 
 impl Extractive {
     /// An answerer that frames its quotes with these fixed sentences.
     pub fn new(voice: Arc<dyn Voice>) -> Self {
-        Self { voice }
+        Self { voice, recorder: None }
+    }
+
+    /// An answerer that records what it sees of each question, and takes whatever was found for an answer.
+    pub fn recording(voice: Arc<dyn Voice>, recorder: Recorder) -> Self {
+        Self { voice, recorder: Some(recorder) }
     }
 
     /// Writes the answer after what `writer` already holds; with text there, the quotes continue it.
@@ -58,7 +65,7 @@ impl Extractive {
         if !continues && let Some(opening) = &frame.opening {
             writer.write(Gap::Paragraph, opening);
         }
-        let chosen = choose(brief, writer.text());
+        let chosen = choose(brief, writer.text(), self.recorder.as_ref());
         let ask_operator = business::asks_the_operator(brief) && !chosen.quotes_the_operator(&brief.passages);
         let worried = brief.route.worry.is_some();
         let covered = continues || worried || !chosen.runs.is_empty();
@@ -115,7 +122,7 @@ impl Extractive {
         let safety = brief.passages.iter().enumerate().filter(|(_, p)| is_safety(&p.doc_type));
         let nearest = safety.max_by(|a, b| a.1.score.total_cmp(&b.1.score).then(b.0.cmp(&a.0)));
         let Some((passage, found)) = nearest.filter(|(_, p)| p.score >= best * NEAR) else { return };
-        let chosen = choose_from(brief, std::slice::from_ref(found), "", false);
+        let chosen = choose_from(brief, std::slice::from_ref(found), "", false, None);
         let Some(note) = chosen.runs.first().and_then(|run| chosen.candidates.get(*run.first()?)) else { return };
         let intro = self.voice.say(Phrase::SafetyNote, brief.route.lang);
         let words = measures::in_units_of(&note.text, units(brief));
@@ -157,21 +164,21 @@ impl Chosen {
     }
 }
 
-fn choose(brief: &Brief, said: &str) -> Chosen {
+fn choose(brief: &Brief, said: &str, record: Option<&Recorder>) -> Chosen {
     if said.is_empty()
         && let Some(chosen) = comfort(brief)
     {
         return chosen;
     }
     let first = brief.passages.get(..brief.first).unwrap_or(&brief.passages);
-    let chosen = choose_from(brief, first, said, true);
+    let chosen = choose_from(brief, first, said, true, record);
     let alone = brief.route.context.alone.as_ref().filter(|_| chosen.runs.is_empty());
     alone.map_or(chosen, |alone| {
         let mut brief = brief.clone();
         brief.route.query.clone_from(&alone.query);
         brief.route.names.clone_from(&alone.names);
         brief.route.context.taken_over.clear();
-        choose_from(&brief, &brief.passages, said, true)
+        choose_from(&brief, &brief.passages, said, true, record)
     })
 }
 
@@ -195,7 +202,7 @@ fn comfort(brief: &Brief) -> Option<Chosen> {
 }
 
 /// With `strict` the sentences must have to do with the question.
-fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool) -> Chosen {
+fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool, record: Option<&Recorder>) -> Chosen {
     let point = point(&brief.asked.text).join(" ");
     let asked = if point.is_empty() || brief.route.lang != Lang::En { &*brief.asked.text } else { &*point };
     let asked = brief.route.context.english.as_deref().unwrap_or(asked);
@@ -226,7 +233,13 @@ fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool) ->
         scores
     };
     let scores = rate(&question);
-    let covered = !strict || coverage::covered(&question, asked, brief, passages, &scores);
+    let best = scores.relevance.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(at, _)| at);
+    let best = answerable::Best {
+        passages,
+        scores: &scores,
+        candidate: best.and_then(|at| candidates.get(at).map(|c| (at, c))),
+    };
+    let covered = !strict || answerable::answers(brief, asked, &question, &best, record);
     let parts = || {
         let alone = brief.route.context.questions.iter().map(|part| Question::read(part, part));
         alone.map(|question| Part { scores: rate(&question), question }).collect()

@@ -26,6 +26,10 @@ pub(crate) struct Scores {
     pub(crate) beside: Vec<bool>,
     /// The part of the relevance that is the search's trust in the passage.
     pub(crate) trust: Vec<f32>,
+    /// How far any heading, or wording in which its section is asked for, is what is asked.
+    pub(crate) heading: f32,
+    /// The same of the titles.
+    pub(crate) title: f32,
 }
 
 /// Rates every candidate.
@@ -56,6 +60,8 @@ pub(crate) fn rate(
         weights: weights.clone(),
         beside: Vec::new(),
         trust: Vec::new(),
+        heading: about.iter().map(About::heading).fold(0.0, f32::max),
+        title: about.iter().map(About::title).fold(0.0, f32::max),
     };
     for candidate in candidates {
         let held: Vec<f32> = question

@@ -75,6 +75,19 @@ struct Word<'a> {
     raw: &'a str,
 }
 
+/// The words of the question that no passage has and that are no common ones.
+pub(super) fn unknown_words(brief: &Brief) -> Vec<&str> {
+    let words = brief.unknown.iter().map(String::as_str);
+    words.filter(|word| !word.contains(' ') && !is_everyday(word)).collect()
+}
+
+/// Whether a text writes one of these words like a name.
+pub(super) fn names_any(text: &str, unknown: &[&str]) -> bool {
+    read(text).iter().any(|word| {
+        word.capital && !word.first && (unknown.contains(&&*word.bare) || unknown.contains(&&*folded(&word.bare)))
+    })
+}
+
 /// Whether the question is about something by a name that nothing in the content has.
 ///
 /// `text` is what asks in the message. Where that points back, what it points at may be named in the rest.

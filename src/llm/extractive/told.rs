@@ -111,7 +111,7 @@ mod tests {
     const HUNT: &str = "Sharks at Komodo hunt on the slopes in the current.";
 
     fn quoted(brief: &Brief) -> String {
-        let chosen = choose(brief, "");
+        let chosen = choose(brief, "", None);
         chosen
             .runs
             .first()

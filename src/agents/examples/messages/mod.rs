@@ -7,7 +7,7 @@ use dovvybuddy_agents::Example;
 use dovvybuddy_core::Lang;
 
 /// The sets in `tests/eval` that may be learnt from, in groups of the same author or the same collection.
-pub(crate) const SETS: [&[&str]; 8] = [
+pub(crate) const SETS: [&[&str]; 9] = [
     &["routing_dev", "routing_holdout"],
     &["routing_dev2", "routing_holdout2"],
     &["routing_dev3", "routing_holdout3"],
@@ -16,6 +16,7 @@ pub(crate) const SETS: [&[&str]; 8] = [
     &["routing_dev6"],
     &["routing_dev7"],
     &["routing_dev9"],
+    &["routing_dev11"],
 ];
 
 /// The questions of the answer sets, none of which is an emergency. They have an agent's label where their category

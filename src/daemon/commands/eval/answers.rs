@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use dovvybuddy_core::channel::ChannelAdapter;
 use dovvybuddy_core::{ChannelId, Clock as _, SessionId, SystemClock};
 use dovvybuddy_knowledge::Mode;
+use dovvybuddy_llm::Features;
 use dovvybuddy_terminal::{AskError, CHANNEL, Screen, Terminal};
 use regex::RegexBuilder;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,17 @@ struct Row {
     passed: bool,
 }
 
+/// The category of the questions that the content does not answer.
+const OUTSIDE: &str = "outside";
+
+/// What was seen of a question, and whether it should be answered and can be.
+#[derive(Serialize)]
+struct Seen {
+    outside: bool,
+    passed: bool,
+    features: Features,
+}
+
 #[derive(Default, Serialize)]
 struct Report {
     n: usize,
@@ -59,14 +71,27 @@ struct Share {
     pass_rate: f64,
 }
 
-pub(super) async fn run(config: &Config, file: &Path, options: &EvalOptions, json: bool) -> Outcome {
+pub(super) async fn run(
+    config: &Config,
+    file: &Path,
+    features: Option<&Path>,
+    options: &EvalOptions,
+    json: bool,
+) -> Outcome {
     let cases = parse(file)?;
     let lifecycle = Lifecycle::default();
     let asker: Arc<dyn ChannelAdapter> = Arc::new(terminal(config, SessionId(SystemClock.uuid()), true));
     let channels = std::collections::HashMap::from([(ChannelId::new(CHANNEL), asker)]);
     // Limits are for divers; a measurement asks as fast as it can.
     let config = &config.clone().without_limits();
-    let how = Use { dispatch: false, migrate: true, demo: false, models: with_models(options), scratch: true };
+    let how = Use {
+        dispatch: false,
+        migrate: true,
+        demo: false,
+        models: with_models(options) && features.is_none(),
+        scratch: true,
+        record: features.is_some(),
+    };
     let house = compose::house(config, how, channels, &lifecycle).await?;
     content::bring_up_to_date(&house.knowledge, Mode::Changed).await?;
     house.dispatch(&lifecycle);
@@ -74,8 +99,13 @@ pub(super) async fn run(config: &Config, file: &Path, options: &EvalOptions, jso
     let bar = output::bar("asking", cases.len() as u64);
     let mut rows = Vec::with_capacity(cases.len());
     let mut report = Report::default();
+    let mut seen = Vec::new();
     for (case, patterns) in cases {
         let row = ask(config, &house, &case, &patterns).await?;
+        let recorded = std::mem::take(&mut *house.recorder.lock().unwrap_or_else(PoisonError::into_inner));
+        let outside = case.category.as_deref() == Some(OUTSIDE);
+        // What was said before the question was answered, too.
+        seen.extend(recorded.into_iter().last().map(|features| Seen { outside, passed: row.passed, features }));
         report.count(case.category.as_deref().unwrap_or("all"), &row);
         rows.push(row);
         bar.inc(1);
@@ -84,6 +114,9 @@ pub(super) async fn run(config: &Config, file: &Path, options: &EvalOptions, jso
     lifecycle.stopping.cancel();
     report.rate();
     write_rows(options, &rows)?;
+    if let Some(file) = features {
+        super::write_lines(file, &seen)?;
+    }
     if json {
         output::json(&report);
     } else {

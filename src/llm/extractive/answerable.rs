@@ -1,0 +1,212 @@
+//! Whether the passages answer the question at all.
+//!
+//! No single sign tells: the search is sure of passages on invented reefs, and unsure of questions in a beginner's words.
+//! A linear model weighs them together: what the search believes, how much of the question the sentences hold, names
+//! that stand nowhere, who was asked, and the words of the question ("book", "my instructor"). Its weights are fitted on
+//! questions of which it is known whether the content answers them: see `examples/train_answerable.rs`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use dovvybuddy_core::agent::Brief;
+use dovvybuddy_core::knowledge::Passage;
+use dovvybuddy_core::lang::Lang;
+use hashbrown::HashMap;
+
+use super::candidates::Candidate;
+use super::fit::{self, HAS_IT};
+use super::question::Question;
+use super::score::Scores;
+use super::strangers;
+use crate::text::terms;
+
+const WEIGHTS: &str = include_str!("answerable.tsv");
+
+/// Above this likelihood of lying outside the content a question is not answered.
+const OUTSIDE: f32 = 0.75;
+
+/// Who asks so wants the words of a short form and nothing else.
+const STANDS_FOR: &[&str] = &["stand for", "stands for", "short for"];
+
+/// The name of the weight that every question has.
+const BIAS: &str = "bias";
+
+/// What the model looks at, by name.
+pub type Features = BTreeMap<String, f32>;
+
+/// Takes the features of each question that is answered. While it does, whatever was found is taken for an answer: so
+/// it is seen which questions the content answers.
+pub type Recorder = Arc<Mutex<Vec<Features>>>;
+
+/// Whether the best of the rated sentences answers what is asked.
+pub(super) fn answers(
+    brief: &Brief,
+    asked: &str,
+    question: &Question,
+    best: &Best<'_>,
+    record: Option<&Recorder>,
+) -> bool {
+    if best.scores.coverage.is_empty() {
+        return false;
+    }
+    let features = features(brief, asked, question, best);
+    if let Some(recorder) = record {
+        recorder.lock().unwrap_or_else(PoisonError::into_inner).push(features);
+        return true;
+    }
+    let lower = asked.to_lowercase();
+    let wants_words = STANDS_FOR.iter().any(|words| lower.contains(words));
+    let spelt_out = || best.passages.iter().any(|passage| fit::spells_out(question, &passage.text));
+    likelihood_of_outside(&features) < OUTSIDE && (!wants_words || spelt_out())
+}
+
+/// The passages and what was made of their sentences.
+pub(super) struct Best<'a> {
+    pub(super) passages: &'a [Passage],
+    pub(super) scores: &'a Scores,
+    /// The sentence that is rated best, and its number.
+    pub(super) candidate: Option<(usize, &'a Candidate)>,
+}
+
+fn features(brief: &Brief, asked: &str, question: &Question, best: &Best<'_>) -> Features {
+    let mut out = Features::new();
+    let english = brief.route.lang == Lang::En;
+    let mut set = |name: &str, value: f32| {
+        out.insert(name.to_owned(), value);
+        if english {
+            // In other languages only a glossary's words are seen: there the same sign says less.
+            out.insert(format!("en {name}"), value);
+        }
+    };
+    let flag = |it: bool| if it { 1.0 } else { 0.0 };
+    let coverage = &best.scores.coverage;
+    let (first, fit) =
+        best.candidate.map_or((0, 0.0), |(at, candidate)| (at, fit::fit(question, question.kind, candidate)));
+    set(BIAS, 1.0);
+    set("trust", best.passages.iter().map(|passage| passage.score).fold(0.0, f32::max));
+    set("likeness", brief.likeness);
+    set("coverage", coverage.iter().copied().fold(0.0, f32::max));
+    set("coverage of the best", coverage.get(first).copied().unwrap_or(0.0));
+    set("heading", best.scores.heading);
+    set("title", best.scores.title);
+    set("has the fact", flag(fit >= HAS_IT));
+    set("confidence", brief.route.confidence);
+    let strange = strangers::unknown_words(brief);
+    #[allow(clippy::cast_precision_loss, reason = "a handful of words")]
+    set("strange words", strange.len().min(MOST_STRANGE) as f32);
+    set("a strange word", flag(!strange.is_empty()));
+    set("a strange name", flag(strangers::names_any(&brief.asked.text, &strange)));
+    set("a strange pair", flag(brief.unknown.iter().any(|unknown| unknown.contains(' '))));
+    set("a stranger", flag(strangers::names_a_stranger(brief, asked, best.passages)));
+    out.insert(format!("agent {}", brief.agent.id.as_str()), 1.0);
+    out.insert(format!("intent {}", brief.route.intent), 1.0);
+    out.insert(format!("kind {:?}", question.kind), 1.0);
+    words(asked, &mut out);
+    out
+}
+
+/// More strange words say no more.
+const MOST_STRANGE: usize = 4;
+
+/// The words of the question, those that stand side by side, and how it opens.
+fn words(asked: &str, out: &mut Features) {
+    let bare = asked.to_lowercase().replace(['\'', '’'], "");
+    let words = bare.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).take(LONGEST);
+    let words: Vec<String> = words.map(terms::stem).collect();
+    for (one, two) in words.iter().zip(words.iter().skip(1)) {
+        out.insert(format!("w {one} {two}"), 0.3);
+    }
+    for word in &words {
+        out.insert(format!("w {word}"), 0.5);
+    }
+    if let Some(first) = words.first() {
+        out.insert(format!("opens {first}"), 0.4);
+    }
+}
+
+/// Words beyond this many are not looked at.
+const LONGEST: usize = 80;
+
+/// How likely a question with these features lies outside the content, 0 to 1.
+fn likelihood_of_outside(features: &Features) -> f32 {
+    static MODEL: LazyLock<HashMap<&'static str, f32>> = LazyLock::new(|| {
+        let lines = WEIGHTS.lines().filter_map(|line| line.split_once('\t'));
+        lines.filter_map(|(name, weight)| Some((name, weight.parse().ok()?))).collect()
+    });
+    let weigh = |(name, value): (&String, &f32)| MODEL.get(name.as_str()).map_or(0.0, |weight| weight * value);
+    let sum: f32 = features.iter().map(weigh).sum();
+    1.0 / (1.0 + (-sum).exp())
+}
+
+#[cfg(test)]
+mod tests {
+    use dovvybuddy_core::ids::AgentId;
+
+    use super::super::choose;
+    use super::*;
+    use crate::testing::{brief, limits, passage};
+
+    /// Whether a question is answered from passages of this trust and likeness.
+    fn answered(question: &str, agent: &str, trust: f32, unknown: &[&str], passages: Vec<Passage>) -> bool {
+        let mut asked = brief(question, passages);
+        let mut spec = (*asked.agent).clone();
+        spec.id = AgentId::new(agent);
+        asked.agent = Arc::new(spec);
+        asked.likeness = trust;
+        asked.unknown = unknown.iter().map(|word| (*word).to_owned()).collect();
+        for passage in &mut asked.passages {
+            passage.score = trust;
+        }
+        !choose(&asked, "", None).runs.is_empty()
+    }
+
+    #[test]
+    fn what_the_passages_say_is_answered() {
+        assert!(answered("How deep may a PADI Open Water Diver go?", "certification", 0.8, &[], limits()));
+        assert!(answered("minimum age for padi open water?", "certification", 0.8, &[], limits()));
+    }
+
+    #[test]
+    fn what_has_a_strange_name_is_not() {
+        let asked = "How deep may a diver of the Zwartvis club go?";
+        assert!(!answered(asked, "certification", 0.6, &["zwartvis"], limits()));
+        let kin = || vec![passage("Shark Point, Gili", "What it is", "Shark Point is a reef with sharks.", 0.6)];
+        assert!(answered("What is Shark Point, Gili?", "trip", 0.8, &[], kin()));
+        assert!(!answered("What is Krakenloch Point?", "trip", 0.6, &["krakenloch"], kin()));
+    }
+
+    #[test]
+    fn the_divers_own_affairs_are_not() {
+        for asked in [
+            "what did my instructor say about my open water dives last week",
+            "please book me the open water course for saturday",
+        ] {
+            assert!(!answered(asked, "certification", 0.5, &[], limits()), "{asked}");
+        }
+    }
+
+    #[test]
+    fn a_short_form_that_is_not_spelt_out_is_not_covered() {
+        let about = "PADI lists a minimum age of 10 for the Open Water Diver.";
+        let passages = vec![passage("PADI Open Water Diver", "Age", about, 0.9)];
+        assert!(!answered("what does padi stand for", "certification", 0.9, &[], passages));
+    }
+
+    #[test]
+    fn whatever_is_found_is_taken_while_it_is_recorded() {
+        let recorder = Recorder::default();
+        let asked = brief("how much does an open water diver earn", limits());
+        assert!(!choose(&asked, "", Some(&recorder)).runs.is_empty());
+        let seen = recorder.lock().unwrap().remove(0);
+        assert!(seen.contains_key(BIAS) && seen.contains_key("w earn"), "{seen:?}");
+    }
+
+    #[test]
+    fn every_weight_is_a_number() {
+        assert!(WEIGHTS.lines().count() > 1_000);
+        for line in WEIGHTS.lines() {
+            let weight = line.split_once('\t').and_then(|(_, weight)| weight.parse::<f32>().ok());
+            assert!(weight.is_some_and(f32::is_finite), "{line}");
+        }
+    }
+}
