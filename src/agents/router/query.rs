@@ -99,7 +99,8 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
         if let Some(rendered) = in_english(text, reading.lang()) {
             query = earlier.map(|earlier| format!("{} ", in_latin(earlier.trim()))).unwrap_or_default() + &rendered;
             // The glossary says better than a concept's general word what was meant; names it may not know.
-            seen.retain(|term| names_or_table.contains(term) && !has_words(&query, term));
+            let of_a_level = |term: &String| reading.has(Concept::Level) && is_of_levels(term);
+            seen.retain(|term| (names_or_table.contains(term) || of_a_level(term)) && !has_words(&query, term));
         } else if understood(text, reading, &found, seen.len()) {
             query = in_latin(&query);
         }
@@ -109,6 +110,12 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
         }
     }
     query
+}
+
+/// Whether documents on levels and courses call something so.
+fn is_of_levels(term: &str) -> bool {
+    let of_levels = [Concept::HowDeep, Concept::AgeLimit, Concept::Prereq];
+    of_levels.into_iter().any(|concept| general_term(concept) == Some(term))
 }
 
 /// Whether a text has these words in a row.
