@@ -26,11 +26,11 @@ pub trait Retriever: Send + Sync {
 pub struct Query {
     /// The question, standing alone.
     pub text: String,
-    /// The message as it was said, whose words are looked up where the content may not have them; empty to take the
-    /// question's.
+    /// The message as it was said, in another language its English rendering: its words are looked up where the content
+    /// may not have them. Empty to take the question's.
     pub said: String,
-    /// The question as it was typed, where that stands alone in English: its meaning is sought beside that of `text`, to
-    /// which the router adds and from which it takes.
+    /// The same where it opens a conversation: its meaning is sought beside that of `text`, to which the router adds and
+    /// from which it takes.
     pub typed: Option<String>,
     /// Further questions of the same message, which may find passages of their own; each leans on the first.
     pub further: Vec<String>,

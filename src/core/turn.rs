@@ -280,8 +280,9 @@ impl Turns {
 
     /// Whether the content surely speaks of a message that was taken to lie outside diving.
     async fn tells_of(&self, asked: &Asked, route: &Route) -> bool {
-        // Of another language the few English words that stand for it would be found, whatever else it says.
-        if route.lang != Lang::En || route.confidence > DOUBTED {
+        // Of a message that is hardly understood the few English words would be found, whatever else it says.
+        let understood = route.lang == Lang::En || route.context.english.is_some();
+        if !understood || route.confidence > DOUBTED {
             return false;
         }
         let query = self.query(&self.ports.agents.agent(&AgentId::new(GENERAL)), asked, route);

@@ -281,8 +281,10 @@ impl HeuristicRouter {
         // Of another place than the one that is spoken of nothing is an answer.
         let may_part = !own.is_empty() || taken_over.names.is_empty();
         let parts = before.filter(|_| may_part && query::says_enough(&message.text.units, reading));
-        let alone = parts.map(|_| Alone { query: query::standalone(&asked.text, None, reading), names: own });
-        let mut query = query::standalone(&asked.text, before, reading);
+        let english = query::in_english(&asked.text, reading);
+        let standalone = |before| query::standalone(&asked.text, before, reading, english.as_deref());
+        let alone = parts.map(|_| Alone { query: standalone(None), names: own });
+        let mut query = standalone(before);
         let wants_a_fact = worry.is_some() && worry::wants_a_fact(&asked.text, decision.lang);
         query.push_str(&level::asked_for(reading, talk, &known, taken_over, decision.label));
         if let Some(worry) = worry.as_ref().filter(|_| !wants_a_fact) {
@@ -300,7 +302,7 @@ impl HeuristicRouter {
             lang: decision.lang,
             query,
             context: Context {
-                english: query::in_english(&asked.text, decision.lang),
+                english,
                 taken_over: taken_over.words.clone(),
                 tells: taken_over.told(),
                 alone,

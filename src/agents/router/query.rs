@@ -14,11 +14,6 @@ use crate::lexicon::Lexicon;
 use crate::message::Message;
 use crate::text::Text;
 
-/// The share of a text's telling units, in hundredths, that the lexicon knows before several English terms may
-/// stand for it.
-const MOSTLY: usize = 50;
-/// The same for a single term.
-const NEARLY_ALL: usize = 60;
 /// Words by which a message says something of its own.
 const FEWEST_OWN: usize = 2;
 /// Who asks in so few words leaves out what is meant.
@@ -26,9 +21,9 @@ const TERSE: usize = 3;
 /// A sentence of more units says something besides its thanks.
 const LONGEST_COURTESY: usize = 12;
 
-/// The search query: the earlier message before a follow-up, and for other languages the English
-/// words that the lexicon knows for what was found.
-pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -> String {
+/// The search query: the earlier message before a follow-up, and of other languages the `english` rendering with the
+/// names that it lacks.
+pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading, english: Option<&str>) -> String {
     let mut query = String::new();
     if let Some(earlier) = earlier {
         query.push_str(earlier.trim());
@@ -80,36 +75,42 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading) -
             }
         }
     } else {
-        let mut english = terms(reading);
-        english.extend(found.iter().map(|found| found.words.to_owned()));
-        let lexicon = Lexicon::of(reading.lang());
-        let glossed =
-            reading.hits().iter().filter_map(|hit| lexicon.gloss(hit)).map(|gloss| written_out(gloss).to_owned());
-        let names_or_table: Vec<String> = glossed.chain(found.iter().map(|found| found.words.to_owned())).collect();
-        if let Some(earlier) = earlier {
-            let before = Message::read(earlier);
-            english.extend(terms(&before.reading(before.signs.detect(Some(reading.lang())).lang)));
-        }
-        let mut seen: Vec<String> = Vec::new();
-        for term in english {
-            if !seen.contains(&term) {
-                seen.push(term);
-            }
-        }
-        if let Some(rendered) = in_english(text, reading.lang()) {
-            query = earlier.map(|earlier| format!("{} ", in_latin(earlier.trim()))).unwrap_or_default() + &rendered;
-            // The glossary says better than a concept's general word what was meant; names it may not know.
-            let of_a_level = |term: &String| reading.has(Concept::Level) && is_of_levels(term);
-            seen.retain(|term| (names_or_table.contains(term) || of_a_level(term)) && !has_words(&query, term));
-        } else if understood(text, reading, &found, seen.len()) {
-            query = in_latin(&query);
-        }
-        for term in seen {
-            query.push(' ');
-            query.push_str(&term);
-        }
+        other_words(&mut query, english, earlier, reading, &found);
     }
     query
+}
+
+/// Makes the query of a message in another language: its English rendering, or if there is none the message itself, with
+/// what the lexicon knows besides.
+fn other_words(query: &mut String, english: Option<&str>, earlier: Option<&str>, reading: &Reading, found: &[Found]) {
+    let lexicon = Lexicon::of(reading.lang());
+    let table = || found.iter().map(|found| found.words.to_owned());
+    let mut known: Vec<String> = Vec::new();
+    if let Some(english) = english {
+        *query = earlier.map(|earlier| format!("{} ", in_latin(earlier.trim()))).unwrap_or_default() + english;
+        // The glossary says better than a concept's general word what is meant; names it may not know, and what
+        // documents on levels are called.
+        let glossed = reading.hits().iter().filter_map(|hit| lexicon.gloss(hit)).map(written_out).map(str::to_owned);
+        known.extend(glossed.chain(table()));
+        if reading.has(Concept::Level) {
+            known.extend(terms(reading).into_iter().filter(|term| is_of_levels(term)));
+        }
+        known.retain(|term| !has_words(query, term));
+    } else {
+        known.extend(terms(reading).into_iter().chain(table()));
+        if let Some(earlier) = earlier {
+            let before = Message::read(earlier);
+            known.extend(terms(&before.reading(before.signs.detect(Some(reading.lang())).lang)));
+        }
+    }
+    let mut seen: Vec<String> = Vec::new();
+    for term in known {
+        if !seen.contains(&term) {
+            query.push(' ');
+            query.push_str(&term);
+            seen.push(term);
+        }
+    }
 }
 
 /// Whether documents on levels and courses call something so.
@@ -124,9 +125,11 @@ fn has_words(text: &str, words: &str) -> bool {
 }
 
 /// A message word by word in English, if it is in another language of which enough is known.
-pub(super) fn in_english(text: &str, lang: Lang) -> Option<String> {
-    let rendered = gloss::render(&Message::read(text).text, lang)?;
-    (rendered.known * 100 >= rendered.telling * ENOUGH).then_some(rendered.english)
+pub(super) fn in_english(text: &str, reading: &Reading) -> Option<String> {
+    let cleaned = without_dives_done(&without_times_of_day(&without_courtesies(text, reading)));
+    let rendered = gloss::render(&Message::read(&cleaned).text, reading.lang())?;
+    let enough = rendered.known > 0 && rendered.known * 100 >= rendered.telling * ENOUGH;
+    enough.then_some(rendered.english)
 }
 
 /// The share of a message's telling words, in hundredths, that must be known to be searched for by their meaning.
@@ -142,6 +145,9 @@ pub(super) fn one_by_one(text: &str, lang: Lang) -> Vec<String> {
     let rendered = asked.into_iter().map(|part| {
         let message = Message::read(part);
         let reading = message.reading(lang);
+        if let Some(english) = in_english(part, &reading) {
+            return english;
+        }
         let mut english = terms(&reading);
         english.extend(search_words::find(&message.text, lang).iter().map(|found| found.words.to_owned()));
         let mut said = in_latin(part);
@@ -208,25 +214,6 @@ const SUBJECTS: &[Concept] = &[
 
 /// The most of them; a longer list says nothing.
 const MOST_SUBJECTS: usize = 5;
-
-/// Whether the lexicon knows most of what a text in another script says: then the English words stand for it.
-/// Letters that the passages and the model of meanings do not know would only blur the search.
-fn understood(text: &str, reading: &Reading, found: &[Found], terms: usize) -> bool {
-    let message = Message::read(text);
-    let units = &message.text.units;
-    let tells = |unit: &&String| !unit.is_ascii() && !unit.chars().all(|c| matches!(c, '\u{3041}'..='\u{309f}' | 'ー'));
-    let known = |at: usize| {
-        reading.hits().iter().any(|hit| (hit.start..hit.end).contains(&at))
-            || found.iter().any(|found| (found.units.0..found.units.1).contains(&at))
-    };
-    let telling = units.iter().enumerate().filter(|(_, unit)| tells(unit));
-    let (all, found) = telling.fold((0, 0), |(all, found), (at, _)| (all + 1, found + usize::from(known(at))));
-    match terms {
-        0 => false,
-        1 => found * 100 >= all * NEARLY_ALL,
-        _ => found * 100 >= all * MOSTLY,
-    }
-}
 
 /// What a text has in Latin letters and digits: the names of agencies, places and gear.
 fn in_latin(text: &str) -> String {
@@ -458,7 +445,8 @@ mod tests {
     }
 
     fn query(text: &str, lang: Lang) -> String {
-        standalone(text, None, &Message::read(text).reading(lang))
+        let reading = Message::read(text).reading(lang);
+        standalone(text, None, &reading, in_english(text, &reading).as_deref())
     }
 
     #[test]

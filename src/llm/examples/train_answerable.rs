@@ -1,13 +1,5 @@
-//! Fits the weights by which a question is told to lie outside the content.
-//!
-//! ```sh
-//! for set in tests/eval/answers_*.jsonl; do    # without those that are held out
-//!     dovvybuddy eval answers "$set" --features "features/$(basename "$set")"
-//! done
-//! cargo run --release -p dovvybuddy-llm --example train_answerable features/*.jsonl > weights.tsv
-//! ```
-//!
-//! `weights.tsv` then takes the place of `src/llm/extractive/answerable.tsv`.
+//! Fits the weights by which a question is told to lie outside the content, from what `eval answers --features` wrote.
+//! `CONTRIBUTING.md` says how.
 
 use std::collections::{BTreeMap, HashMap};
 

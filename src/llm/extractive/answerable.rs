@@ -54,10 +54,14 @@ pub(super) fn answers(
         recorder.lock().unwrap_or_else(PoisonError::into_inner).push(features);
         return true;
     }
+    likelihood_of_outside(&features) < OUTSIDE && !lacks_the_words(asked, question, best)
+}
+
+/// Whether it is asked what a short form stands for, and no passage spells it out.
+fn lacks_the_words(asked: &str, question: &Question, best: &Best<'_>) -> bool {
     let lower = asked.to_lowercase();
-    let wants_words = STANDS_FOR.iter().any(|words| lower.contains(words));
-    let spelt_out = || best.passages.iter().any(|passage| fit::spells_out(question, &passage.text));
-    likelihood_of_outside(&features) < OUTSIDE && (!wants_words || spelt_out())
+    let wanted = STANDS_FOR.iter().any(|words| lower.contains(words));
+    wanted && !best.passages.iter().any(|passage| fit::spells_out(question, &passage.text))
 }
 
 /// The passages and what was made of their sentences.
@@ -66,6 +70,13 @@ pub(super) struct Best<'a> {
     pub(super) scores: &'a Scores,
     /// The sentence that is rated best, and its number.
     pub(super) candidate: Option<(usize, &'a Candidate)>,
+}
+
+impl<'a> Best<'a> {
+    pub(super) fn of(passages: &'a [Passage], scores: &'a Scores, candidates: &'a [Candidate]) -> Self {
+        let best = candidates.iter().zip(&scores.relevance).enumerate().max_by(|(_, a), (_, b)| a.1.total_cmp(b.1));
+        Self { passages, scores, candidate: best.map(|(at, (candidate, _))| (at, candidate)) }
+    }
 }
 
 fn features(brief: &Brief, asked: &str, question: &Question, best: &Best<'_>) -> Features {

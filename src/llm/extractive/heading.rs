@@ -10,8 +10,8 @@ use crate::text::terms;
 
 /// How far the title and the heading of a passage are what the question is about.
 pub(crate) struct About {
-    title: f32,
-    heading: f32,
+    pub(crate) title: f32,
+    pub(crate) heading: f32,
     /// The heading announces the kind of fact that is asked for.
     announces: bool,
     /// The title names a branch of training that was not asked about.
@@ -66,16 +66,6 @@ impl About {
                 .any(|name| terms::term_set(passage.subject()).contains(*name) && !asks_for_branch(question, name)),
             to_ask: lower.starts_with("questions to ask") && !question.asks_for("ask"),
         }
-    }
-
-    /// How far the heading is what the question is about, 0 to 1.
-    pub(crate) const fn heading(&self) -> f32 {
-        self.heading
-    }
-
-    /// How far the title is.
-    pub(crate) const fn title(&self) -> f32 {
-        self.title
     }
 
     /// What the headings are worth for the sentence at `place`: the opening of a section says what its

@@ -206,7 +206,10 @@ fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool, re
     let point = point(&brief.asked.text).join(" ");
     let asked = if point.is_empty() || brief.route.lang != Lang::En { &*brief.asked.text } else { &*point };
     let asked = brief.route.context.english.as_deref().unwrap_or(asked);
-    let question = Question::read(asked, &brief.route.query);
+    let mut question = Question::read(asked, &brief.route.query);
+    if brief.route.context.english.is_some() {
+        question.read_marks(&brief.asked.text);
+    }
     let mut candidates = candidates::candidates(passages);
     if !said.is_empty() {
         // Continuing a model's answer: nothing it said is said again.
@@ -233,13 +236,11 @@ fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool, re
         scores
     };
     let scores = rate(&question);
-    let best = scores.relevance.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(at, _)| at);
-    let best = answerable::Best {
-        passages,
-        scores: &scores,
-        candidate: best.and_then(|at| candidates.get(at).map(|c| (at, c))),
+    let answers = || {
+        let best = answerable::Best::of(passages, &scores, &candidates);
+        answerable::answers(brief, asked, &question, &best, record)
     };
-    let covered = !strict || answerable::answers(brief, asked, &question, &best, record);
+    let covered = !strict || answers();
     let parts = || {
         let alone = brief.route.context.questions.iter().map(|part| Question::read(part, part));
         alone.map(|question| Part { scores: rate(&question), question }).collect()

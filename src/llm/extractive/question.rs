@@ -39,7 +39,7 @@ pub(crate) struct Question {
 }
 
 impl Question {
-    /// Reads the question as asked and as searched; the latter stands alone and is in English as far as
+    /// Reads the question as asked, in another language as rendered in English, and as searched; the latter stands alone and is in English as far as
     /// the router could make it so.
     pub(crate) fn read(asked: &str, query: &str) -> Self {
         let words = terms::terms(asked);
@@ -86,6 +86,13 @@ impl Question {
             own: words.into_iter().collect(),
             synonyms,
         }
+    }
+
+    /// Reads what only the message as it was typed has, where this is the question's English rendering: marks that part
+    /// its questions, and stars.
+    pub(crate) fn read_marks(&mut self, typed: &str) {
+        self.further = kind::further(typed, self.kind);
+        self.stars = stars(typed);
     }
 
     /// The terms of what is to be paid for, without the places and what is said of every price.

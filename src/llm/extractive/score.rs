@@ -60,8 +60,8 @@ pub(crate) fn rate(
         weights: weights.clone(),
         beside: Vec::new(),
         trust: Vec::new(),
-        heading: about.iter().map(About::heading).fold(0.0, f32::max),
-        title: about.iter().map(About::title).fold(0.0, f32::max),
+        heading: about.iter().map(|about| about.heading).fold(0.0, f32::max),
+        title: about.iter().map(|about| about.title).fold(0.0, f32::max),
     };
     for candidate in candidates {
         let held: Vec<f32> = question
@@ -123,8 +123,9 @@ pub(crate) fn rate(
     scores
 }
 
-// What a sentence is worth was fitted: on some 1,200 questions whose facts are known, how likely each feature makes a
-// sentence the one that has the fact. What is told apart too seldom for that keeps a value that was set by hand.
+// What a sentence is worth was fitted outside the program, on some 900 questions of the open answer sets: how likely each
+// feature makes a sentence the one that has the fact. The values are rounded; what is told apart too seldom keeps one set by
+// hand.
 
 /// For holding the question's words, its headings' among them.
 const COVERAGE: f32 = 0.8;

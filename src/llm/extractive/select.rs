@@ -34,8 +34,7 @@ pub(crate) fn select(
 ) -> Vec<Run> {
     let most = match question.kind {
         Kind::Sites => 5,
-        kind if kind.wants_a_fact() => 4,
-        Kind::Allowed | Kind::Requirement | Kind::Definition => 4,
+        kind if kind.wants_a_fact() || matches!(kind, Kind::Allowed | Kind::Requirement | Kind::Definition) => 4,
         _ => 5,
     };
     let mut chosen: Vec<usize> = best_next(question, passages, candidates, scores, &[], 0).into_iter().collect();

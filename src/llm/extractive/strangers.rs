@@ -134,9 +134,12 @@ pub(super) fn names_a_stranger(brief: &Brief, text: &str, passages: &[Passage]) 
         || names_a_strange_model(&words, passages)
 }
 
-/// The same in languages that write only names with a capital. Their common words stand in no passage either, so a
+/// The same in languages that write only names with a capital: what their glossary renders is known, and of the rest a
 /// name is known by the capital alone.
 fn names_a_foreign_stranger(brief: &Brief) -> bool {
+    if brief.route.context.english.is_none() {
+        return false;
+    }
     let words = read(&brief.asked.text);
     let told = |word: &Word<'_>| lists(ORIGINS, &word.bare);
     if brief.agent.id.as_str() == "safety" || is_titled(&words) || words.iter().any(told) {
@@ -144,7 +147,7 @@ fn names_a_foreign_stranger(brief: &Brief) -> bool {
     }
     words.iter().any(|word| {
         let unknown = brief.unknown.contains(&folded(&word.bare)) || brief.unknown.contains(&word.bare);
-        word.capital && !word.first && unknown && !lists(EXONYMS, &folded(&word.bare)) && !is_everyday(&word.bare)
+        word.capital && !word.first && unknown && !is_everyday(&word.bare)
     })
 }
 
@@ -152,29 +155,6 @@ fn names_a_foreign_stranger(brief: &Brief) -> bool {
 const ORIGINS: &str = "
     soy vivo somos llamo llama suis habite habitons m'appelle j'habite sou moro somos chamo sono vivo abito chiamo dari
     tinggal nama saya hijo hija fils fille figlio figlia filho filha anak
-";
-
-/// Places as Spanish, French, Portuguese, Italian and Indonesian call them, without accents, and words that these write
-/// with a capital.
-const EXONYMS: &str = "
-    egipto egypte egito egitto mesir tailandia thailande thailandia thailand maldivas maldives maldive maladewa filipinas
-    philippines filippine filipina indonesia indonesie mexico mexique messico meksiko mejico malasia malaisie malesia
-    malaysia japon japao giappone jepang china chine cina australia australie brasil bresil brasile espana espagne spagna
-    spanyol francia france prancis frankreich italia italie italien portugal grecia grece yunani croacia croatie croazia
-    chipre chypre cipro malte turquia turquie turchia islandia islande islanda noruega norvege norvegia suecia finlandia
-    dinamarca danemark inglaterra angleterre inghilterra inggris escocia ecosse scozia irlanda irlande alemania allemagne
-    germania jerman suiza suisse svizzera austria autriche polonia hongrie rusia russie russia estados unidos etats unis
-    stati uniti amerika america amerique canada caribe caraibes caraibi karibia mediterraneo mediterranee atlantico atlantique
-    pacifico pacifique indico indien indiano rojo rouge rosso vermelho merah mar mer mare laut golfo golfe teluk isla isola
-    ilha ile pulau bahia baie baia cabo cap capo playa plage praia spiaggia pantai lago lac danau cuba colombia colombie
-    equateur ecuador equador costa rica belice belize honduras panama polinesia polynesie tahiti seychelles seychellen
-    mauricio maurice mauritius madagascar mozambique mocambique tanzania tanzanie kenia kenya sudafrica africa afrique
-    sudan soudan arabia jordania jordanie giordania israel oman emiratos emirats azores acores canarias canaries canarie
-    baleares cerdena sardegna corsica corse sicilia sicile elba asia asie europa europe oceania sinai lunes martes
-    miercoles jueves viernes sabado domingo lundi mardi mercredi jeudi vendredi samedi dimanche enero febrero marzo abril
-    mayo junio julio agosto septiembre octubre noviembre diciembre gennaio febbraio aprile maggio giugno luglio settembre
-    ottobre novembre dicembre janeiro fevereiro marco maio junho julho setembro outubro dezembro januari februari maret juni
-    juli agustus oktober desember ordinateur espanol frances ingles natal navidad noel natale pascua semana santa
 ";
 
 /// A word without its accents.

@@ -84,14 +84,9 @@ pub(super) async fn run(
     let channels = std::collections::HashMap::from([(ChannelId::new(CHANNEL), asker)]);
     // Limits are for divers; a measurement asks as fast as it can.
     let config = &config.clone().without_limits();
-    let how = Use {
-        dispatch: false,
-        migrate: true,
-        demo: false,
-        models: with_models(options) && features.is_none(),
-        scratch: true,
-        record: features.is_some(),
-    };
+    let recorded = features.is_some();
+    let models = with_models(options) && !recorded;
+    let how = Use { migrate: true, models, scratch: true, record: recorded, ..Use::default() };
     let house = compose::house(config, how, channels, &lifecycle).await?;
     content::bring_up_to_date(&house.knowledge, Mode::Changed).await?;
     house.dispatch(&lifecycle);
@@ -102,10 +97,9 @@ pub(super) async fn run(
     let mut seen = Vec::new();
     for (case, patterns) in cases {
         let row = ask(config, &house, &case, &patterns).await?;
-        let recorded = std::mem::take(&mut *house.recorder.lock().unwrap_or_else(PoisonError::into_inner));
+        let recorded = take(&house);
         let outside = case.category.as_deref() == Some(OUTSIDE);
-        // What was said before the question was answered, too.
-        seen.extend(recorded.into_iter().last().map(|features| Seen { outside, passed: row.passed, features }));
+        seen.extend(recorded.into_iter().next_back().map(|features| Seen { outside, passed: row.passed, features }));
         report.count(case.category.as_deref().unwrap_or("all"), &row);
         rows.push(row);
         bar.inc(1);
@@ -153,6 +147,11 @@ fn terminal(config: &Config, session: SessionId, fresh: bool) -> Terminal<tokio:
     Terminal::new(bot(config), session, fresh, None, tokio::io::empty(), screen)
 }
 
+/// What was recorded since it was taken last.
+fn take(house: &House) -> Vec<Features> {
+    std::mem::take(&mut *house.recorder.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 async fn ask(config: &Config, house: &House, case: &Case, patterns: &Patterns) -> Result<Row, CommandError> {
     let session = SessionId(SystemClock.uuid());
     let failed = |error: AskError| CommandError::Failed(format!("{}: {error}", case.id));
@@ -161,6 +160,8 @@ async fn ask(config: &Config, house: &House, case: &Case, patterns: &Patterns) -
         terminal(config, session, fresh).ask(&house.spine.intake, said, false).await.map_err(failed)?;
         fresh = false;
     }
+    // What was said before it is recorded as well.
+    take(house);
     let asked = terminal(config, session, fresh).ask(&house.spine.intake, &case.question, false).await;
     let answered = asked.map_err(failed)?;
     let answer = answered.reply.text.clone();
