@@ -16,6 +16,8 @@ const LONGEST_WISH: usize = 14;
 const LONGEST_COMPLAINT: usize = 10;
 /// What divers say of themselves in more words tells of something else.
 const LONGEST_STATEMENT: usize = 16;
+/// What somebody types whom a link or a poster told to; in a longer message it says nothing of the bot.
+const START: &str = "start";
 /// Digits that make a telephone number.
 const FEWEST_DIGITS: usize = 6;
 
@@ -49,6 +51,9 @@ impl Small<'_> {
     }
 
     fn phrase(&self) -> Option<Phrase> {
+        if self.raw.trim_matches(|c: char| !c.is_alphanumeric()).eq_ignore_ascii_case(START) {
+            return Some(Phrase::Help);
+        }
         if let Some(phrase) = phrase(self.reading).filter(|phrase| !(self.goes_on && *phrase == Phrase::Help)) {
             return Some(phrase);
         }

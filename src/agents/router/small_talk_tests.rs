@@ -125,3 +125,10 @@ fn what_is_remembered_of_the_diver_can_be_asked_for() {
         assert_ne!(destination(text, false), Some(Destination::Experience), "{text}");
     }
 }
+
+#[test]
+fn who_only_says_start_is_told_what_the_bot_can_do() {
+    assert_eq!(destination("/start", false), Some(Destination::Fixed(Phrase::Help)));
+    assert_eq!(destination("Start!", false), Some(Destination::Fixed(Phrase::Help)));
+    assert_eq!(destination("how do i start scuba diving", false), None);
+}
