@@ -81,7 +81,7 @@ fn fit(rows: &[Row]) -> BTreeMap<&str, f64> {
 /// What brings each measured feature to the same spread; words, agents, intents and kinds are there or not.
 #[allow(clippy::cast_precision_loss, reason = "counts of rows")]
 fn scales(rows: &[Row]) -> HashMap<&str, f64> {
-    let listed = ["w ", "opens ", "agent ", "intent ", "kind ", "bias"];
+    let listed = ["w ", "opens ", "agent ", "intent ", "kind ", "bias", "by words bias"];
     let mut sums: HashMap<&str, (f64, f64)> = HashMap::new();
     let measured =
         rows.iter().flat_map(|row| &row.features).filter(|(name, _)| !listed.iter().any(|l| name.starts_with(l)));

@@ -23,7 +23,10 @@ use crate::text::terms;
 const WEIGHTS: &str = include_str!("answerable.tsv");
 
 /// Above this likelihood of lying outside the content a question is not answered.
-const OUTSIDE: f32 = 0.75;
+const OUTSIDE: f32 = 0.8;
+
+/// The same where words alone were searched, which tells less: in doubt it is answered.
+const OUTSIDE_BY_WORDS: f32 = 0.9;
 
 /// Who asks so wants the words of a short form and nothing else.
 const STANDS_FOR: &[&str] = &["stand for", "stands for", "short for"];
@@ -54,7 +57,8 @@ pub(super) fn answers(
         recorder.lock().unwrap_or_else(PoisonError::into_inner).push(features);
         return true;
     }
-    likelihood_of_outside(&features) < OUTSIDE && !lacks_the_words(asked, question, best)
+    let most = if brief.likeness > 0.0 { OUTSIDE } else { OUTSIDE_BY_WORDS };
+    likelihood_of_outside(&features) < most && !lacks_the_words(asked, question, best)
 }
 
 /// Whether it is asked what a short form stands for, and no passage spells it out.
@@ -82,11 +86,13 @@ impl<'a> Best<'a> {
 fn features(brief: &Brief, asked: &str, question: &Question, best: &Best<'_>) -> Features {
     let mut out = Features::new();
     let english = brief.route.lang == Lang::En;
+    // Without the model of meanings the search's trust is another measure, and there is no likeness.
+    let by_words = brief.likeness <= 0.0;
     let mut set = |name: &str, value: f32| {
-        out.insert(name.to_owned(), value);
+        out.insert(if by_words { format!("by words {name}") } else { name.to_owned() }, value);
         if english {
             // In other languages only a glossary's words are seen: there the same sign says less.
-            out.insert(format!("en {name}"), value);
+            out.insert(format!("{}en {name}", if by_words { "by words " } else { "" }), value);
         }
     };
     let flag = |it: bool| if it { 1.0 } else { 0.0 };
@@ -102,7 +108,7 @@ fn features(brief: &Brief, asked: &str, question: &Question, best: &Best<'_>) ->
     set("title", best.scores.title);
     set("has the fact", flag(fit >= HAS_IT));
     set("confidence", brief.route.confidence);
-    let strange = strangers::unknown_words(brief);
+    let strange = strangers::unknown_words(brief, asked);
     #[allow(clippy::cast_precision_loss, reason = "a handful of words")]
     set("strange words", strange.len().min(MOST_STRANGE) as f32);
     set("a strange word", flag(!strange.is_empty()));
@@ -209,7 +215,8 @@ mod tests {
         let asked = brief("how much does an open water diver earn", limits());
         assert!(!choose(&asked, "", Some(&recorder)).runs.is_empty());
         let seen = recorder.lock().unwrap().remove(0);
-        assert!(seen.contains_key(BIAS) && seen.contains_key("w earn"), "{seen:?}");
+        // There is no likeness where words alone were searched.
+        assert!(seen.contains_key("by words bias") && seen.contains_key("w earn"), "{seen:?}");
     }
 
     #[test]

@@ -75,10 +75,11 @@ struct Word<'a> {
     raw: &'a str,
 }
 
-/// The words of the question that no passage has and that are no common ones.
-pub(super) fn unknown_words(brief: &Brief) -> Vec<&str> {
+/// The words of what is asked that no passage has and that are no common ones.
+pub(super) fn unknown_words<'b>(brief: &'b Brief, asked: &str) -> Vec<&'b str> {
+    let asked = asked.to_lowercase();
     let words = brief.unknown.iter().map(String::as_str);
-    words.filter(|word| !word.contains(' ') && !is_everyday(word)).collect()
+    words.filter(|word| !word.contains(' ') && !is_everyday(word) && asked.contains(*word)).collect()
 }
 
 /// Whether a text writes one of these words like a name.
