@@ -5,21 +5,25 @@ use std::sync::OnceLock;
 
 use dovvybuddy_core::Lang;
 
-/// The compiled-in file of a language: those of a folder are named by the language's code.
+/// The compiled-in file of a language: those of a folder are named by the language's code. Where there is another ending
+/// than `.toml`, English has no file, and what stands for it follows.
 macro_rules! file_of {
     ($lang:expr, $folder:literal) => {
+        file_of!($lang, $folder, ".toml", include_str!(concat!($folder, "en.toml")))
+    };
+    ($lang:expr, $folder:literal, $ending:literal, $english:expr) => {
         match $lang {
-            Lang::En => include_str!(concat!($folder, "en.toml")),
-            Lang::Es => include_str!(concat!($folder, "es.toml")),
-            Lang::De => include_str!(concat!($folder, "de.toml")),
-            Lang::Fr => include_str!(concat!($folder, "fr.toml")),
-            Lang::Pt => include_str!(concat!($folder, "pt.toml")),
-            Lang::It => include_str!(concat!($folder, "it.toml")),
-            Lang::Id => include_str!(concat!($folder, "id.toml")),
-            Lang::Ja => include_str!(concat!($folder, "ja.toml")),
-            Lang::Th => include_str!(concat!($folder, "th.toml")),
-            Lang::Ar => include_str!(concat!($folder, "ar.toml")),
-            Lang::Zh => include_str!(concat!($folder, "zh.toml")),
+            Lang::En => $english,
+            Lang::Es => include_str!(concat!($folder, "es", $ending)),
+            Lang::De => include_str!(concat!($folder, "de", $ending)),
+            Lang::Fr => include_str!(concat!($folder, "fr", $ending)),
+            Lang::Pt => include_str!(concat!($folder, "pt", $ending)),
+            Lang::It => include_str!(concat!($folder, "it", $ending)),
+            Lang::Id => include_str!(concat!($folder, "id", $ending)),
+            Lang::Ja => include_str!(concat!($folder, "ja", $ending)),
+            Lang::Th => include_str!(concat!($folder, "th", $ending)),
+            Lang::Ar => include_str!(concat!($folder, "ar", $ending)),
+            Lang::Zh => include_str!(concat!($folder, "zh", $ending)),
         }
     };
 }

@@ -6,7 +6,7 @@
 use dovvybuddy_core::Lang;
 use rust_stemmers::{Algorithm, Stemmer};
 
-use crate::by_language::ByLanguage;
+use crate::by_language::{ByLanguage, file_of};
 use crate::language;
 use crate::pattern::{Attached, attached};
 use crate::text::{self, Text};
@@ -288,19 +288,7 @@ const fn algorithm(lang: Lang) -> Option<Algorithm> {
 }
 
 const fn source(lang: Lang) -> Option<&'static str> {
-    Some(match lang {
-        Lang::En => return None,
-        Lang::Es => include_str!("lexicon/gloss/es.tsv"),
-        Lang::De => include_str!("lexicon/gloss/de.tsv"),
-        Lang::Fr => include_str!("lexicon/gloss/fr.tsv"),
-        Lang::Pt => include_str!("lexicon/gloss/pt.tsv"),
-        Lang::It => include_str!("lexicon/gloss/it.tsv"),
-        Lang::Id => include_str!("lexicon/gloss/id.tsv"),
-        Lang::Ja => include_str!("lexicon/gloss/ja.tsv"),
-        Lang::Th => include_str!("lexicon/gloss/th.tsv"),
-        Lang::Ar => include_str!("lexicon/gloss/ar.tsv"),
-        Lang::Zh => include_str!("lexicon/gloss/zh.tsv"),
-    })
+    Some(file_of!(lang, "lexicon/gloss/", ".tsv", return None))
 }
 
 #[cfg(test)]
@@ -318,7 +306,7 @@ mod tests {
                 assert_eq!(lang, Lang::En);
                 continue;
             };
-            assert!(source.lines().count() > 1_500, "{lang:?} has {} lines", source.lines().count());
+            assert!(source.lines().count() > 3_000, "{lang:?} has {} lines", source.lines().count());
             for line in source.lines() {
                 let cells: Vec<&str> = line.split('\t').collect();
                 assert!(matches!(cells.as_slice(), [_, words] if !words.trim().is_empty()), "{lang:?}: {line:?}");

@@ -114,6 +114,12 @@ pub struct Route {
 }
 
 impl Route {
+    /// The words in which the message of this route is understood in English, `typed` as it was: itself, or of another
+    /// language the rendering, if there is one.
+    pub fn english<'a>(&'a self, typed: &'a str) -> Option<&'a str> {
+        if self.lang == Lang::En { Some(typed) } else { self.context.english.as_deref() }
+    }
+
     /// Whether the operator's own business is asked for: prices, hours, bookings, how to reach them.
     pub fn asks_the_operator(&self) -> bool {
         matches!(&*self.intent, "price" | "hours" | "operator")

@@ -281,8 +281,7 @@ impl Turns {
     /// Whether the content surely speaks of a message that was taken to lie outside diving.
     async fn tells_of(&self, asked: &Asked, route: &Route) -> bool {
         // Of a message that is hardly understood the few English words would be found, whatever else it says.
-        let understood = route.lang == Lang::En || route.context.english.is_some();
-        if !understood || route.confidence > DOUBTED {
+        if route.english(&asked.text).is_none() || route.confidence > DOUBTED {
             return false;
         }
         let query = self.query(&self.ports.agents.agent(&AgentId::new(GENERAL)), asked, route);
@@ -305,11 +304,11 @@ impl Turns {
             doc_types = if soothed { vec![WORRIES.to_owned()] } else { Vec::new() };
         }
         let further = route.context.questions.iter().skip(1).cloned().collect();
-        let english = if route.lang == Lang::En { Some(&asked.text) } else { route.context.english.as_ref() };
+        let english = route.english(&asked.text);
         Query {
             text: route.query.clone(),
-            said: english.unwrap_or(&asked.text).clone(),
-            typed: english.filter(|_| asked.session.history.is_empty()).cloned(),
+            said: english.unwrap_or(&asked.text).to_owned(),
+            typed: english.filter(|_| asked.session.history.is_empty()).map(str::to_owned),
             further,
             operator_first: route.asks_the_operator(),
             also_elsewhere: !soothed,

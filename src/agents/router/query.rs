@@ -31,7 +31,7 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading, e
     }
     let pointed = to_the_point(text, reading);
     let text = &*pointed;
-    query.push_str(&without_dives_done(&without_times_of_day(&without_courtesies(text, reading))));
+    query.push_str(&without_asides(text, reading));
     let found = search_words::find(&Message::read(text).text, reading.lang());
     if reading.lang() == Lang::En {
         query = in_months(&without_what_is_excluded(&query));
@@ -124,10 +124,14 @@ fn has_words(text: &str, words: &str) -> bool {
     format!(" {} ", text.to_lowercase()).contains(&format!(" {} ", words.to_lowercase()))
 }
 
+/// The text without greetings, times of day and what it tells of dives done: none of it is asked about.
+fn without_asides(text: &str, reading: &Reading) -> String {
+    without_dives_done(&without_times_of_day(&without_courtesies(text, reading)))
+}
+
 /// A message word by word in English, if it is in another language of which enough is known.
 pub(super) fn in_english(text: &str, reading: &Reading) -> Option<String> {
-    let cleaned = without_dives_done(&without_times_of_day(&without_courtesies(text, reading)));
-    let rendered = gloss::render(&Message::read(&cleaned).text, reading.lang())?;
+    let rendered = gloss::render(&Message::read(&without_asides(text, reading)).text, reading.lang())?;
     let enough = rendered.known > 0 && rendered.known * 100 >= rendered.telling * ENOUGH;
     enough.then_some(rendered.english)
 }

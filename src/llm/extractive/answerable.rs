@@ -87,12 +87,12 @@ fn features(brief: &Brief, asked: &str, question: &Question, best: &Best<'_>) ->
     let mut out = Features::new();
     let english = brief.route.lang == Lang::En;
     // Without the model of meanings the search's trust is another measure, and there is no likeness.
-    let by_words = brief.likeness <= 0.0;
+    let how = if brief.likeness > 0.0 { "" } else { "by words " };
     let mut set = |name: &str, value: f32| {
-        out.insert(if by_words { format!("by words {name}") } else { name.to_owned() }, value);
+        out.insert(format!("{how}{name}"), value);
         if english {
             // In other languages only a glossary's words are seen: there the same sign says less.
-            out.insert(format!("{}en {name}", if by_words { "by words " } else { "" }), value);
+            out.insert(format!("{how}en {name}"), value);
         }
     };
     let flag = |it: bool| if it { 1.0 } else { 0.0 };

@@ -204,8 +204,11 @@ fn comfort(brief: &Brief) -> Option<Chosen> {
 /// With `strict` the sentences must have to do with the question.
 fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool, record: Option<&Recorder>) -> Chosen {
     let point = point(&brief.asked.text).join(" ");
-    let asked = if point.is_empty() || brief.route.lang != Lang::En { &*brief.asked.text } else { &*point };
-    let asked = brief.route.context.english.as_deref().unwrap_or(asked);
+    let asked = match &brief.route.context.english {
+        Some(english) => english,
+        None if point.is_empty() || brief.route.lang != Lang::En => &*brief.asked.text,
+        None => &*point,
+    };
     let mut question = Question::read(asked, &brief.route.query);
     if brief.route.context.english.is_some() {
         question.read_marks(&brief.asked.text);
