@@ -4,10 +4,12 @@
 //! enough to find what is asked about, and to tell what is not.
 
 use dovvybuddy_core::Lang;
+use hashbrown::HashMap;
 use rust_stemmers::{Algorithm, Stemmer};
 
 use crate::by_language::{ByLanguage, file_of};
 use crate::language;
+use crate::message::Message;
 use crate::pattern::{Attached, attached};
 use crate::text::{self, Text};
 use crate::vocabulary::Vocabulary;
@@ -25,16 +27,25 @@ const LONGEST_COMPOUND: usize = 40;
 
 /// A message as the glossary renders it.
 #[derive(Debug, Default)]
-pub(crate) struct Rendered {
+pub struct Rendered {
     /// The English words; in spaced scripts also, as it stands, what the glossary doesn't know.
-    pub(crate) english: String,
+    pub english: String,
     /// How many telling words there are (characters, where words aren't spaced),
-    pub(crate) telling: usize,
-    /// and how many of them the glossary knows.
-    pub(crate) known: usize,
+    telling: usize,
+    /// and those of them that the glossary doesn't know.
+    pub left: Vec<String>,
 }
 
+/// The share of a message's telling words, in hundredths, that must be known for the rendering to say what is meant.
+const ENOUGH: usize = 40;
+
 impl Rendered {
+    /// Whether it says what is meant.
+    pub fn says_enough(&self) -> bool {
+        let known = self.telling.saturating_sub(self.left.len());
+        known > 0 && known * 100 >= self.telling * ENOUGH
+    }
+
     fn add(&mut self, english: &str) {
         if !self.english.is_empty() {
             self.english.push(' ');
@@ -43,16 +54,16 @@ impl Rendered {
     }
 }
 
-/// Renders a text word by word; nothing for English.
-pub(crate) fn render(text: &Text, lang: Lang) -> Option<Rendered> {
+/// Renders a message word by word; nothing for English.
+pub(crate) fn render(raw: &str, lang: Lang) -> Option<Rendered> {
     // Read at the first message in the language: few divers' shops are asked in all ten.
     static GLOSSARIES: ByLanguage<Option<Glossary>> = ByLanguage::new();
     let glossary = GLOSSARIES.get(lang, || source(lang).map(|source| Glossary::read(source, lang))).as_ref()?;
-    Some(glossary.render(text))
+    Some(glossary.render(raw))
 }
 
 /// The words of a language with their English ones.
-struct Glossary {
+pub struct Glossary {
     lang: Lang,
     /// The English word of each line.
     english: Vec<&'static str>,
@@ -101,7 +112,7 @@ impl Entries {
 impl Glossary {
     /// Reads lines of an English word and, after a tab, the words that mean it, parted by semicolons. Before those that
     /// say nothing by themselves stands no English word.
-    fn read(source: &'static str, lang: Lang) -> Self {
+    pub fn read(source: &'static str, lang: Lang) -> Self {
         let mut glossary = Self {
             lang,
             english: Vec::new(),
@@ -140,8 +151,12 @@ impl Glossary {
         self.stemmer.as_ref().map_or_else(|| word.to_owned(), |stemmer| stemmer.stem(word).into_owned())
     }
 
-    fn render(&self, text: &Text) -> Rendered {
+    /// Renders a message.
+    pub fn render(&self, raw: &str) -> Rendered {
+        let message = Message::read(raw);
+        let text = &message.text;
         let common = language::function_words(self.lang);
+        let names = self.names(raw);
         let stems: Vec<String> = text.units.iter().map(|unit| self.stem(unit)).collect();
         let mut rendered = Rendered::default();
         let mut at = 0;
@@ -153,25 +168,66 @@ impl Glossary {
                 at += length;
                 continue;
             }
-            let (senses, taken) = self
-                .phrase(text, &stems, at)
-                .map_or_else(|| (self.word(unit), 1), |(senses, taken)| (Some(senses), taken));
+            let phrase = self.phrase(text, &stems, at);
+            let taken = phrase.as_ref().map_or(1, |(_, taken)| *taken);
+            at += taken;
             let common = taken == 1 && common.contains(unit.as_str());
+            let name = names.get(unit).or_else(|| self.is_foreign(unit).then_some(unit));
+            if let Some(name) = name.filter(|_| taken == 1 && !common) {
+                // It needs no rendering, and what it means as a word may be beside the point.
+                rendered.add(name);
+                let meant = self.written.find(name).map(|senses| self.english(senses)).unwrap_or_default();
+                meant.into_iter().filter(|english| english != name).for_each(|english| rendered.add(english));
+                continue;
+            }
+            let senses = phrase.map(|(senses, _)| senses).or_else(|| self.word(unit));
             let english = senses.as_deref().map(|senses| self.english(senses));
             let says_nothing = common || english.as_ref().is_some_and(Vec::is_empty);
             rendered.telling += usize::from(!says_nothing);
-            rendered.known += usize::from(!says_nothing && english.is_some());
             match english {
-                None if !common => rendered.add(unit),
-                None => {}
+                None if common => {}
+                None => {
+                    rendered.add(unit);
+                    rendered.left.push(unit.clone());
+                }
                 Some(english) => {
                     let kept = english.into_iter().filter(|english| !common || ASKING.contains(english));
                     kept.for_each(|english| rendered.add(english));
                 }
             }
-            at += taken;
         }
         rendered
+    }
+
+    /// The units of words that are written as names, each with what stands after its article ("l'Andrea"). German writes
+    /// every noun so, and every language the first word of a sentence.
+    fn names(&self, raw: &str) -> HashMap<String, String> {
+        let mut names = HashMap::new();
+        if self.lang == Lang::De || !raw.contains(char::is_lowercase) {
+            return names;
+        }
+        let is_name = |word: &str| bare(word).starts_with(char::is_uppercase);
+        let opens = |before: &str| before.ends_with(['.', '!', '?', ':', '…', '–', '-']);
+        let words: Vec<&str> = raw.split_whitespace().collect();
+        for (at, word) in words.iter().enumerate() {
+            let before = at.checked_sub(1).and_then(|before| words.get(before));
+            let first = before.is_none_or(|before| opens(before));
+            let goes_on = || words.get(at + 1).is_some_and(|next| is_name(next) && !opens(word));
+            if is_name(word) && (!first || goes_on()) {
+                let units = Text::new(word).units.into_iter();
+                names.extend(units.map(|unit| (unit.clone(), unit)));
+                if let ([whole], [bare]) = (&*Text::new(word).units, &*Text::new(bare(word)).units) {
+                    names.insert(whole.clone(), bare.clone());
+                }
+            }
+        }
+        names
+    }
+
+    /// Whether a unit is a number, or in the Latin script where the language has another.
+    fn is_foreign(&self, unit: &str) -> bool {
+        let other_script = text::unspaced(self.lang) || self.lang == Lang::Ar;
+        unit.chars().all(|c| c.is_ascii_digit()) || other_script && unit.is_ascii()
     }
 
     /// Whether words of this character run into one another.
@@ -197,7 +253,8 @@ impl Glossary {
 
     /// What a word means, by itself or by its parts.
     fn word(&self, word: &str) -> Option<Vec<u16>> {
-        let bare = || self.attached.left(word).find_map(|rest| self.known(rest));
+        let particle = || word.strip_prefix(particles(self.lang)).filter(|rest| rest.chars().count() >= SHORTEST_PART);
+        let bare = || self.attached.left(word).chain(particle()).find_map(|rest| self.known(rest));
         let found = self.known(word).or_else(bare).map(<[_]>::to_vec);
         found.or_else(|| self.parts(word))
     }
@@ -217,7 +274,10 @@ impl Glossary {
         cuts.into_iter().rev().find_map(|cut| {
             let (first, rest) = word.split_at_checked(cut)?;
             let stems = LINKS.iter().filter_map(|link| first.strip_suffix(link));
-            let first = stems.filter(|stem| stem.len() >= SHORTEST_PART).find_map(|stem| self.known(stem))?;
+            // Few letters without their ending look like anything: "entspricht" has no duck ("Ente").
+            let whole =
+                |stem: &str| if stem.len() > SHORTEST_PART { self.known(stem) } else { self.written.find(stem) };
+            let first = stems.filter(|stem| stem.len() >= SHORTEST_PART).find_map(whole)?;
             let rest = self.known(rest).map(<[_]>::to_vec).or_else(|| self.parts(rest))?;
             Some(first.iter().take(1).copied().chain(rest).collect())
         })
@@ -255,11 +315,19 @@ impl Glossary {
             let ending = || run.get(at).is_some_and(|unit| unit.chars().all(is_hiragana));
             let says_nothing = english.as_ref().map_or_else(ending, Vec::is_empty);
             rendered.telling += if says_nothing { 0 } else { *taken };
-            rendered.known += if says_nothing || english.is_none() { 0 } else { *taken };
+            if english.is_none() && !says_nothing {
+                rendered.left.extend(run.get(at).cloned());
+            }
             english.into_iter().flatten().for_each(|english| rendered.add(english));
             at += (*taken).max(1);
         }
     }
+}
+
+/// A word without what stands around it and before its apostrophe.
+fn bare(word: &str) -> &str {
+    let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+    word.rsplit(['\'', '’']).next().unwrap_or(word)
 }
 
 /// Whether a character belongs to the one before it: Thai vowels and marks above, below and behind.
@@ -273,6 +341,14 @@ const ASKING: [&str; 9] = ["why", "how", "how many", "how much", "which", "what"
 /// Most of what is written in hiragana are endings and particles.
 const fn is_hiragana(c: char) -> bool {
     matches!(c, '\u{3041}'..='\u{309f}' | 'ー')
+}
+
+/// Letters that a language writes on a word and that say nothing: the Arabic "for", "with", "like" and "so".
+const fn particles(lang: Lang) -> &'static [char] {
+    match lang {
+        Lang::Ar => &['ل', 'ب', 'ك', 'ف'],
+        _ => &[],
+    }
 }
 
 const fn algorithm(lang: Lang) -> Option<Algorithm> {
@@ -296,7 +372,7 @@ mod tests {
     use super::*;
 
     fn english(text: &str, lang: Lang) -> String {
-        render(&Text::new(text), lang).unwrap().english
+        render(text, lang).unwrap().english
     }
 
     #[test]
@@ -345,8 +421,31 @@ mod tests {
     #[test]
     fn names_stay_and_common_words_go() {
         assert_eq!(english("die Tulamben", Lang::De), "tulamben");
-        let rendered = render(&Text::new("wie tief ist Zurbano"), Lang::De).unwrap();
-        assert!(rendered.english.ends_with("zurbano") && rendered.known + 1 == rendered.telling, "{rendered:?}");
+        let rendered = render("wie tief ist Zurbano", Lang::De).unwrap();
+        assert!(rendered.english.ends_with("zurbano") && rendered.left == ["zurbano"], "{rendered:?}");
+    }
+
+    #[test]
+    fn a_name_is_no_other_word() {
+        assert_eq!(english("In che anno affondò l'Andrea Doria?", Lang::It), "year yr sank andrea doria");
+        assert!(english("apakah Batu Bolong sulit?", Lang::Id).starts_with("batu"));
+        assert!(english("¿Dónde está el Mar Rojo?", Lang::Es).ends_with("red sea"));
+    }
+
+    #[test]
+    fn what_is_written_on_a_word_is_left_off() {
+        assert!(!english("Qu'est-ce qu'on y voit ?", Lang::Fr).contains("quon"));
+        assert!(english("لتسمم الأكسجين", Lang::Ar).contains("oxygen"));
+    }
+
+    #[test]
+    fn english_words_within_a_message_leave_it_readable() {
+        for (lang, text) in [
+            (Lang::Pt, "o que quer dizer 'one up, one down' na apneia?"),
+            (Lang::Ar, "ما الفرق بين الجناح (wing) وسترة BCD العادية؟"),
+        ] {
+            assert!(render(text, lang).unwrap().says_enough(), "{text}");
+        }
     }
 
     #[test]
@@ -357,8 +456,8 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_text_is_rendered(text in "(\\PC|[ดำน้ำ潜水で浮上 ]){0,90}", at in 0..Lang::ALL.len()) {
-            if let Some(rendered) = render(&Text::new(&text), Lang::ALL[at]) {
-                proptest::prop_assert!(rendered.known <= rendered.telling);
+            if let Some(rendered) = render(&text, Lang::ALL[at]) {
+                proptest::prop_assert!(rendered.left.len() <= rendered.telling);
             }
         }
     }

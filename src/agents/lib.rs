@@ -22,6 +22,7 @@ mod vocabulary;
 
 pub use emergency::{EmergencyTrainer, Hotline, Hotlines, ReplyError, RuleGuard, Thresholds};
 pub use evaluate::{Case, EvalError, RoutingReport, Row, Turn, eval_routing, predict_all, read_cases, report};
+pub use gloss::{Glossary, Rendered};
 pub use language::fit_letters;
 pub use phrases::{PhraseBook, PhraseError};
 pub use prompts::{PromptError, PromptLibrary};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::support::{Daemon, Setup};
 use crate::wire::{Live, PATIENCE};
@@ -113,7 +114,7 @@ struct Talk {
 
 impl Talk {
     /// Sends message after message until the connection breaks.
-    async fn go_on(&mut self, client: reqwest::Client, base: String, name: String) {
+    async fn go_on(&mut self, client: reqwest::Client, base: String, name: String, accepted: &Notify) {
         for n in 0.. {
             let key = format!("{name}-{n}");
             // One conversation is in an emergency, whose replies go another way.
@@ -135,7 +136,10 @@ impl Talk {
             let mut events = Live::new(response);
             while let Some(event) = events.next().await {
                 match event.kind() {
-                    "route" => sent.accepted = true,
+                    "route" => {
+                        sent.accepted = true;
+                        accepted.notify_waiters();
+                    }
                     // An emergency is answered also when it can't be stored, and says so.
                     "final" if event.data["metadata"]["metadata"]["degraded"].to_string().contains("store") => {
                         sent.accepted = false;
@@ -226,9 +230,16 @@ async fn killed_at_random_moments_under_load_nothing_is_lost_or_doubled() {
         let moment = Duration::from_millis(20 + dice.below(400));
         let (client, base) = (daemon.client.clone(), daemon.base.clone());
         let load = talking.iter_mut().enumerate();
-        let load = load.map(|(n, talk)| talk.go_on(client.clone(), base.clone(), format!("{done}-{n}")));
+        let accepted = Notify::new();
+        let load = load.map(|(n, talk)| talk.go_on(client.clone(), base.clone(), format!("{done}-{n}"), &accepted));
+        // How long a message waits for its acceptance depends on the machine; what comes after it is to be hit as well.
+        let owes = done % 2 == 1;
         let kill = async {
             tokio::time::sleep(moment).await;
+            if owes {
+                // The load itself may have ended: then the kill comes late, and says so below.
+                let _ = tokio::time::timeout(PATIENCE, accepted.notified()).await;
+            }
             daemon.kill().await;
         };
         tokio::join!(futures::future::join_all(load), kill);

@@ -131,13 +131,9 @@ fn without_asides(text: &str, reading: &Reading) -> String {
 
 /// A message word by word in English, if it is in another language of which enough is known.
 pub(super) fn in_english(text: &str, reading: &Reading) -> Option<String> {
-    let rendered = gloss::render(&Message::read(&without_asides(text, reading)).text, reading.lang())?;
-    let enough = rendered.known > 0 && rendered.known * 100 >= rendered.telling * ENOUGH;
-    enough.then_some(rendered.english)
+    let rendered = gloss::render(&without_asides(text, reading), reading.lang())?;
+    rendered.says_enough().then_some(rendered.english)
 }
-
-/// The share of a message's telling words, in hundredths, that must be known to be searched for by their meaning.
-const ENOUGH: usize = 50;
 
 /// The questions of a message that asks several, in words of the search; none where it asks one, or where its language
 /// tells too little of one.
