@@ -439,6 +439,8 @@ fn intent(reading: &Reading, to: &Destination, label: &str, told_by_the_way: boo
                 Concept::Fitness => matches!(label, "safety" | "certification"),
                 // In English the answer looks for a word of business besides.
                 Concept::Price if reading.lang() == Lang::En => label != "safety",
+                // "How much" and "at what hour" are asked of animals with the words of prices and opening hours.
+                Concept::Price | Concept::Hours if reading.has(Concept::Biology) => false,
                 concept if OPERATORS_OWN.contains(concept) => label == "retrieval",
                 _ => true,
             };
