@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
 use crate::ids::{AgentId, DiverKey};
-use crate::knowledge::Passage;
+use crate::knowledge::{Meaning, Passage};
 use crate::lang::Lang;
 use crate::model::Prompt;
 pub use crate::phrase::Phrase;
@@ -191,6 +191,8 @@ pub struct Brief {
     pub unknown: Vec<String>,
     /// How alike in meaning the question and what was found are, as [`Found::likeness`](crate::knowledge::Found).
     pub likeness: f32,
+    /// What the message means to the model that searched, as [`Found::meaning`](crate::knowledge::Found).
+    pub meaning: Option<Meaning>,
 }
 
 /// Writes the answer. Never fails: the last resort is extraction from the passages.

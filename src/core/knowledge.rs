@@ -1,5 +1,7 @@
 //! Knowledge: passages, and the search that finds them.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +63,17 @@ pub struct Found {
     pub unknown: Vec<String>,
     /// How alike in meaning the query and what is nearest to it are, 0 to 1; 0 where words alone were searched.
     pub likeness: f32,
+    /// What the message means; none where words alone were searched.
+    pub meaning: Option<Meaning>,
+}
+
+/// What a text means, to an embedding model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Meaning {
+    /// The model's name: the numbers of different models say nothing to one another.
+    pub model: Arc<str>,
+    /// The text's vector, of length 1.
+    pub vector: Arc<[f32]>,
 }
 
 impl Found {

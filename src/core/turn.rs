@@ -337,8 +337,8 @@ impl Turns {
         metrics::histogram!("dovvybuddy_retrieval_seconds").record(began.elapsed());
 
         let introduce = asked.session.history.is_empty();
-        let Found { passages, unknown, likeness, lexical_only } = found;
-        let brief = Brief { asked, route, agent, passages, first, unknown, likeness };
+        let Found { passages, unknown, likeness, meaning, lexical_only } = found;
+        let brief = Brief { asked, route, agent, passages, first, unknown, likeness, meaning };
         let answer = self.ports.answerer.answer(&brief, composer).instrument(info_span!("answer")).await;
         let outcome = if answer.covered { Outcome::Answered } else { Outcome::NotCovered };
         let cost_micros = answer.cost_micros;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dovvybuddy_core::clock::Clock;
-use dovvybuddy_core::knowledge::{Found, Passage, Query, Retriever};
+use dovvybuddy_core::knowledge::{Found, Meaning, Passage, Query, Retriever};
 use dovvybuddy_core::store::{ContentVersion, KnowledgeBase};
 use moka::sync::Cache;
 use serde::Serialize;
@@ -448,6 +448,8 @@ impl Retriever for Knowledge {
             meanings.extend(self.query_vector(&snapshot, typed).await);
         }
         let mut found = search::search(&snapshot, query, &meanings, &self.config.fusion);
+        let model = self.embedder().map(|embedder| Arc::from(embedder.model()));
+        found.meaning = model.zip(meanings.pop()).map(|(model, vector)| Meaning { model, vector });
         for question in &query.further {
             // It leans on the first one: what that found says what it is about.
             let Some(subject) = found.passages.first().map(|best| best.subject().to_owned()) else { break };

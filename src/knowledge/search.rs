@@ -120,7 +120,7 @@ fn search_types(
     let limit = if query.limit == 0 { DEFAULT_LIMIT } else { query.limit.min(MOST_PASSAGES) };
     let least = if lexical_only { fusion.least_by_words } else { fusion.least };
     let passages = choose(content, candidates, limit, least, fusion.relative);
-    Found { passages, lexical_only, unknown: Vec::new(), likeness }
+    Found { passages, lexical_only, unknown: Vec::new(), likeness, meaning: None }
 }
 
 /// What a passage gains that names or introduces the dive sites which are asked for.

@@ -120,6 +120,7 @@ pub(crate) fn brief(text: &str, passages: Vec<Passage>) -> Brief {
         first: usize::MAX,
         unknown: Vec::new(),
         likeness: 0.0,
+        meaning: None,
     }
 }
 

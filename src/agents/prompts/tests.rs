@@ -62,6 +62,7 @@ fn brief(library: &PromptLibrary, text: &str, passage: &str) -> Brief {
         first: usize::MAX,
         unknown: vec![],
         likeness: 0.0,
+        meaning: None,
     }
 }
 

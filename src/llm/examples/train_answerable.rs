@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// What one such question counts more than one that is answered: there are fewer.
 const OUTSIDE_COUNTS: f64 = 1.5;
 /// How strongly weights are held near nothing.
-const RIDGE: f64 = 1.0;
+const RIDGE: f64 = 0.2;
 /// What a feature's spread is brought to; words have about as much.
 const SPREAD: f64 = 0.5;
 const STEPS: usize = 600;
@@ -20,7 +20,18 @@ const TELLS: f64 = 0.04;
 struct Row {
     outside: bool,
     passed: bool,
-    features: BTreeMap<String, f64>,
+    features: Features,
+}
+
+/// How the weight of each number of a meaning is named, with the number's place behind it.
+const MEANING: &str = "meaning ";
+/// The weight that stands for a meaning which another model gave.
+const NO_MEANING: &str = "no meaning";
+
+#[derive(Deserialize)]
+struct Features {
+    named: BTreeMap<String, f64>,
+    meaning: Vec<f64>,
 }
 
 #[allow(clippy::print_stdout, reason = "the weights are the program's output")]
@@ -33,7 +44,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     // Of a question that should be answered and isn't, even from all that is found, nothing can be learnt.
     rows.retain(|row| row.outside || row.passed);
-    for (name, weight) in fit(&rows) {
+    let numbered = |meaning: &[f64]| -> Vec<_> {
+        meaning.iter().enumerate().map(|(at, number)| (format!("{MEANING}{at}"), *number)).collect()
+    };
+    for row in &mut rows {
+        row.features.named.extend(numbered(&row.features.meaning));
+    }
+    let mut weights = fit(&rows);
+    weights.insert(NO_MEANING, average_meaning(&rows, &weights));
+    for (name, weight) in weights {
         println!("{name}\t{weight:.3}");
     }
     Ok(())
@@ -45,7 +64,7 @@ fn fit(rows: &[Row]) -> BTreeMap<&str, f64> {
     let sparse: Vec<Vec<(usize, f64)>> = rows
         .iter()
         .map(|row| {
-            let numbered = row.features.iter().map(|(name, value)| {
+            let numbered = row.features.named.iter().map(|(name, value)| {
                 let next = numbers.len();
                 let number = *numbers.entry(name).or_insert(next);
                 (number, value * scales.get(name.as_str()).copied().unwrap_or(1.0))
@@ -75,16 +94,25 @@ fn fit(rows: &[Row]) -> BTreeMap<&str, f64> {
     let found = numbers.iter().map(|(name, number)| {
         (*name, weights.get(*number).copied().unwrap_or(0.0) * scales.get(name).copied().unwrap_or(1.0))
     });
-    found.filter(|(_, weight)| weight.abs() >= TELLS).collect()
+    found.filter(|(name, weight)| weight.abs() >= TELLS || name.starts_with(MEANING)).collect()
+}
+
+/// What the meanings of the rows that have one say on average.
+#[allow(clippy::cast_precision_loss, reason = "counts of rows")]
+fn average_meaning(rows: &[Row], weights: &BTreeMap<&str, f64>) -> f64 {
+    let meant: Vec<&Row> = rows.iter().filter(|row| !row.features.meaning.is_empty()).collect();
+    let named = meant.iter().flat_map(|row| &row.features.named).filter(|(name, _)| name.starts_with(MEANING));
+    let sum: f64 = named.map(|(name, number)| weights.get(name.as_str()).copied().unwrap_or(0.0) * number).sum();
+    sum / meant.len().max(1) as f64
 }
 
 /// What brings each measured feature to the same spread; words, agents, intents and kinds are there or not.
 #[allow(clippy::cast_precision_loss, reason = "counts of rows")]
 fn scales(rows: &[Row]) -> HashMap<&str, f64> {
-    let listed = ["w ", "opens ", "agent ", "intent ", "kind ", "bias", "by words bias"];
+    let listed = ["w ", "opens ", "agent ", "intent ", "kind ", "bias", "by words bias", MEANING];
     let mut sums: HashMap<&str, (f64, f64)> = HashMap::new();
     let measured =
-        rows.iter().flat_map(|row| &row.features).filter(|(name, _)| !listed.iter().any(|l| name.starts_with(l)));
+        rows.iter().flat_map(|row| &row.features.named).filter(|(name, _)| !listed.iter().any(|l| name.starts_with(l)));
     for (name, value) in measured {
         let sum = sums.entry(name).or_default();
         *sum = (sum.0 + value, sum.1 + value * value);

@@ -257,8 +257,7 @@ const PATTERNS: &[(Kind, &str)] = &[
     ),
     (
         Kind::Who,
-        "who invented|who found|who was|who were|who discover|who develop|who made|who built|who creat|who first|who set|\
-         who holds|who wrote|who designed|wer hat|wer war|qui a |quién|quien|quem|chi ha|siapa|誰|谁|ใคร|من اخترع|من اسس|من أسس",
+        "who invented|who found|who discover|who develop|who made|who built|who creat|who first|who designed|wer hat|wer war|qui a |quién|quien|quem|chi ha|siapa|誰|谁|ใคร|من اخترع|من اسس|من أسس",
     ),
     (
         Kind::Pressure,
@@ -395,6 +394,9 @@ pub(crate) fn kind(asked: &str, query: &str) -> Kind {
     if is_a_choice(asked) {
         return Kind::Comparison;
     }
+    if asks_for_somebody(&both) {
+        return Kind::Who;
+    }
     let found = PATTERNS.iter().find(|(_, words)| words.split('|').any(|word| both.contains(word)));
     let kind = found.map_or(Kind::Open, |(kind, _)| *kind);
     let kind = match kind {
@@ -438,6 +440,17 @@ fn is_of_a_thing(asked: &str) -> bool {
         "the regulator",
     ];
     asked.split("how old is ").skip(1).any(|after| THINGS.iter().any(|thing| after.starts_with(thing)))
+}
+
+/// "Who led the team": somebody did it. "Who can dive there" asks for a level.
+fn asks_for_somebody(asked: &str) -> bool {
+    const DID: &[&str] = &[
+        "was", "were", "found", "made", "built", "first", "set", "holds", "held", "wrote", "went", "led", "took",
+        "came", "swam", "began", "sank", "gave", "got", "won", "dove", "had", "has", "became",
+    ];
+    let parts = asked.split(['?', '.', ',', ';', ':', '!', '\n']).map(str::trim_start);
+    let verb = |part: &str| part.strip_prefix("who ")?.split_whitespace().next().map(str::to_owned);
+    parts.filter_map(verb).any(|verb| verb.ends_with("ed") || DID.contains(&&*verb))
 }
 
 /// "Cozumel or Tulum?": two things and hardly a word besides.
@@ -494,5 +507,7 @@ mod tests {
         assert_eq!(of("when is manta season"), Kind::When);
         assert_eq!(of("what's Thailand like in July"), Kind::When);
         assert_eq!(of("manta rays in komodo"), Kind::Open);
+        assert_eq!(of("who went down to the bottom of the trench in 1960"), Kind::Who);
+        assert_ne!(of("who can dive there"), Kind::Who);
     }
 }
