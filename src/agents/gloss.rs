@@ -24,6 +24,8 @@ const MOST_SENSES: usize = 2;
 /// many ways.
 const SHORTEST_PART: usize = 3;
 const LONGEST_COMPOUND: usize = 40;
+/// The fewest letters of a word that a letter is written on.
+const AFTER_PARTICLE: usize = 3;
 
 /// A message as the glossary renders it.
 #[derive(Debug, Default)]
@@ -34,7 +36,7 @@ pub struct Rendered {
     telling: usize,
     /// and those of them that the glossary doesn't know.
     pub left: Vec<String>,
-    /// Whether those got lost.
+    /// Whether the language is written without spaces: there, what the glossary doesn't know is not in `english`.
     unspaced: bool,
 }
 
@@ -48,6 +50,11 @@ impl Rendered {
     pub fn says_enough(&self) -> bool {
         let known = self.telling.saturating_sub(self.left.len());
         known > 0 && known * 100 >= self.telling * if self.unspaced { ENOUGH_UNSPACED } else { ENOUGH }
+    }
+
+    /// Adds English words but for one that is there.
+    fn add_all(&mut self, english: &[&str], there: &str) {
+        english.iter().filter(|english| !english.eq_ignore_ascii_case(there)).for_each(|english| self.add(english));
     }
 
     fn add(&mut self, english: &str) {
@@ -64,6 +71,14 @@ pub(crate) fn render(raw: &str, lang: Lang) -> Option<Rendered> {
     static GLOSSARIES: ByLanguage<Option<Glossary>> = ByLanguage::new();
     let glossary = GLOSSARIES.get(lang, || source(lang).map(|source| Glossary::read(source, lang))).as_ref()?;
     Some(glossary.render(raw))
+}
+
+/// A word that is written as a name.
+struct Name {
+    /// It without its article.
+    spelling: String,
+    /// Another name stands beside it.
+    paired: bool,
 }
 
 /// The words of a language with their English ones.
@@ -133,15 +148,16 @@ impl Stems {
         if number == self.words.len() {
             self.words.push(Vec::with_capacity(1));
         }
-        self.words.get_mut(number).into_iter().for_each(|words| words.push(word));
+        if let Some(words) = self.words.get_mut(number) {
+            words.push(word);
+        }
     }
 
     /// The word with this stem that begins most like the `sought` one: "máscaras" are masks and nothing to chew ("mascar").
     fn nearest(&self, stem: &str, sought: &str, words: &Vocabulary) -> Option<u32> {
-        let alike = |number: &u32| sought.bytes().zip(words.word(*number).bytes()).take_while(|(a, b)| a == b).count();
         let sharing = self.words.get(self.keys.find(stem)? as usize)?;
         // Of several the first: what is meant most often stands first.
-        sharing.iter().rev().max_by_key(|number| alike(number)).copied()
+        sharing.iter().rev().max_by_key(|number| alike(sought, words.word(**number))).copied()
     }
 
     fn complete(&mut self) {
@@ -213,12 +229,20 @@ impl Glossary {
             let taken = phrase.as_ref().map_or(1, |(_, taken)| *taken);
             at += taken;
             let common = common.contains(unit.as_str());
-            let name = names.get(unit).or_else(|| self.is_foreign(unit).then_some(unit));
-            if let Some(name) = name.filter(|_| taken == 1 && !common) {
-                // It needs no rendering, and what it means as a word may be beside the point.
-                rendered.add(name);
-                let meant = self.written.find(name).map(|senses| self.english(senses)).unwrap_or_default();
-                meant.into_iter().filter(|english| english != name).for_each(|english| rendered.add(english));
+            if taken == 1 && !common && self.is_foreign(unit) {
+                rendered.add(unit);
+                self.written.find(unit).into_iter().for_each(|senses| rendered.add_all(&self.english(senses), unit));
+                continue;
+            }
+            if let Some(name) = names.get(unit).filter(|_| taken == 1 && !common) {
+                let meant = self.meant_by_name(&name.spelling).map(|senses| self.english(senses)).unwrap_or_default();
+                // Two names in a row are one, whatever each means: "Batu Bolong" is no torn stone.
+                let itself = meant.iter().any(|english| english.eq_ignore_ascii_case(&name.spelling));
+                if name.paired || meant.is_empty() || itself {
+                    rendered.add(&name.spelling);
+                }
+                rendered.telling += usize::from(!meant.is_empty());
+                rendered.add_all(&meant, &name.spelling);
                 continue;
             }
             // A common word's stem is like that of anything.
@@ -242,29 +266,43 @@ impl Glossary {
         rendered
     }
 
-    /// The units of words that are written as names, each with what stands after its article ("l'Andrea"). German writes
-    /// every noun so, and every language the first word of a sentence.
-    fn names(&self, raw: &str) -> HashMap<String, String> {
+    /// The units of words that are written as names, each with what stands after its article ("l'Andrea"), and whether
+    /// another name stands beside it. German writes every noun so, every language the first word of a sentence, and who
+    /// shouts all of them.
+    fn names(&self, raw: &str) -> HashMap<String, Name> {
         let mut names = HashMap::new();
-        if self.lang == Lang::De || !raw.contains(char::is_lowercase) {
+        let has_capitals = !matches!(self.lang, Lang::De | Lang::Ar) && !text::unspaced(self.lang);
+        if !has_capitals || !raw.contains(char::is_lowercase) {
             return names;
         }
-        let is_name = |word: &str| bare(word).starts_with(char::is_uppercase);
-        let opens = |before: &str| before.ends_with(['.', '!', '?', ':', '…', '–', '-']);
         let words: Vec<&str> = raw.split_whitespace().collect();
-        for (at, word) in words.iter().enumerate() {
+        let is_name = |at: usize| words.get(at).is_some_and(|word| is_written_as_a_name(word));
+        let opens = |at: usize| {
             let before = at.checked_sub(1).and_then(|before| words.get(before));
-            let first = before.is_none_or(|before| opens(before));
-            let goes_on = || words.get(at + 1).is_some_and(|next| is_name(next) && !opens(word));
-            if is_name(word) && (!first || goes_on()) {
-                let units = Text::new(word).units.into_iter();
-                names.extend(units.map(|unit| (unit.clone(), unit)));
-                if let ([whole], [bare]) = (&*Text::new(word).units, &*Text::new(bare(word)).units) {
-                    names.insert(whole.clone(), bare.clone());
-                }
+            before.is_none_or(|before| before.ends_with(['.', '!', '?', ':', '…', '–', '-', '"', '»', ')']))
+        };
+        for (at, word) in words.iter().enumerate().filter(|(at, _)| is_name(*at) && !opens(*at)) {
+            let paired = at.checked_sub(1).is_some_and(is_name) || is_name(at + 1) && !opens(at + 1);
+            let units = Text::new(word).units;
+            if let [whole] = &*units
+                && let [bare] = &*Text::new(bare(word)).units
+            {
+                names.insert(whole.clone(), Name { spelling: bare.clone(), paired });
+            } else {
+                names.extend(units.into_iter().map(|unit| (unit.clone(), Name { spelling: unit, paired })));
             }
         }
         names
+    }
+
+    /// What a name means as a word. "Tortugas" are turtles; "Doria" is nothing of gold.
+    fn meant_by_name(&self, name: &str) -> Option<&[u16]> {
+        let inflected = || {
+            let nearest = self.stemmed.nearest(&self.stem(name), name, &self.written.keys)?;
+            let alike = alike(name, self.written.keys.word(nearest));
+            (alike + 1 >= name.len()).then(|| self.written.of(nearest)).flatten()
+        };
+        self.written.find(name).or_else(inflected)
     }
 
     /// Whether a unit is a number, or in the Latin script where the language has another.
@@ -296,7 +334,7 @@ impl Glossary {
 
     /// What a word means, by itself or by its parts.
     fn word(&self, word: &str) -> Option<Vec<u16>> {
-        let particle = || word.strip_prefix(particles(self.lang)).filter(|rest| rest.chars().count() >= SHORTEST_PART);
+        let particle = || word.strip_prefix(particles(self.lang)).filter(|rest| rest.chars().count() >= AFTER_PARTICLE);
         let bare = || self.attached.left(word).chain(particle()).find_map(|rest| self.known(rest));
         let found = self.known(word).or_else(bare).map(<[_]>::to_vec);
         found.or_else(|| self.parts(word))
@@ -314,25 +352,35 @@ impl Glossary {
 
     /// The parts of a German compound, the longest first part first: a "Bootsmotor" is a boat and an engine.
     fn parts(&self, word: &str) -> Option<Vec<u16>> {
+        let compounds = self.lang == Lang::De && word.len() <= LONGEST_COMPOUND;
+        compounds.then(|| self.parts_from(word, 0, &mut 0)).flatten()
+    }
+
+    /// The parts of what is left of a compound from a byte on; in `failed` there is a bit for each from which there are none.
+    fn parts_from(&self, word: &str, from: usize, failed: &mut u64) -> Option<Vec<u16>> {
         const LINKS: [&str; 5] = ["", "s", "n", "en", "es"];
-        if self.lang != Lang::De || word.len() > LONGEST_COMPOUND {
+        if *failed & (1 << from) != 0 {
             return None;
         }
-        let cuts = word.char_indices().map(|(at, _)| at).skip(SHORTEST_PART);
-        let cuts: Vec<usize> = cuts.filter(|at| word.len() >= at + SHORTEST_PART).collect();
-        cuts.into_iter().rev().find_map(|cut| {
-            let (first, rest) = word.split_at_checked(cut)?;
+        let left = word.get(from..)?;
+        let cuts = left.char_indices().map(|(at, _)| at).filter(|at| (SHORTEST_PART..=left.len()).contains(at));
+        let cuts: Vec<usize> = cuts.filter(|at| left.len() >= at + SHORTEST_PART).collect();
+        let found = cuts.into_iter().rev().find_map(|cut| {
+            let (first, rest) = left.split_at_checked(cut)?;
             let stems = LINKS.iter().filter_map(|link| first.strip_suffix(link));
             // Few letters without their ending look like anything: "entspricht" has no duck ("Ente").
             let whole =
                 |stem: &str| if stem.len() > SHORTEST_PART { self.known(stem) } else { self.written.find(stem) };
-            let first = stems.filter(|stem| stem.len() >= SHORTEST_PART).find_map(whole)?;
-            if self.english(first).is_empty() {
-                return None;
-            }
-            let rest = self.known(rest).map(<[_]>::to_vec).or_else(|| self.parts(rest))?;
+            let telling = |senses: &&[u16]| !self.english(senses).is_empty();
+            let mut firsts = stems.filter(|stem| stem.len() >= SHORTEST_PART).filter_map(whole);
+            let first = firsts.find(telling)?;
+            let rest = self.known(rest).map(<[_]>::to_vec).or_else(|| self.parts_from(word, from + cut, failed))?;
             Some(first.iter().take(1).copied().chain(rest).collect())
-        })
+        });
+        if found.is_none() {
+            *failed |= 1 << from;
+        }
+        found
     }
 
     /// Renders a row of characters without spaces: of all ways to cut it into words the one that leaves the fewest
@@ -374,6 +422,17 @@ impl Glossary {
             at += (*taken).max(1);
         }
     }
+}
+
+/// How many bytes two words begin with alike.
+fn alike(one: &str, other: &str) -> usize {
+    one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count()
+}
+
+/// A capital and a small letter: a word all in capitals is a loud one.
+fn is_written_as_a_name(word: &str) -> bool {
+    let mut letters = bare(word).chars();
+    letters.next().is_some_and(char::is_uppercase) && letters.next().is_some_and(char::is_lowercase)
 }
 
 /// A word without what stands around it and before its apostrophe.
@@ -444,7 +503,7 @@ mod tests {
         for (lang, text, telling) in [
             (Lang::De, "Warum löst sich unter Druck mehr Stickstoff?", ["why", "pressure", "nitrogen"]),
             (Lang::Es, "¿Cuál es el primer color que se pierde?", ["which", "first", "colour"]),
-            (Lang::Fr, "qui porte les petits, le mâle ou la femelle", ["wear", "male", "female"]),
+            (Lang::Fr, "qui porte les petits, le mâle ou la femelle", ["who", "male", "female"]),
             (Lang::Zh, "章鱼到底有几颗心脏", ["octopus", "how many", "heart"]),
             (Lang::Ja, "セノーテで淡水と海水の境目", ["cenote", "fresh", "salt"]),
         ] {
@@ -465,6 +524,8 @@ mod tests {
     fn a_long_word_of_short_ones_is_left_alone() {
         let long = "seebar".repeat(300) + "xqz";
         assert_eq!(english(&long, Lang::De), long);
+        let short = "stausee".repeat(5) + "taux";
+        assert_eq!(english(&short, Lang::De), short);
     }
 
     #[test]
@@ -476,8 +537,16 @@ mod tests {
 
     #[test]
     fn a_name_is_no_other_word() {
-        assert!(english("È affondata l'Andrea Bianchi?", Lang::It).ends_with("andrea bianchi"));
-        assert!(english("apakah Batu Bolong sulit?", Lang::Id).starts_with("batu"));
+        assert!(english("È affondata l'Andrea Doria?", Lang::It).contains("andrea"));
+        assert!(english("apakah Batu Bolong sulit?", Lang::Id).starts_with("batu stone bolong"));
+        for (lang, loud, plain) in [
+            (Lang::It, "Correnti Komodo", "correnti Komodo"),
+            (Lang::Es, "¿Hay TIBURONES en Cozumel?", "¿Hay tiburones en Cozumel?"),
+            (Lang::Es, "Hola amigos, Tortugas en Cozumel hay?", "hola amigos, tortugas en Cozumel hay?"),
+        ] {
+            assert_eq!(english(loud, lang).to_lowercase(), english(plain, lang).to_lowercase());
+            assert!(render(loud, lang).unwrap().says_enough(), "{loud}");
+        }
         assert!(english("¿Dónde está el Mar Rojo?", Lang::Es).ends_with("red sea"));
     }
 

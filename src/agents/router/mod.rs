@@ -380,6 +380,9 @@ pub(crate) fn also(reading: &Reading, label: &str) -> Vec<AgentId> {
 /// What only the operator can answer.
 const OPERATORS_OWN: &[Concept] = &[Concept::Price, Concept::Hours, Concept::Operator];
 
+/// What a shop sells: who names it may well ask for its price and hour.
+const OF_A_SHOP: &[Concept] = &[Concept::Dive, Concept::Course, Concept::Rent, Concept::Operator];
+
 /// Whether the operator's business stands only in what is told beside a question of its own: "why do corals turn
 /// white? The guide spoke of bleaching" asks for nothing of the guide's.
 fn is_told_by_the_way(text: &str, reading: &Reading) -> bool {
@@ -440,7 +443,7 @@ fn intent(reading: &Reading, to: &Destination, label: &str, told_by_the_way: boo
                 // In English the answer looks for a word of business besides.
                 Concept::Price if reading.lang() == Lang::En => label != "safety",
                 // "How much" and "at what hour" are asked of animals with the words of prices and opening hours.
-                Concept::Price | Concept::Hours if reading.has(Concept::Biology) => false,
+                Concept::Price | Concept::Hours if reading.has(Concept::Biology) && !reading.any(OF_A_SHOP) => false,
                 concept if OPERATORS_OWN.contains(concept) => label == "retrieval",
                 _ => true,
             };
