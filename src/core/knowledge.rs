@@ -63,7 +63,7 @@ pub struct Found {
     pub unknown: Vec<String>,
     /// How alike in meaning the query and what is nearest to it are, 0 to 1; 0 where words alone were searched.
     pub likeness: f32,
-    /// What the message means; none where words alone were searched.
+    /// What the question means, as the diver typed it where it opens a conversation; none where words alone were searched.
     pub meaning: Option<Meaning>,
 }
 
@@ -87,6 +87,7 @@ impl Found {
         }
         self.lexical_only |= more.lexical_only;
         self.likeness = self.likeness.max(more.likeness);
+        self.meaning = self.meaning.take().or(more.meaning);
     }
 }
 

@@ -303,7 +303,7 @@ impl Turns {
         if route.worry.is_some() && agent.id.as_str() == SAFETY {
             doc_types = if soothed { vec![WORRIES.to_owned()] } else { Vec::new() };
         }
-        let further = route.context.questions.iter().skip(1).cloned().collect();
+        let further = route.context.questions.clone();
         let english = route.english(&asked.text);
         Query {
             text: route.query.clone(),

@@ -444,9 +444,11 @@ impl Retriever for Knowledge {
         if let Some(found) = self.results.get(&key) {
             return (*found).clone();
         }
-        if let Some(typed) = query.typed.as_deref().filter(|typed| !meanings.is_empty() && *typed != text) {
+        let typed = query.typed.as_deref().filter(|typed| !meanings.is_empty() && *typed != text);
+        if let Some(typed) = typed {
             meanings.extend(self.query_vector(&snapshot, typed).await);
         }
+        let whole = typed.is_none() || meanings.len() > 1;
         let mut found = search::search(&snapshot, query, &meanings, &self.config.fusion);
         let model = self.embedder().map(|embedder| Arc::from(embedder.model()));
         found.meaning = model.zip(meanings.pop()).map(|(model, vector)| Meaning { model, vector });
@@ -461,7 +463,9 @@ impl Retriever for Knowledge {
         let said = if query.said.is_empty() { text } else { &query.said };
         found.unknown = snapshot.content.lexical.unknown(&Analyzer::default(), said);
         found.unknown.extend(snapshot.content.neighbours.strange(said));
-        self.results.insert(key, Arc::new(found.clone()));
+        if whole {
+            self.results.insert(key, Arc::new(found.clone()));
+        }
         found
     }
 

@@ -19,6 +19,13 @@ pub(crate) fn asks_the_operator(brief: &Brief) -> bool {
     brief.route.asks_the_operator() && (brief.route.lang != Lang::En || speaks_of_business(asked))
 }
 
+/// The questions of a message that are no business of the operator's: "how long does the course take and what does it
+/// cost" asks one that the content answers.
+pub(crate) fn asked_besides(brief: &Brief) -> Vec<&str> {
+    let questions = brief.route.context.questions.iter().map(String::as_str);
+    questions.filter(|question| !speaks_of_business(question)).collect()
+}
+
 /// Whether a question in English has a word of business in it; "how much weight" has none. Other
 /// languages are taken at the router's word.
 fn speaks_of_business(question: &str) -> bool {

@@ -11,6 +11,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use dovvybuddy_core::agent::Brief;
 use dovvybuddy_core::knowledge::Passage;
 use dovvybuddy_core::lang::Lang;
+use dovvybuddy_core::questions;
 use hashbrown::HashMap;
 use serde::Serialize;
 
@@ -19,6 +20,7 @@ use super::fit::{self, HAS_IT};
 use super::question::Question;
 use super::score::Scores;
 use super::strangers;
+use crate::beyond;
 use crate::text::terms;
 
 const WEIGHTS: &str = include_str!("answerable.tsv");
@@ -27,7 +29,7 @@ const WEIGHTS: &str = include_str!("answerable.tsv");
 const OUTSIDE: f32 = 0.7;
 
 /// The same where words alone were searched, which tells less: in doubt it is answered.
-const OUTSIDE_BY_WORDS: f32 = 0.9;
+const OUTSIDE_BY_WORDS: f32 = 0.93;
 
 /// Who asks so wants the words of a short form and nothing else.
 const STANDS_FOR: &[&str] = &["stand for", "stands for", "short for"];
@@ -59,6 +61,9 @@ pub(super) fn answers(
     if best.scores.coverage.is_empty() {
         return false;
     }
+    if best.is_the_operators(OF_THE_MATTER) {
+        return true;
+    }
     let features = features(brief, asked, question, best);
     if let Some(recorder) = record {
         recorder.lock().unwrap_or_else(PoisonError::into_inner).push(features);
@@ -67,6 +72,10 @@ pub(super) fn answers(
     let most = if brief.likeness > 0.0 { OUTSIDE } else { OUTSIDE_BY_WORDS };
     likelihood_of_outside(&features) < most && !lacks_the_words(asked, question, best)
 }
+
+/// What an operator writes of the own business may be of anything, and of other contents it would lie outside: it answers
+/// where a sentence holds so much of the question.
+const OF_THE_MATTER: f32 = 0.4;
 
 /// Whether it is asked what a short form stands for, and no passage spells it out.
 fn lacks_the_words(asked: &str, question: &Question, best: &Best<'_>) -> bool {
@@ -84,6 +93,14 @@ pub(super) struct Best<'a> {
 }
 
 impl<'a> Best<'a> {
+    /// Whether the sentence is one of the operator's own, and with its headings holds this share of the question.
+    fn is_the_operators(&self, share: f32) -> bool {
+        let of_the_matter = |at: usize| self.scores.coverage.get(at).is_some_and(|coverage| *coverage >= share);
+        let source = |candidate: &Candidate| self.passages.get(candidate.passage);
+        self.candidate
+            .is_some_and(|(at, candidate)| of_the_matter(at) && source(candidate).is_some_and(beyond::is_the_operators))
+    }
+
     pub(super) fn of(passages: &'a [Passage], scores: &'a Scores, candidates: &'a [Candidate]) -> Self {
         let best = candidates.iter().zip(&scores.relevance).enumerate().max_by(|(_, a), (_, b)| a.1.total_cmp(b.1));
         Self { passages, scores, candidate: best.map(|(at, (candidate, _))| (at, candidate)) }
@@ -115,7 +132,9 @@ fn features(brief: &Brief, asked: &str, question: &Question, best: &Best<'_>) ->
     set("title", best.scores.title);
     set("has the fact", flag(fit >= HAS_IT));
     set("confidence", brief.route.confidence);
-    let strange = strangers::unknown_words(brief, asked);
+    // What is only told beside the question may well stand nowhere.
+    let asking = questions::asking(asked).join(" ");
+    let strange = strangers::unknown_words(brief, if asking.is_empty() { asked } else { &asking });
     #[allow(clippy::cast_precision_loss, reason = "a handful of words")]
     set("strange words", strange.len().min(MOST_STRANGE) as f32);
     set("a strange word", flag(!strange.is_empty()));
@@ -130,7 +149,7 @@ fn features(brief: &Brief, asked: &str, question: &Question, best: &Best<'_>) ->
     if known.is_none() && brief.likeness > 0.0 {
         out.insert(NO_MEANING.to_owned(), 1.0);
     }
-    let meaning = known.map(|known| known.vector.iter().map(|number| number * MEANING).collect());
+    let meaning = known.map(|known| known.vector.iter().map(|number| number * MEANING_SCALE).collect());
     Features { named: out, meaning: meaning.unwrap_or_default() }
 }
 
@@ -138,7 +157,7 @@ fn features(brief: &Brief, asked: &str, question: &Question, best: &Best<'_>) ->
 const MEANINGS_OF: &str = "all-MiniLM-L6-v2";
 
 /// What each number of a meaning is multiplied by: many small ones count together as much as a word.
-const MEANING: f32 = 2.0;
+const MEANING_SCALE: f32 = 2.0;
 
 /// The name of the weight that stands for a meaning which another model gave: what the meanings say on average.
 const NO_MEANING: &str = "no meaning";
@@ -197,6 +216,7 @@ static MODEL: LazyLock<Model> = LazyLock::new(|| {
 #[cfg(test)]
 mod tests {
     use dovvybuddy_core::ids::AgentId;
+    use dovvybuddy_core::knowledge::Meaning;
 
     use super::super::choose;
     use super::*;
@@ -256,6 +276,35 @@ mod tests {
         let seen = recorder.lock().unwrap().remove(0);
         // There is no likeness where words alone were searched.
         assert!(seen.named.contains_key("by words bias") && seen.named.contains_key("w earn"), "{seen:?}");
+    }
+
+    #[test]
+    fn every_number_of_a_meaning_has_a_weight_and_other_models_an_average() {
+        assert_eq!(MODEL.meaning.len(), 384);
+        assert!((0..384).all(|at| WEIGHTS.contains(&format!("meaning {at}\t"))));
+        assert!(MODEL.named.contains_key(NO_MEANING));
+    }
+
+    #[test]
+    fn what_a_question_means_counts_and_to_another_model_it_says_nothing() {
+        let likelihood = |model: &str, towards: f32| {
+            let mut asked = brief("what about the lamp", limits());
+            asked.likeness = 0.5;
+            let vector = MODEL.meaning.iter().map(|weight| weight.signum() * towards).collect();
+            asked.meaning = Some(Meaning { model: model.into(), vector });
+            let recorder = Recorder::default();
+            choose(&asked, "", Some(&recorder));
+            likelihood_of_outside(&recorder.lock().unwrap().remove(0))
+        };
+        assert!(likelihood(MEANINGS_OF, 0.05) > likelihood(MEANINGS_OF, -0.05) + 0.5);
+        assert_eq!(likelihood("another", 0.05).to_bits(), likelihood("another", -0.05).to_bits());
+    }
+
+    #[test]
+    fn what_the_operator_writes_is_answered_whatever_it_is_about() {
+        let mut faq = passage("Our boat", "May I bring my dog on the boat?", "Dogs are welcome on our boat.", 0.7);
+        faq.doc_type = "faq".into();
+        assert!(answered("can I bring my dog on the boat", "retrieval", 0.7, &[], vec![faq]));
     }
 
     #[test]

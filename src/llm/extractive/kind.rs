@@ -255,10 +255,7 @@ const PATTERNS: &[(Kind, &str)] = &[
         "what year|which year|year sunk|year built|year founded|sunk when|when did|when was|when were|wann wurde|welchem jahr|welches jahr|quelle année|qué año|\
          que ano|em que ano|che anno|in quale anno|tahun berapa|何年|哪一年|哪年|ปีไหน|ปีอะไร|اي سنة|أي سنة|اي عام|أي عام",
     ),
-    (
-        Kind::Who,
-        "who invented|who found|who discover|who develop|who made|who built|who creat|who first|who designed|wer hat|wer war|qui a |quién|quien|quem|chi ha|siapa|誰|谁|ใคร|من اخترع|من اسس|من أسس",
-    ),
+    (Kind::Who, "wer hat|wer war|qui a |quién|quien|quem|chi ha|siapa|誰|谁|ใคร|من اخترع|من اسس|من أسس"),
     (
         Kind::Pressure,
         "partial pressure|po2|what pressure|absolute pressure|qué presión|que pressão|che pressione|quelle pression|\
@@ -402,6 +399,8 @@ pub(crate) fn kind(asked: &str, query: &str) -> Kind {
     let kind = match kind {
         // A ship sinks and an agency is founded in a year; seasons have months.
         Kind::When if EVENTS.iter().any(|event| both.contains(event)) => Kind::Year,
+        // "Is it ok to dive when pregnant" tells the case.
+        Kind::When if PERMISSIONS.iter().any(|words| both.trim_start().starts_with(words)) => Kind::Allowed,
         Kind::Duration if ["how long is", "how long are", "how long was"].iter().any(|w| both.contains(w)) => {
             Kind::Long
         }
@@ -442,15 +441,21 @@ fn is_of_a_thing(asked: &str) -> bool {
     asked.split("how old is ").skip(1).any(|after| THINGS.iter().any(|thing| after.starts_with(thing)))
 }
 
-/// "Who led the team": somebody did it. "Who can dive there" asks for a level.
+/// "Who led the team": somebody did it. "Who can dive there" and "who needs a certificate" ask for a level.
 fn asks_for_somebody(asked: &str) -> bool {
     const DID: &[&str] = &[
         "was", "were", "found", "made", "built", "first", "set", "holds", "held", "wrote", "went", "led", "took",
-        "came", "swam", "began", "sank", "gave", "got", "won", "dove", "had", "has", "became",
+        "came", "swam", "began", "sank", "gave", "won", "dove", "became",
     ];
-    let parts = asked.split(['?', '.', ',', ';', ':', '!', '\n']).map(str::trim_start);
-    let verb = |part: &str| part.strip_prefix("who ")?.split_whitespace().next().map(str::to_owned);
-    parts.filter_map(verb).any(|verb| verb.ends_with("ed") || DID.contains(&&*verb))
+    const BEFORE: &[&str] = &["know ", "tell me ", "wonder ", "wondering ", "remember "];
+    // Behind a comma it tells of somebody who is named already.
+    let parts = asked.split(['?', '.', '!', '\n']).map(str::trim_start);
+    let asking = parts.filter_map(|part| {
+        let indirect = || BEFORE.iter().find_map(|before| part.split_once(before)?.1.strip_prefix("who "));
+        part.strip_prefix("who ").or_else(indirect)?.split_whitespace().next()
+    });
+    let past = |verb: &str| verb.ends_with("ed") && !verb.ends_with("eed");
+    asking.into_iter().any(|verb| past(verb) || DID.contains(&verb))
 }
 
 /// "Cozumel or Tulum?": two things and hardly a word besides.
@@ -467,6 +472,20 @@ fn is_a_choice(asked: &str) -> bool {
 
 /// A longer message asks something of its own.
 const LONGEST_CHOICE: usize = 12;
+
+/// How a question opens that asks whether something may be done.
+const PERMISSIONS: &[&str] = &[
+    "is it ok",
+    "is it safe",
+    "is it fine",
+    "is it dangerous",
+    "is it bad",
+    "can i",
+    "can you",
+    "can one",
+    "may i",
+    "should i",
+];
 
 /// What happens once.
 const EVENTS: &[&str] =
@@ -505,9 +524,13 @@ mod tests {
         assert_eq!(of("how long before i can fly"), Kind::Duration);
         assert_eq!(of("PADI vs SSI?"), Kind::Comparison);
         assert_eq!(of("when is manta season"), Kind::When);
+        assert_eq!(of("is it ok to dive when pregnant"), Kind::Allowed);
         assert_eq!(of("what's Thailand like in July"), Kind::When);
         assert_eq!(of("manta rays in komodo"), Kind::Open);
         assert_eq!(of("who went down to the bottom of the trench in 1960"), Kind::Who);
+        assert_eq!(of("do you know who holds the record for the deepest dive?"), Kind::Who);
         assert_ne!(of("who can dive there"), Kind::Who);
+        assert_ne!(of("who need a medical certificate"), Kind::Who);
+        assert_eq!(of("my wife, who had asthma as a child, how deep can she go?"), Kind::Depth);
     }
 }

@@ -204,12 +204,15 @@ fn comfort(brief: &Brief) -> Option<Chosen> {
 /// With `strict` the sentences must have to do with the question.
 fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool, record: Option<&Recorder>) -> Chosen {
     let point = point(&brief.asked.text).join(" ");
+    let of_business = strict && business::asks_the_operator(brief);
+    let besides = if of_business { business::asked_besides(brief).join(" and ") } else { String::new() };
     let asked = match &brief.route.context.english {
+        _ if !besides.is_empty() => &*besides,
         Some(english) => english,
         None if point.is_empty() || brief.route.lang != Lang::En => &*brief.asked.text,
         None => &*point,
     };
-    let mut question = Question::read(asked, &brief.route.query);
+    let mut question = Question::read(asked, if besides.is_empty() { &brief.route.query } else { asked });
     if brief.route.context.english.is_some() {
         question.read_marks(&brief.asked.text);
     }
@@ -220,11 +223,13 @@ fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool, re
         let said: Vec<_> = sentences.iter().map(|s| crate::text::terms::term_set(&s.text)).collect();
         candidates.retain(|c| !said.iter().any(|s| crate::text::terms::share(&c.terms, s) > 0.7));
     }
-    if strict && business::only_the_operator_knows(brief) {
+    if !besides.is_empty() {
+        // What only the operator knows is said behind the answer to the rest.
+    } else if of_business && business::only_the_operator_knows(brief) {
         // A park's fee may be told; a course's days are no answer to what it costs.
         let things = question.things(&brief.route.names, passages);
         candidates.retain(|c| c.is_business() && question.speaks_of(&things, &c.terms));
-    } else if strict && business::asks_the_operator(brief) {
+    } else if of_business {
         let own = |c: &Candidate| passages.get(c.passage).is_some_and(beyond::is_the_operators);
         candidates.retain(|c| own(c) || c.is_business());
     }

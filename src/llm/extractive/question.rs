@@ -62,7 +62,10 @@ impl Question {
         }
         let general = |term: &String| GENERAL.contains(&term.as_str());
         let pairs = words.iter().zip(words.iter().skip(1));
-        let pairs = pairs.filter(|(a, b)| !(general(a) && general(b))).map(|(a, b)| (a.clone(), b.clone())).collect();
+        let pairs = pairs
+            .filter(|(a, b)| !(general(a) && general(b) || is_a_time(a, b)))
+            .map(|(a, b)| (a.clone(), b.clone()))
+            .collect();
         let synonyms = weighted
             .iter()
             .map(|(term, _)| {
@@ -82,7 +85,8 @@ impl Question {
             further: kind::further(asked, kind),
             age: ages::told(asked).or_else(|| ages::told(query).filter(|_| asks_by_age(kind))),
             sides: sides(asked, kind),
-            short_forms: short_forms(asked),
+            // How a thing works is not what its short form stands for.
+            short_forms: if asked.contains(" work") { Vec::new() } else { short_forms(asked) },
             own: words.into_iter().collect(),
             synonyms,
         }
@@ -206,6 +210,11 @@ fn meant(asked: &str) -> &'static [&'static str] {
     } else {
         &[]
     }
+}
+
+/// "6 weeks": who is so far along, or so long away, is told by the question, and other sentences have the same number.
+fn is_a_time(number: &str, unit: &str) -> bool {
+    number.chars().all(|c| c.is_ascii_digit()) && matches!(unit, "day" | "week" | "month" | "year")
 }
 
 /// The words that may be short forms: a few letters each, and no function words.
