@@ -21,8 +21,10 @@ use crate::session::{DiverProfile, ProfileField, Session};
 /// What is asked, with the conversation around it.
 #[derive(Debug, Clone)]
 pub struct Asked {
-    /// The message, or a burst joined by line breaks.
+    /// The message, or a burst joined by line breaks, with its misspelt words put right.
     pub text: String,
+    /// The same as it was typed.
+    pub typed: String,
     /// The conversation so far; `history` does not hold `text` yet.
     pub session: Session,
     /// Who asks; spend caps count by it.

@@ -19,6 +19,12 @@ pub trait Retriever: Send + Sync {
         Vec::new()
     }
 
+    /// An English message with its misspelt words as the content spells them; none where there are none, or where the
+    /// message is in another language.
+    fn respelled(&self, _message: &str) -> Option<String> {
+        None
+    }
+
     /// A digest of the content that is being searched.
     fn version(&self) -> String;
 }

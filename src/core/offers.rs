@@ -21,7 +21,7 @@ pub(crate) fn next_question(brief: &Brief) -> Option<String> {
     let questions = brief.agent.next_questions.get(brief.route.lang.code())?.as_array()?;
     let said = |question: &str| {
         let earlier = asked.session.history.iter().filter(|message| message.role == Role::User);
-        asked.text.contains(question) || earlier.into_iter().any(|message| message.content.contains(question))
+        asked.typed.contains(question) || earlier.into_iter().any(|message| message.content.contains(question))
     };
     questions.iter().filter_map(Value::as_str).find(|question| !said(question)).map(str::to_owned)
 }

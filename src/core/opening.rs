@@ -64,6 +64,7 @@ impl Turns {
         let event = claim.events.last()?;
         Some(Asked {
             text: claim.text(),
+            typed: claim.text(),
             session: session.clone(),
             diver: event.sender.key.clone(),
             locale: event.sender.locale.clone(),

@@ -210,6 +210,12 @@ impl Turns {
             return Spoken { stands_down, ..spoken };
         }
 
+        // Signs and commands are read from what was typed; what is asked, from what was meant.
+        if let Some(respelled) = self.ports.retriever.respelled(&asked.text)
+            && self.ports.router.foresee(&asked).await.lang == Lang::En
+        {
+            asked.text = respelled;
+        }
         let began = Instant::now();
         let route = self.ports.router.route(&asked).instrument(info_span!("route")).await;
         let route_ms = millis(began.elapsed());

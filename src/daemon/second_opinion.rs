@@ -90,7 +90,7 @@ impl SecondOpinion {
             .skip(history.len().saturating_sub(LOOK_BACK))
             .map(|message| json!({"role": message.role.as_str(), "text": beginning(&message.content)}))
             .collect();
-        let shown = json!({"earlier": earlier, "message": asked.text}).to_string();
+        let shown = json!({"earlier": earlier, "message": asked.typed}).to_string();
         Prompt { system, messages: vec![(Role::User, shown)], temperature: 0.0, max_tokens: MOST_TOKENS }
     }
 

@@ -16,6 +16,7 @@ use crate::listing::Root;
 use crate::names::Names;
 use crate::neighbours::Neighbours;
 use crate::sites::Sites;
+use crate::spelling::{self, Spelling};
 use crate::vector::{VectorIndex, keep_largest};
 
 /// Below this share of embedded passages the vectors say too little, and the search goes by words.
@@ -32,6 +33,7 @@ pub(crate) struct Content {
     pub(crate) lexical: LexicalIndex,
     pub(crate) names: Names,
     pub(crate) neighbours: Neighbours,
+    spelling: Spelling,
     pub(crate) sites: Sites,
     /// The types that occur; passages name theirs by its place here.
     pub(crate) types: Vec<String>,
@@ -132,7 +134,27 @@ impl Content {
         let names = Names::of(titles.into_iter().map(|document| &*document.title));
         let type_of = passages.iter().map(|passage| passage.document.doc_type).collect();
         let neighbours = Neighbours::of(&passages);
-        Self { version, documents, updated, passages, lexical, names, neighbours, sites, types: reader.types, type_of }
+        // Not what people type for a passage: they may have slipped there.
+        let quoted = passages.iter().flat_map(|one| [&*one.document.title, &*one.section, &*one.text]);
+        let spelling = Spelling::of(quoted);
+        Self {
+            version,
+            documents,
+            updated,
+            passages,
+            lexical,
+            names,
+            neighbours,
+            spelling,
+            sites,
+            types: reader.types,
+            type_of,
+        }
+    }
+
+    /// An English message with its slips put right; none where there are none.
+    pub(crate) fn respelled(&self, text: &str) -> Option<String> {
+        spelling::Reader { spelling: &self.spelling, neighbours: &self.neighbours }.respelled(text)
     }
 
     /// The passage as a result with these words and score.

@@ -477,6 +477,10 @@ impl Retriever for Knowledge {
         found.into_iter().map(|passage| content.result(passage, passage.text.to_string(), 1.0)).collect()
     }
 
+    fn respelled(&self, text: &str) -> Option<String> {
+        self.snapshot().content.respelled(text)
+    }
+
     fn version(&self) -> String {
         self.snapshot().content.version.clone()
     }

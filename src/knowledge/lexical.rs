@@ -3,13 +3,12 @@
 mod build;
 mod headings;
 mod query;
-mod vocabulary;
 
 use crate::message::Message;
 use crate::text::{self, Analyzer};
+use crate::vocabulary::Vocabulary;
 use headings::Headings;
 pub use query::LexicalQuery;
-use vocabulary::Vocabulary;
 
 /// Shorter words are not told to be unknown.
 const SHORTEST_UNKNOWN: usize = 4;

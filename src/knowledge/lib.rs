@@ -31,8 +31,10 @@ mod rank;
 mod search;
 mod shelf;
 mod sites;
+mod spelling;
 pub mod text;
 pub mod vector;
+mod vocabulary;
 
 pub use adopted::documents_of_places;
 pub use error::KnowledgeError;

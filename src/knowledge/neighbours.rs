@@ -51,6 +51,17 @@ impl Neighbours {
         Self { pairs, names, seed }
     }
 
+    /// Whether two words in small letters stand side by side somewhere.
+    pub(crate) fn has(&self, one: &str, two: &str) -> bool {
+        let [one, two] = [one, two].map(|word| self.seed.hash_one(singular(word)));
+        self.pairs.binary_search(&joined(one, two)).is_ok()
+    }
+
+    /// Whether a word in small letters is written as a name.
+    pub(crate) fn names(&self, word: &str) -> bool {
+        self.names.binary_search(&self.seed.hash_one(singular(word))).is_ok()
+    }
+
     /// The pairs of words in a text that are written like names side by side and of which the content has neither
     /// the pair nor both words as names; in lower case, with a blank between them.
     pub(crate) fn strange(&self, text: &str) -> Vec<String> {
@@ -60,11 +71,10 @@ impl Neighbours {
         for (one, two) in pairs {
             let parted = one.ends_with(|c: char| !c.is_alphanumeric());
             let (Some(one), Some(two)) = (capital(one), capital(two)) else { continue };
-            let hashes = [&one, &two].map(|word| self.seed.hash_one(singular(word)));
             // A sentence may end with "Malta" and the next begin with "Divers".
             let business = BUSINESS.contains(&&*two);
-            let together = self.pairs.binary_search(&joined(hashes[0], hashes[1])).is_ok();
-            let both = hashes.iter().all(|word| self.names.binary_search(word).is_ok());
+            let together = self.has(&one, &two);
+            let both = self.names(&one) && self.names(&two);
             let known = !business && (together || both);
             if !parted && !known {
                 found.push(format!("{one} {two}"));

@@ -67,10 +67,11 @@ pub fn is_stop_word(word: &str) -> bool {
     SET.contains(word)
 }
 
-/// Whether a word is a stop word with its letters out of order, as hurried fingers write them.
-pub(crate) fn is_jumbled_stop_word(word: &str) -> bool {
+/// The stop word that a word is with its letters out of order, as hurried fingers write them.
+pub(crate) fn unjumbled_stop_word(word: &str) -> Option<&'static str> {
     let first = word.chars().next();
-    word.len() > 2 && STOP_WORDS.iter().any(|stop| stop.chars().next() == first && same_letters(stop, word))
+    let meant = |stop: &&str| stop.chars().next() == first && same_letters(stop, word);
+    STOP_WORDS.into_iter().find(meant).filter(|_| word.len() > 2)
 }
 
 /// Whether two words have the same letters, in whatever order.

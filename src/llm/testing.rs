@@ -93,6 +93,7 @@ pub(crate) fn brief(text: &str, passages: Vec<Passage>) -> Brief {
     Brief {
         asked: Asked {
             text: text.into(),
+            typed: text.into(),
             session: Session::open(SessionId(uuid::Uuid::from_u128(7)), conversation, now),
             diver,
             locale: None,

@@ -81,6 +81,7 @@ fn asked(text: &str) -> Asked {
     let now = SystemClock.now();
     Asked {
         text: text.into(),
+        typed: text.into(),
         session: Session::open(SessionId(SystemClock.uuid()), conversation, now),
         diver: DiverKey { bot, channel, account: String::new(), user: String::new() },
         locale: None,

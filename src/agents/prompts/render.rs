@@ -62,7 +62,7 @@ fn question(brief: &Brief, summary: &Summary, told: &[&str]) -> String {
     if brief.passages.is_empty() {
         text.push_str("<no_passages/>\n");
     }
-    let _ = write!(text, "<message>\n{}\n</message>", fenced(&brief.asked.text));
+    let _ = write!(text, "<message>\n{}\n</message>", fenced(&brief.asked.typed));
     text
 }
 

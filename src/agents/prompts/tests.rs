@@ -31,6 +31,7 @@ fn brief(library: &PromptLibrary, text: &str, passage: &str) -> Brief {
     session.profile.cert_level = Some("OW".into());
     let asked = Asked {
         text: text.into(),
+        typed: text.into(),
         session,
         diver,
         locale: None,

@@ -24,6 +24,7 @@ fn asked(history: &[&str], text: &str) -> Asked {
     }
     Asked {
         text: text.into(),
+        typed: text.into(),
         session,
         diver: DiverKey { bot, channel, account: String::new(), user: "u".into() },
         locale: None,

@@ -43,6 +43,7 @@ impl Intake {
             session.profile.merge(told);
         }
         let asked = Asked {
+            typed: text.clone(),
             text,
             session,
             diver: event.sender.key,

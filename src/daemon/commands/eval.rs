@@ -96,7 +96,8 @@ async fn second_look(opinion: &SecondOpinion, case: &Case, row: &mut Row) {
         |turn: &dovvybuddy_agents::Turn| Message { role: turn.role, content: turn.content.clone(), created_at: now };
     let history = case.history.iter().map(said).collect();
     let session = Session { history, ..Session::open(id, conversation, now) };
-    let asked = Asked { text: case.text.clone(), session, diver, locale: None, now, deadline: began + LONGEST_LOOK };
+    let (text, typed) = (case.text.clone(), case.text.clone());
+    let asked = Asked { text, typed, session, diver, locale: None, now, deadline: began + LONGEST_LOOK };
     if let Some(label) = opinion.label(&asked, &row.predicted, row.margin).await {
         row.predicted = label;
     }

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::headings::Headings;
-use super::vocabulary::Vocabulary;
 use super::{Bm25, Fields, LexicalIndex, Posting, inverse_frequency};
 use crate::text::{self, Analyzer};
+use crate::vocabulary::Vocabulary;
 
 /// Fewer passages are read by one thread.
 const WORTH_A_THREAD: usize = 500;

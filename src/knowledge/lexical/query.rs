@@ -135,7 +135,7 @@ impl LexicalQuery {
             None if word.name || !stem.is_ascii() || stem.len() < SHORTEST => FOREIGN,
             None => UNKNOWN,
         };
-        if word.chatter || (term.is_none() && text::is_jumbled_stop_word(&word.text)) {
+        if word.chatter || (term.is_none() && text::unjumbled_stop_word(&word.text).is_some()) {
             rarity = (rarity * CHATTER).min(FOREIGN);
         }
         self.asked.push(Asked { stem: stem.clone(), term, weight: 0.0, rarity, certainty });

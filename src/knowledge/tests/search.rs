@@ -174,6 +174,17 @@ async fn what_stands_nowhere_in_the_content_is_told() {
 }
 
 #[tokio::test]
+async fn a_message_is_spelt_as_the_content_spells_it() {
+    let world = World::new().await;
+    let respelled = |text: &str| world.knowledge.respelled(text);
+    assert_eq!(respelled("PADI openwater, how deep?").as_deref(), Some("PADI open water, how deep?"));
+    assert_eq!(respelled("is there curent at Castle Rock").as_deref(), Some("is there current at Castle Rock"));
+    assert_eq!(respelled("when is the Komdo season").as_deref(), Some("when is the Komodo season"));
+    assert_eq!(respelled("divrs wait befor they fly").as_deref(), Some("divers wait befor they fly"));
+    assert_eq!(respelled("how deep may a PADI Open Water Diver dive?"), None);
+}
+
+#[tokio::test]
 async fn document_types_filter_by_prefix() {
     let world = World::new().await;
     world.embed().await;

@@ -6,6 +6,7 @@ use dovvybuddy_core::agent::Brief;
 use dovvybuddy_core::session::{ASKED_BACK, Role};
 use serde_json::Value;
 
+use super::kind::{self, Kind};
 use super::months::Months;
 use crate::text::terms;
 
@@ -55,8 +56,13 @@ fn is_known(brief: &Brief, question: &str) -> bool {
     if asks(&["travel", "trip"]) {
         return names_a_month(brief);
     }
-    // "Has anything like this happened" after a question about courses or nitrox only frightens.
-    asks(&["happen"]) && !OF_THE_BODY.contains(&brief.route.intent.as_str())
+    if asks(&["happen"]) {
+        // After a question about courses or nitrox it only frightens, and who asks for leave has not done it yet.
+        let typed = brief.route.english(&brief.asked.text).unwrap_or_default();
+        let for_leave = kind::kind(typed, &brief.route.query) == Kind::Allowed;
+        return for_leave || !OF_THE_BODY.contains(&brief.route.intent.as_str());
+    }
+    false
 }
 
 /// Whether a month was named in the conversation, or stands in the diver's plans.

@@ -32,7 +32,7 @@ pub(crate) struct Told {
 impl Told {
     pub(crate) fn of(brief: &Brief) -> Self {
         let session = &brief.asked.session;
-        let again = session.said().last().is_some_and(|before| letters(before) == letters(&brief.asked.text));
+        let again = session.said().last().is_some_and(|before| letters(before) == letters(&brief.asked.typed));
         let replies = session.history.iter().rev().find(|message| message.role == Role::Assistant);
         let reply = replies.filter(|_| !again).map(|message| letters(&without_marks(&message.content)));
         Self {
@@ -137,6 +137,7 @@ mod tests {
         assert_ne!(quoted(&asked), first);
         // Who asks the same again gets the same.
         asked.asked.text = "Sharks at Komodo".into();
+        asked.asked.typed = "Sharks at Komodo".into();
         asked.route.query = "what do the sharks at Komodo do".into();
         assert_eq!(quoted(&asked), first);
     }

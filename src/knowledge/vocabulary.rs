@@ -4,7 +4,7 @@ use crate::text;
 
 /// Terms by number; the numbers follow the alphabet.
 #[derive(Debug, Default)]
-pub(super) struct Vocabulary {
+pub(crate) struct Vocabulary {
     letters: String,
     /// Where each term ends.
     ends: Vec<u32>,
@@ -21,7 +21,7 @@ const SLIP: usize = 8;
 
 impl Vocabulary {
     /// Takes over sorted terms.
-    pub(super) fn of(sorted: &[&str]) -> Self {
+    pub(crate) fn of(sorted: &[&str]) -> Self {
         let mut vocabulary = Self::default();
         vocabulary.letters.reserve_exact(sorted.iter().map(|term| term.len()).sum());
         vocabulary.ends.reserve_exact(sorted.len());
@@ -32,12 +32,12 @@ impl Vocabulary {
         vocabulary
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
 
     /// The term of a number.
-    pub(super) fn term(&self, number: u32) -> &str {
+    pub(crate) fn term(&self, number: u32) -> &str {
         self.at(number as usize)
     }
 
@@ -62,18 +62,22 @@ impl Vocabulary {
     }
 
     /// The number of a term.
-    pub(super) fn find(&self, sought: &str) -> Option<u32> {
+    pub(crate) fn find(&self, sought: &str) -> Option<u32> {
         let at = self.lower_bound(sought);
         (at < self.len() && self.at(at) == sought).then(|| u32::try_from(at).ok())?
     }
 
     /// The term that a misspelt word most likely means: near, and frequent. The first letter is rarely
     /// wrong.
-    pub(super) fn nearest(&self, word: &str, frequency: impl Fn(u32) -> usize) -> Option<u32> {
+    pub(crate) fn nearest(&self, word: &str, frequency: impl Fn(u32) -> usize) -> Option<u32> {
+        self.nearest_within(if word.len() >= TWO_SLIPS { 2 } else { 1 }, word, frequency)
+    }
+
+    /// The same of terms that are at most so many slips away.
+    pub(crate) fn nearest_within(&self, most: usize, word: &str, frequency: impl Fn(u32) -> usize) -> Option<u32> {
         if word.len() < SHORTEST || !word.bytes().all(|byte| byte.is_ascii_lowercase()) {
             return None;
         }
-        let most = if word.len() >= TWO_SLIPS { 2 } else { 1 };
         let first = word.get(..1)?;
         let mut best: Option<(usize, u32)> = None;
         for at in self.lower_bound(first)..self.len() {
