@@ -154,7 +154,8 @@ pub fn questions(message: &str) -> Vec<&str> {
 /// People tell a story before they ask. Its words are in no document, and they hide what is sought.
 pub fn point(message: &str) -> Vec<&str> {
     let sentences: Vec<&str> = sentences(message).collect();
-    let words = |text: &str| text.split_whitespace().count();
+    // Two characters of a script without spaces are about a word.
+    let words = |text: &str| text.split_whitespace().count() + text.chars().filter(|c| is_unspaced(*c)).count() / 2;
     let asks = |one: &&str| is_question(one) || joint(one).is_some();
     let asking: Vec<&str> = sentences.iter().copied().filter(asks).collect();
     let (all, told) = (words(message), asking.iter().map(|one| words(one)).sum::<usize>());
@@ -171,7 +172,7 @@ const SHORTEST_POINT: usize = 8;
 /// The sentences of a message, trimmed.
 fn sentences(message: &str) -> impl Iterator<Item = &str> {
     message
-        .split_inclusive(['?', '？', '؟', '!', '\n'])
+        .split_inclusive(['?', '？', '؟', '!', '！', '。', '\n'])
         .flat_map(|part| part.split_inclusive(". "))
         .map(str::trim)
         .filter(|sentence| !sentence.is_empty())
@@ -263,7 +264,13 @@ fn goes_on_asking(after: &str) -> bool {
 
 /// Whether a sentence is a question by its mark or its beginning.
 fn is_question(sentence: &str) -> bool {
-    sentence.ends_with(['?', '？', '؟']) || opens(sentence)
+    let particle = || sentence.trim_end_matches('。').ends_with(['か', '吗', '呢']);
+    sentence.ends_with(['?', '？', '؟']) || particle() || opens(sentence)
+}
+
+/// Whether a character is of a script that Japanese and Chinese are written in.
+fn is_unspaced(c: char) -> bool {
+    matches!(c, '\u{3040}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}')
 }
 
 /// Whether the words begin like a question.

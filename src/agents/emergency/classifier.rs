@@ -44,7 +44,7 @@ const DISMISS: f32 = 0.1;
 const WEIGHTS: &str = include_str!("weights.tsv");
 
 /// Words beyond this many are not looked at.
-const LONGEST: usize = 80;
+const LONGEST: usize = 160;
 /// A word is also known by its beginning, which most inflections share.
 const STEM: usize = 5;
 

@@ -142,6 +142,28 @@ fn no_breath_in_two_words_is_an_emergency_in_every_language() {
     assert!(calm.is_empty(), "{calm:?}");
 }
 
+/// What people tell beside a question has the persons, the times and the boats of an emergency, and none of its signs.
+#[test]
+fn a_story_without_a_sign_is_no_emergency() {
+    for message in [
+        "We are just back from a week in the Alps and now my husband and me are planning something warmer. A friend of ours said to ask here. What is a wobbegong?",
+        "So yesterday we had dinner with some friends and everybody talked about diving, I could not say a word because I have never tried it.",
+        "My brother came home from Egypt last night full of stories and now he won't stop. He showed us two hundred pictures. How deep is the Thistlegorm?",
+        "Our boat leaves tomorrow morning and I am just packing my bag. The kids are in bed already and I have some time to read.",
+        "We sat on the boat after the second dive today and had a long discussion about this, nobody knew the answer. How often is a tank tested?",
+        "This morning our guide told us something during the briefing that I did not understand and I was too shy to ask him. What is a surge?",
+        "Wir sind gerade aus dem Skiurlaub zurück und meine Frau hat mir einen neuen Koffer geschenkt. Wann ist die beste Zeit für Mantas in Komodo?",
+        "Hier soir mon mari a raconté nos plongées à toute la table, personne ne l'écoutait. Quelle profondeur pour un niveau 1 ?",
+        "We had three dives today and our guide still has not stopped singing. Which fish makes that clicking noise?",
+    ] {
+        assert_eq!(guard().assess(message, &Heard::default()), Assessment::Calm, "{message}");
+    }
+    let told = "We are back from two lovely weeks in Egypt, my husband and I, with forty dives between us and a suitcase \
+                of sand. Yesterday he did the last one with our guide, this morning he can't do up his shirt buttons \
+                and says his fingers belong to somebody else. Which wetsuit would you buy for the lake at home?";
+    assert_ne!(guard().assess(told, &Heard::default()), Assessment::Calm);
+}
+
 /// Taken from the air, the cold, the shop and the classroom.
 #[test]
 fn a_full_ear_cold_fingers_and_a_hard_choice_are_no_emergency() {

@@ -29,7 +29,7 @@ pub struct EmergencyTrainer {
 
 impl Default for EmergencyTrainer {
     fn default() -> Self {
-        Self { epochs: 40, rate: 0.15, decay: 0.004, word_decay: 0.008, miss_cost: 10.0, least_seen: 3 }
+        Self { epochs: 40, rate: 0.15, decay: 0.004, word_decay: 0.004, miss_cost: 30.0, least_seen: 3 }
     }
 }
 
@@ -53,7 +53,9 @@ impl EmergencyTrainer {
                 *decay = self.word_decay;
             }
         }
-        for _ in 0..self.epochs {
+        let mut sums = vec![0.0f32; names.len()];
+        let averaged = self.epochs.div_ceil(2);
+        for epoch in 0..self.epochs {
             for row in &rows {
                 let sum: f32 = row.features.iter().filter_map(|(at, value)| Some(weights.get(*at)? * value)).sum();
                 let probability = 1.0 / (1.0 + (-sum).exp());
@@ -69,10 +71,16 @@ impl EmergencyTrainer {
                     *weight -= self.rate * gradient / (square.sqrt() + 1e-4);
                 }
             }
+            // The mean of the later passes depends less on the order of the rows than the last one.
+            if epoch + averaged >= self.epochs {
+                sums.iter_mut().zip(&weights).for_each(|(sum, weight)| *sum += weight);
+            }
         }
+        #[allow(clippy::cast_precision_loss, reason = "a few dozen passes")]
+        let passes = averaged.max(1) as f32;
         let mut out = String::new();
         for (name, at) in &names {
-            let weight = weights.get(*at).copied().unwrap_or_default();
+            let weight = sums.get(*at).copied().unwrap_or_default() / passes;
             if weight.abs() >= 0.02 {
                 // Writing to a String can't fail.
                 let _ = writeln!(out, "{name}\t{weight:.2}");

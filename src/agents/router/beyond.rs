@@ -117,7 +117,13 @@ pub(super) fn read(raw: &str, lang: Lang) -> Option<Beyond> {
     let words = Words::of(lang)?;
     let sentences: Vec<Sentence> = sentences(raw).map(|(raw, asks)| words.read(raw, asks)).collect();
     let anywhere = |sign| sentences.iter().any(|sentence| sentence.has(sign));
-    let (ours, now) = (anywhere(Sign::Ours), anywhere(Sign::Now));
+    let ours = anywhere(Sign::Ours);
+    // "I dive tomorrow. How is the sea?" Further away a story has its own now.
+    let moment = || {
+        let near = |at: usize| sentences.iter().skip(at.saturating_sub(1)).take(if at == 0 { 2 } else { 3 });
+        let asks = |(at, one): (usize, &Sentence)| one.asks_for_the_moment(near(at).any(|near| near.has(Sign::Now)));
+        sentences.iter().enumerate().any(asks)
+    };
     let (helpline, chamber, mine) = (anywhere(Sign::Helpline), anywhere(Sign::Chamber), anywhere(Sign::Mine));
     // Who asks something else tells of a booking only why.
     let only = questions::asking(raw);
@@ -130,8 +136,8 @@ pub(super) fn read(raw: &str, lang: Lang) -> Option<Beyond> {
         Beyond::Booking => wished.iter().any(Sentence::wants_a_booking),
         Beyond::Market => !ours && !anywhere(Sign::DiveThen) && wished.iter().any(sold),
         Beyond::Record => sentences.iter().any(Sentence::asks_for_a_record),
-        Beyond::Help => chamber && sentences.iter().any(|s| s.asks_for_the_moment(now)),
-        Beyond::Live => !helpline && !mine && sentences.iter().any(|s| s.asks_for_the_moment(now)),
+        Beyond::Help => chamber && moment(),
+        Beyond::Live => !helpline && !mine && moment(),
     };
     let kinds = [
         Beyond::Helplines,
@@ -194,7 +200,7 @@ impl Sentence {
         self.hits.iter().any(|hit| hit.concept == Sign::Own && hit.start >= found.start)
     }
 
-    /// `now` tells whether the message speaks of the moment anywhere.
+    /// `now` tells whether the message speaks of the moment in or beside the sentence.
     fn asks_for_the_moment(&self, now: bool) -> bool {
         if self.has(Sign::Usual) {
             return false;

@@ -76,7 +76,7 @@ fn words(name: &mut Name<impl FnMut(&str, f32)>, raw: &str, reading: &Reading) {
 }
 
 /// Units beyond this many are not looked at.
-const LONGEST: usize = 60;
+const LONGEST: usize = 160;
 /// A word is also known by its beginning, which most inflections share.
 const STEM: usize = 5;
 

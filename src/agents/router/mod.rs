@@ -102,6 +102,12 @@ impl HeuristicRouter {
             let whole = self.whole(&taken_over.words, text, detected.lang);
             probabilities.iter_mut().zip(whole).for_each(|(alone, whole)| *alone = f32::midpoint(*alone, whole));
         }
+        let point = questions::point(text).join(" ");
+        if !point.is_empty() {
+            // A story is about much; what is asked decides.
+            let asked = self.probabilities(&point, &Message::read(&point).reading(detected.lang), None);
+            probabilities.iter_mut().zip(asked).for_each(|(whole, asked)| *whole = f32::midpoint(*whole, asked));
+        }
         // How animals mate is biology.
         let of_animals = reading.has(Concept::Species) && reading.has(Concept::Jailbreak) && reading.question();
         if (taken_over.firmly || of_animals)

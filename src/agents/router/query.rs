@@ -29,7 +29,7 @@ pub(super) fn standalone(text: &str, earlier: Option<&str>, reading: &Reading, e
         query.push_str(earlier.trim());
         query.push(' ');
     }
-    let pointed = to_the_point(text, reading);
+    let pointed = if reading.lang() == Lang::En { to_the_point(text, reading) } else { Cow::Borrowed(text) };
     let text = &*pointed;
     query.push_str(&without_asides(text, reading));
     let found = search_words::find(&Message::read(text).text, reading.lang());
@@ -131,7 +131,8 @@ fn without_asides(text: &str, reading: &Reading) -> String {
 
 /// A message word by word in English, if it is in another language of which enough is known.
 pub(super) fn in_english(text: &str, reading: &Reading) -> Option<String> {
-    let rendered = gloss::render(&without_asides(text, reading), reading.lang())?;
+    let pointed = to_the_point(text, reading);
+    let rendered = gloss::render(&without_asides(&pointed, reading), reading.lang())?;
     rendered.says_enough().then_some(rendered.english)
 }
 
@@ -170,14 +171,16 @@ pub(super) fn says_enough(units: &[String], reading: &Reading) -> bool {
 /// the right reaction?" asks about an ear.
 fn to_the_point<'t>(text: &'t str, reading: &Reading) -> Cow<'t, str> {
     let asking = questions::point(text);
-    if asking.is_empty() || reading.lang() != Lang::En {
+    if asking.is_empty() {
         return Cow::Borrowed(text);
     }
     let mut point = asking.join(" ");
     let message = Message::read(text);
     let lower = point.to_lowercase();
     let mut told: Vec<String> = Vec::new();
-    for hit in reading.hits().iter().filter(|hit| SUBJECTS.contains(&hit.concept)) {
+    let anywhere = Message::read(&point).reading(reading.lang()).any(THE_SAME_ANYWHERE);
+    let matters = |concept| SUBJECTS.contains(&concept) && !(anywhere && OF_A_PLACE.contains(&concept));
+    for hit in reading.hits().iter().filter(|hit| matters(hit.concept)) {
         let said = message.text.units.get(hit.start..hit.end).map(|units| units.join(" ")).unwrap_or_default();
         if !said.is_empty() && !lower.contains(&said) && !told.contains(&said) && told.len() < MOST_SUBJECTS {
             told.push(said);
@@ -211,6 +214,23 @@ const SUBJECTS: &[Concept] = &[
     Concept::Place,
     Concept::Species,
 ];
+
+/// What is the same wherever one dives: "back from Raja Ampat, any tricks for my ears?" asks nothing of Raja Ampat.
+const THE_SAME_ANYWHERE: &[Concept] = &[
+    Concept::CardAdmin,
+    Concept::Deco,
+    Concept::Ears,
+    Concept::Equivalence,
+    Concept::Fitness,
+    Concept::Gas,
+    Concept::Gear,
+    Concept::GearCare,
+    Concept::Medical,
+    Concept::Medicine,
+    Concept::NoFly,
+    Concept::Physics,
+];
+const OF_A_PLACE: &[Concept] = &[Concept::DiveSite, Concept::Place, Concept::Species];
 
 /// The most of them; a longer list says nothing.
 const MOST_SUBJECTS: usize = 5;
