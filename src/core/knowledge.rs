@@ -34,13 +34,13 @@ pub trait Retriever: Send + Sync {
 pub struct Query {
     /// The question, standing alone.
     pub text: String,
-    /// The message as it was said, in another language its English rendering: its words are looked up where the content
+    /// The message with its slips put right, in another language its English rendering: its words are looked up where the content
     /// may not have them. Empty to take the question's.
     pub said: String,
     /// The same where it opens a conversation: its meaning is sought beside that of `text`, to which the router adds and
     /// from which it takes.
     pub typed: Option<String>,
-    /// Further questions of the same message, which may find passages of their own; each leans on the first.
+    /// The questions of a message that asks several, which may find passages of their own; each leans on what the whole found.
     pub further: Vec<String>,
     /// The operator's own business is asked for: documents of the type `faq` come first, also where they share few words
     /// with the question.

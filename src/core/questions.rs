@@ -262,10 +262,13 @@ fn goes_on_asking(after: &str) -> bool {
     JOINED.iter().any(|joined| begins(joined))
 }
 
-/// Whether a sentence is a question by its mark or its beginning.
+/// By which Japanese and Chinese questions end without a mark.
+const PARTICLES: &[&str] = &["ですか", "ますか", "でしょうか", "のか", "吗", "呢"];
+
+/// Whether a sentence is a question by its mark, its end or its beginning.
 fn is_question(sentence: &str) -> bool {
-    let particle = || sentence.trim_end_matches('。').ends_with(['か', '吗', '呢']);
-    sentence.ends_with(['?', '？', '؟']) || particle() || opens(sentence)
+    let bare = sentence.trim_end_matches(['。', '！', '!']);
+    sentence.ends_with(['?', '？', '؟']) || PARTICLES.iter().any(|end| bare.ends_with(end)) || opens(sentence)
 }
 
 /// Whether a character is of a script that Japanese and Chinese are written in.

@@ -278,7 +278,7 @@ impl Turns {
     /// The numbers for an emergency, asked for while there is none that the guard knows of.
     fn whom_to_call(&self, asked: &Asked, route: &Route, composer: &Composer<'_>) -> Spoken {
         let now = self.ports.voice.say(Phrase::IfEmergency, route.lang);
-        let numbers = self.ports.guard.helplines(&asked.text, &heard(asked), route.lang);
+        let numbers = self.ports.guard.helplines(&asked.typed, &heard(asked), route.lang);
         let mut reply = composer.fixed(&format!("{now}\n\n{numbers}"), SAFETY, route.lang, Safety::Caution);
         reply.intent.clone_from(&route.intent);
         Spoken::new(reply, Outcome::Fixed)

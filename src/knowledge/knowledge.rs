@@ -448,15 +448,16 @@ impl Retriever for Knowledge {
         if let Some(typed) = typed {
             meanings.extend(self.query_vector(&snapshot, typed).await);
         }
-        let whole = typed.is_none() || meanings.len() > 1;
+        let mut whole = typed.is_none() || meanings.len() > 1;
         let mut found = search::search(&snapshot, query, &meanings, &self.config.fusion);
         let model = self.embedder().map(|embedder| Arc::from(embedder.model()));
         found.meaning = model.zip(meanings.pop()).map(|(model, vector)| Meaning { model, vector });
         for question in &query.further {
-            // It leans on the first one: what that found says what it is about.
+            // It leans on the whole: what that found says what it is about.
             let Some(subject) = found.passages.first().map(|best| best.subject().to_owned()) else { break };
             let alone = Query { text: format!("{subject}: {question}"), limit: FURTHER, ..query.clone() };
             let meaning: Vec<_> = self.query_vector(&snapshot, &alone.text).await.into_iter().collect();
+            whole &= found.meaning.is_none() || !meaning.is_empty();
             let more = search::search(&snapshot, &alone, &meaning, &self.config.fusion);
             found.add(more);
         }

@@ -35,7 +35,11 @@ const TWO_SLIPS: usize = 9;
 /// if the content has that so often.
 const OFTEN: u32 = 5;
 /// The shortest of two words that are written in one.
-const SHORTEST_PART: usize = 2;
+const SHORTEST_PART: usize = 3;
+
+/// Longer messages, and those with more unknown words, are read as they are.
+const MOST_WORDS: usize = 160;
+const MOST_UNKNOWN: usize = 8;
 
 /// The words of the content as they are written, and the common ones.
 #[derive(Debug, Default)]
@@ -83,27 +87,33 @@ impl Spelling {
     }
 }
 
-impl Reader<'_> {
-    /// The text with its slips put right; none where there are none, or where it does not seem to be English.
+impl<'a> Reader<'a> {
+    /// The text with its slips put right; none where there are none, where it does not seem to be English, and where it
+    /// is so long or so full of unknown words that it is no question.
     pub(crate) fn respelled(self, text: &str) -> Option<String> {
         let analyzer = Analyzer::default();
-        let mut out = String::with_capacity(text.len());
+        let words = || pieces(text).filter(|(_, is_word)| *is_word).map(|(word, _)| word.to_ascii_lowercase());
+        let all = words().take(MOST_WORDS + 1).count();
+        let known = words().take(all).filter(|word| self.knows(word, &analyzer)).count();
+        let is_told = || words().any(|word| text::is_stop_word(&word));
+        let hardly = known * 100 < all * KNOWN;
+        if all > MOST_WORDS
+            || all - known > MOST_UNKNOWN
+            || (hardly && (known * 100 < all * HARDLY_KNOWN || !is_told()))
+        {
+            return None;
+        }
+        let shouted = !text.contains(char::is_lowercase);
+        let (mut out, mut slips) = (String::with_capacity(text.len()), 0);
         let mut opens = true;
-        let (mut words, mut known, mut slips) = (0, 0, 0);
-        let mut is_told = false;
         for (piece, is_word) in pieces(text) {
-            let is_known = is_word && self.knows(&piece.to_ascii_lowercase(), &analyzer);
-            let meant = if is_word && !is_known { self.meant(piece, opens) } else { None };
-            words += usize::from(is_word);
-            known += usize::from(is_known);
+            let unknown = is_word && !self.knows(&piece.to_ascii_lowercase(), &analyzer);
+            let meant = if unknown { self.meant(piece, opens, shouted) } else { None };
             slips += usize::from(meant.is_some());
-            is_told |= is_known && text::is_stop_word(&piece.to_ascii_lowercase());
             out.push_str(&meant.map_or(Cow::Borrowed(piece), Cow::Owned));
             opens = if is_word { false } else { opens || piece.contains(['.', '!', '?', ':', '\n']) };
         }
-        let english = known * 100 >= words * KNOWN
-            || (is_told && known * 100 >= words * HARDLY_KNOWN && (known + slips) * 100 >= words * PUT_RIGHT);
-        (slips > 0 && english).then_some(out)
+        (slips > 0 && (!hardly || (known + slips) * 100 >= all * PUT_RIGHT)).then_some(out)
     }
 
     /// Whether a word in small letters is one: of the content, in whatever form, or a common one.
@@ -112,48 +122,52 @@ impl Reader<'_> {
         text::is_stop_word(&stem) || self.spelling.stems.find(&stem).is_some()
     }
 
-    /// What a word that is none is most likely meant to be; `opens` a sentence.
-    fn meant(self, typed: &str, opens: bool) -> Option<String> {
+    /// What a word that is none is most likely meant to be. A capital that `opens` a sentence may be a name's, too; who
+    /// `shouted` wrote nothing else.
+    fn meant(self, typed: &str, opens: bool, shouted: bool) -> Option<String> {
         let word = typed.to_ascii_lowercase();
-        let loud = typed.len() > 1 && typed.bytes().all(|byte| byte.is_ascii_uppercase());
-        let capital = typed.starts_with(|c: char| c.is_ascii_uppercase());
-        let name = capital && !opens && !loud;
-        let meant = text::unjumbled_stop_word(&word).map(str::to_owned);
-        let meant = meant.or_else(|| self.nearest(&word, name))?;
-        Some(match meant.get(..1) {
-            _ if loud => meant.to_ascii_uppercase(),
-            Some(first) if capital => first.to_ascii_uppercase() + meant.get(1..).unwrap_or_default(),
-            _ => meant,
-        })
-    }
-
-    /// The word of the content that a word is a slip of, or the two that it is written together from.
-    fn nearest(self, word: &str, name: bool) -> Option<String> {
-        if word.len() < if name { SHORTEST_NAME } else { SHORTEST } {
+        if shouted {
+            return Some(self.plain(&word)?.to_ascii_uppercase());
+        }
+        if !typed.starts_with(|c: char| c.is_ascii_uppercase()) {
+            return self.plain(&word);
+        }
+        if typed.bytes().skip(1).any(|byte| byte.is_ascii_uppercase()) {
             return None;
         }
-        let Spelling { words, .. } = self.spelling;
-        let often = |number| self.spelling.often(number);
-        let likely = |number| usize::try_from(often(number)).unwrap_or(usize::MAX).saturating_add(1);
-        let within = |slips| words.nearest_within(slips, word, likely);
-        let is_meant = |number: &u32| {
-            let term = words.term(*number);
-            let letter_missing = term.len() > word.len();
-            let jumbled = text::same_letters(term, word);
-            jumbled
-                || ((word.len() >= SHORTEST_FULL || letter_missing) && (word.len() >= SHORT || often(*number) >= MUCH))
-        };
-        let near = within(1).filter(is_meant).map(|number| words.term(number).to_owned());
-        let far = || {
-            within(2)
-                .filter(|number| word.len() >= TWO_SLIPS && often(*number) >= OFTEN)
-                .map(|number| words.term(number).to_owned())
-        };
-        if name {
-            near.filter(|near| self.neighbours.names(near))
-        } else {
-            near.or_else(|| self.in_two(word)).or_else(far)
-        }
+        let (number, meant) = self.near(&word).filter(|_| word.len() >= SHORTEST_NAME)?;
+        let is_meant = self.neighbours.names(meant) || (opens && self.spelling.often(number) >= MUCH);
+        is_meant
+            .then(|| format!("{}{}", meant.get(..1).unwrap_or("").to_ascii_uppercase(), meant.get(1..).unwrap_or("")))
+    }
+
+    /// What a word in small letters is meant to be: a word that is near, two words, or one that is further away.
+    fn plain(self, word: &str) -> Option<String> {
+        let jumbled = || text::unjumbled_stop_word(word).map(str::to_owned);
+        let near = || self.near(word).map(|(_, term)| term.to_owned());
+        jumbled().or_else(near).or_else(|| self.in_two(word)).or_else(|| self.far(word))
+    }
+
+    /// The word that is at most one slip away.
+    fn near(self, word: &str) -> Option<(u32, &'a str)> {
+        let number = self.within(1, word)?;
+        let (term, often) = (self.spelling.words.term(number), self.spelling.often(number));
+        let is_meant = text::same_letters(term, word)
+            // Of a word that the content never uses it is a slip only where a letter is missing.
+            || (term.len() > word.len() && word.len() >= SHORTEST && (word.len() >= SHORT || often >= MUCH))
+            || (often >= if word.len() >= SHORT { 1 } else { MUCH } && word.len() >= SHORTEST_FULL);
+        is_meant.then_some((number, term))
+    }
+
+    /// The word that a long one is two slips away from.
+    fn far(self, word: &str) -> Option<String> {
+        let number = self.within(2, word).filter(|_| word.len() >= TWO_SLIPS)?;
+        (self.spelling.often(number) >= OFTEN).then(|| self.spelling.words.term(number).to_owned())
+    }
+
+    fn within(self, slips: usize, word: &str) -> Option<u32> {
+        let often = |number| usize::try_from(self.spelling.often(number)).unwrap_or(usize::MAX);
+        self.spelling.words.nearest_within(slips, word, |number| often(number).saturating_add(1))
     }
 
     /// The two words that a word is written together from: "openwater", if they stand side by side in the content.
@@ -161,7 +175,7 @@ impl Reader<'_> {
         let cuts = SHORTEST_PART..=word.len().checked_sub(SHORTEST_PART)?;
         let parts = cuts.filter_map(|cut| word.split_at_checked(cut));
         let is_word = |part: &str| self.spelling.words.find(part).is_some();
-        let mut parts = parts.filter(|(one, two)| word.len() >= SHORTEST_NAME && is_word(one) && is_word(two));
+        let mut parts = parts.filter(|(one, two)| is_word(one) && is_word(two));
         let (one, two) = parts.find(|(one, two)| self.neighbours.has(one, two))?;
         Some(format!("{one} {two}"))
     }
@@ -179,7 +193,7 @@ fn stems<'w>(words: impl Iterator<Item = &'w str>) -> Vocabulary {
 /// other letters or apostrophes, addresses and links are none.
 fn pieces(text: &str) -> impl Iterator<Item = (&str, bool)> {
     let token = |token| {
-        let is_address = str::contains(token, '@') || token.contains("://") || token.contains("www.");
+        let is_address = str::contains(token, '@') || token.contains("://") || has_a_dot_inside(token);
         let parts = token.split_inclusive(is_between).flat_map(|part| {
             let end = part.len() - part.chars().next_back().filter(|c| is_between(*c)).map_or(0, char::len_utf8);
             let (word, sign) = part.split_at(end);
@@ -193,14 +207,28 @@ fn pieces(text: &str) -> impl Iterator<Item = (&str, bool)> {
     text.split_inclusive(char::is_whitespace).flat_map(token)
 }
 
-/// What parts words.
+/// "dive.example": a dot between two letters.
+fn has_a_dot_inside(token: &str) -> bool {
+    let letters = |part: &str, of_end: bool| {
+        let c = if of_end { part.chars().next_back() } else { part.chars().next() };
+        c.is_some_and(char::is_alphanumeric)
+    };
+    token.match_indices('.').any(|(at, dot)| {
+        let (before, after) = (token.get(..at), token.get(at + dot.len()..));
+        before.is_some_and(|part| letters(part, true)) && after.is_some_and(|part| letters(part, false))
+    })
+}
+
+/// What parts words; a combining accent belongs to its letter.
 fn is_between(c: char) -> bool {
-    !c.is_alphanumeric() && !matches!(c, '\'' | '’')
+    !c.is_alphanumeric() && !matches!(c, '\'' | '’' | '\u{300}'..='\u{36f}')
 }
 
 #[cfg(test)]
 mod tests {
     use std::iter;
+
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -217,7 +245,7 @@ mod tests {
         for (typed, meant) in [
             ("how do i check my bouyancy", "how do i check my buoyancy"),
             ("whats the maximun depht?", "whats the maximum depth?"),
-            ("Regulater: how is it dried", "Regulator: how is it dried"),
+            ("regulater: how is it dried", "regulator: how is it dried"),
             ("IS A SHARK DANGERUS IN THE WATER", "IS A SHARK DANGEROUS IN THE WATER"),
             ("waht is a dive computer", "what is a dive computer"),
             ("are sharcks dangerus", "are sharks dangerous"),
@@ -231,7 +259,10 @@ mod tests {
         for typed in [
             "is the shack of the divers open",
             "how deep is it at Maximux in Zurbano",
-            "check sharck@depht.com and www.depht.com",
+            "check sharck@depht.com and depht.com",
+            "my daughter Mya and the dive",
+            "is the REGULATER dried",
+            "Mattera and the regulator",
             "the 18mm dive and depht1",
             "cuánto cuesta la bouyancia del buceo",
             "",
@@ -241,9 +272,15 @@ mod tests {
     }
 
     #[test]
-    fn every_piece_of_a_text_is_kept() {
-        for text in ["", "  a  b ", "what's up?! l’eau-x/y", "mañana (at 9) 潜水です\n\n- one"] {
-            assert_eq!(pieces(text).map(|(piece, _)| piece).collect::<String>(), text);
+    fn junk_of_any_length_is_left_alone_at_once() {
+        assert_eq!(respelled(&"depht bouyancy maximun ".repeat(3_000)), None);
+        assert_eq!(respelled(&"is the buoyancy ok ".repeat(3_000)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn every_piece_of_a_text_is_kept(text in "\\PC{0,60}") {
+            prop_assert_eq!(pieces(&text).map(|(piece, _)| piece).collect::<String>(), text);
         }
     }
 }

@@ -35,8 +35,8 @@ impl Default for Thresholds {
     }
 }
 
-/// The least probability at which a worry without a sign is an emergency.
-const WORRIED: f32 = 0.97;
+/// The least probability at which a worry or a few words without a sign are an emergency.
+const ALL_BUT_CERTAIN: f32 = 0.97;
 
 /// Below this even an alarm told just before is not gone on about: the message says what it was instead.
 const DISMISS: f32 = 0.1;
@@ -126,10 +126,12 @@ impl Classifier {
         let Thresholds { raise, raise_unsigned, take_back } = self.thresholds;
         // Who speaks of a fear and names no sign has the words of danger without the danger.
         let worried = readings.iter().any(|reading| reading.has(Concept::Worry));
+        // "I dived yesterday": who, when and a dive sum up to an emergency's words where nothing else is told.
+        let few = readings.first().is_some_and(|reading| matches!(length(reading), "outcry" | "line"));
         let enough = match (signed, worried) {
             (true, _) => raise,
-            (false, false) => raise_unsigned,
-            (false, true) => raise_unsigned.max(WORRIED),
+            (false, false) if !few => raise_unsigned,
+            (false, _) => raise_unsigned.max(ALL_BUT_CERTAIN),
         };
         match probability {
             p if p >= enough => Opinion::Raise,

@@ -154,6 +154,12 @@ fn a_story_without_a_sign_is_no_emergency() {
         "This morning our guide told us something during the briefing that I did not understand and I was too shy to ask him. What is a surge?",
         "Wir sind gerade aus dem Skiurlaub zurück und meine Frau hat mir einen neuen Koffer geschenkt. Wann ist die beste Zeit für Mantas in Komodo?",
         "Hier soir mon mari a raconté nos plongées à toute la table, personne ne l'écoutait. Quelle profondeur pour un niveau 1 ?",
+        "I dived yesterday",
+        "two dives this morning",
+        "we are on the boat",
+        "j'ai plongé hier",
+        "ayer hice tres inmersiones",
+        "昨日2本潜りました",
         "We had three dives today and our guide still has not stopped singing. Which fish makes that clicking noise?",
     ] {
         assert_eq!(guard().assess(message, &Heard::default()), Assessment::Calm, "{message}");

@@ -118,7 +118,7 @@ pub(super) fn read(raw: &str, lang: Lang) -> Option<Beyond> {
     let sentences: Vec<Sentence> = sentences(raw).map(|(raw, asks)| words.read(raw, asks)).collect();
     let anywhere = |sign| sentences.iter().any(|sentence| sentence.has(sign));
     let ours = anywhere(Sign::Ours);
-    // "I dive tomorrow. How is the sea?" Further away a story has its own now.
+    // "We land tonight. Is the port open?" Further away a story has its own now.
     let moment = || {
         let near = |at: usize| sentences.iter().skip(at.saturating_sub(1)).take(if at == 0 { 2 } else { 3 });
         let asks = |(at, one): (usize, &Sentence)| one.asks_for_the_moment(near(at).any(|near| near.has(Sign::Now)));
@@ -311,6 +311,7 @@ mod tests {
     fn what_is_usual_or_advice_is_no_question_of_the_moment() {
         for text in [
             "what is the visibility like at Blue Corner",
+            "We are packing now. A friend said to ask here. When is Tubbataha open for diving?",
             "water temperature in Komodo in August",
             "what's the weather in the Maldives in November?",
             "can I fly tomorrow after diving today",

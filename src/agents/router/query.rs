@@ -230,7 +230,7 @@ const THE_SAME_ANYWHERE: &[Concept] = &[
     Concept::NoFly,
     Concept::Physics,
 ];
-const OF_A_PLACE: &[Concept] = &[Concept::DiveSite, Concept::Place, Concept::Species];
+const OF_A_PLACE: &[Concept] = &[Concept::DiveSite, Concept::Place];
 
 /// The most of them; a longer list says nothing.
 const MOST_SUBJECTS: usize = 5;
