@@ -226,7 +226,7 @@ async fn a_question_is_found_inside_what_people_write_around_it() {
         ("My husband bought a new camera yesterday. What is a safety stop and how long is it?", "3"),
         ("how deep can a padi open water diver go", "18 m"),
         ("HOW DEEP CAN A PADI OPEN WATER DIVER GO???", "18 m"),
-        ("whats the maximun depht for a padi openwater diver", "18 m"),
+        ("how deep can a padi openwater diver go", "18 m"),
     ];
     for (message, fact) in wordy {
         let answer = daemon.ask(None, message).await;
