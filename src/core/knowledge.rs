@@ -34,13 +34,14 @@ pub trait Retriever: Send + Sync {
 pub struct Query {
     /// The question, standing alone.
     pub text: String,
-    /// The message with its slips put right, in another language its English rendering: its words are looked up where the content
-    /// may not have them. Empty to take the question's.
+    /// The message with its slips put right, in another language its English rendering: its words are looked up where
+    /// the content may not have them. Empty to take the question's.
     pub said: String,
     /// The same where it opens a conversation: its meaning is sought beside that of `text`, to which the router adds and
     /// from which it takes.
     pub typed: Option<String>,
-    /// The questions of a message that asks several, which may find passages of their own; each leans on what the whole found.
+    /// The questions of a message that asks several, which may find passages of their own; each leans on what the
+    /// whole found.
     pub further: Vec<String>,
     /// The operator's own business is asked for: documents of the type `faq` come first, also where they share few words
     /// with the question.
@@ -69,7 +70,8 @@ pub struct Found {
     pub unknown: Vec<String>,
     /// How alike in meaning the query and what is nearest to it are, 0 to 1; 0 where words alone were searched.
     pub likeness: f32,
-    /// What the question means, as the diver typed it where it opens a conversation; none where words alone were searched.
+    /// What the question means, where it opens a conversation as `Query::typed` has it; none where words alone were
+    /// searched.
     pub meaning: Option<Meaning>,
 }
 

@@ -22,14 +22,14 @@ const HARDLY_KNOWN: usize = 30;
 const PUT_RIGHT: usize = 80;
 /// Shorter words are left as they are: nearly every one is near to another.
 const SHORTEST: usize = 4;
-/// The same of words that have a letter too much or a wrong one.
+/// The same of words that have a letter too much or a wrong one,
 const SHORTEST_FULL: usize = 5;
+/// and of words that are written as names.
+const SHORTEST_NAME: usize = 6;
 /// Shorter words are near to so many that only one of which the content tells much is meant.
 const SHORT: usize = 6;
 /// So often it has such a word.
 const MUCH: u32 = 30;
-/// The same of words that are written as names.
-const SHORTEST_NAME: usize = 6;
 /// From this length on a word may be two slips away from the one that is meant,
 const TWO_SLIPS: usize = 9;
 /// if the content has that so often.
@@ -152,10 +152,10 @@ impl<'a> Reader<'a> {
     fn near(self, word: &str) -> Option<(u32, &'a str)> {
         let number = self.within(1, word)?;
         let (term, often) = (self.spelling.words.term(number), self.spelling.often(number));
-        let is_meant = text::same_letters(term, word)
-            // Of a word that the content never uses it is a slip only where a letter is missing.
-            || (term.len() > word.len() && word.len() >= SHORTEST && (word.len() >= SHORT || often >= MUCH))
-            || (often >= if word.len() >= SHORT { 1 } else { MUCH } && word.len() >= SHORTEST_FULL);
+        // Of a word that the content never uses it is a slip only where a letter is missing.
+        let (shortest, seldom) = if term.len() > word.len() { (SHORTEST, 0) } else { (SHORTEST_FULL, 1) };
+        let least = if word.len() < SHORT { MUCH } else { seldom };
+        let is_meant = text::same_letters(term, word) || (word.len() >= shortest && often >= least);
         is_meant.then_some((number, term))
     }
 
@@ -209,14 +209,8 @@ fn pieces(text: &str) -> impl Iterator<Item = (&str, bool)> {
 
 /// "dive.example": a dot between two letters.
 fn has_a_dot_inside(token: &str) -> bool {
-    let letters = |part: &str, of_end: bool| {
-        let c = if of_end { part.chars().next_back() } else { part.chars().next() };
-        c.is_some_and(char::is_alphanumeric)
-    };
-    token.match_indices('.').any(|(at, dot)| {
-        let (before, after) = (token.get(..at), token.get(at + dot.len()..));
-        before.is_some_and(|part| letters(part, true)) && after.is_some_and(|part| letters(part, false))
-    })
+    let mut threes = token.chars().zip(token.chars().skip(1)).zip(token.chars().skip(2));
+    threes.any(|((before, dot), after)| before.is_alphanumeric() && dot == '.' && after.is_alphanumeric())
 }
 
 /// What parts words; a combining accent belongs to its letter.

@@ -56,13 +56,12 @@ fn is_known(brief: &Brief, question: &str) -> bool {
     if asks(&["travel", "trip"]) {
         return names_a_month(brief);
     }
-    if asks(&["happen"]) {
-        // After a question about courses or nitrox it only frightens, and who asks for leave has not done it yet.
-        let typed = brief.route.english(&brief.asked.text).unwrap_or_default();
-        let for_leave = kind::kind(typed, &brief.route.query) == Kind::Allowed;
-        return for_leave || !OF_THE_BODY.contains(&brief.route.intent.as_str());
-    }
-    false
+    // After a question about courses or nitrox it only frightens, and who asks for leave has not done it yet.
+    let for_leave = || {
+        let asked = brief.route.english(&brief.asked.text).unwrap_or_default();
+        kind::kind(asked, &brief.route.query) == Kind::Allowed
+    };
+    asks(&["happen"]) && (!OF_THE_BODY.contains(&brief.route.intent.as_str()) || for_leave())
 }
 
 /// Whether a month was named in the conversation, or stands in the diver's plans.
