@@ -47,7 +47,7 @@ pub mod store;
 pub mod styled;
 pub mod summary;
 pub mod supervise;
-#[cfg(feature = "testkit")]
+#[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 pub mod turn;
 mod wordless;
