@@ -65,6 +65,8 @@ pub struct Context {
     pub taken_over: String,
     /// The message asks nothing and tells more of what was asked before.
     pub tells: bool,
+    /// It neither asks nor complains.
+    pub only_tells: bool,
     /// The message read by itself where it was taken to go on: searched for where the first reading has no answer.
     pub alone: Option<Alone>,
     /// The questions of a message that asks several, in words of the search; empty where it asks one.

@@ -68,10 +68,10 @@ pub struct Found {
     /// Words of the query that stand nowhere in the content, not even misspelt, and pairs of words written like a name
     /// that stand together nowhere ("silver otter"), in lower case: of what they name, nothing is known.
     pub unknown: Vec<String>,
-    /// How alike in meaning the query and what is nearest to it are, 0 to 1; 0 where words alone were searched.
+    /// How alike in meaning the question, where it opens a conversation as `Query::typed` has it, and what is nearest to
+    /// it are, 0 to 1; 0 where words alone were searched.
     pub likeness: f32,
-    /// What the question means, where it opens a conversation as `Query::typed` has it; none where words alone were
-    /// searched.
+    /// What that question means; none where words alone were searched.
     pub meaning: Option<Meaning>,
 }
 

@@ -459,7 +459,8 @@ impl Retriever for Knowledge {
             let meaning: Vec<_> = self.query_vector(&snapshot, &alone.text).await.into_iter().collect();
             whole &= found.meaning.is_none() || !meaning.is_empty();
             let more = search::search(&snapshot, &alone, &meaning, &self.config.fusion);
-            found.add(more);
+            // Its subject is like the passages that it was taken from, whatever is asked.
+            found.add(Found { likeness: 0.0, ..more });
         }
         let said = if query.said.is_empty() { text } else { &query.said };
         found.unknown = snapshot.content.lexical.unknown(&Analyzer::default(), said);

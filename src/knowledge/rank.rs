@@ -56,7 +56,8 @@ pub(crate) struct Candidate {
     pub(crate) confidence: f32,
 }
 
-/// The candidates for a query, best first, and the largest cosine among them.
+/// The candidates for a query, best first, and the largest cosine that the last of its meanings, the message's own, has
+/// with any of them: the others have words that the router added, which are like something by themselves.
 pub(crate) fn rank(
     content: &Content,
     vectors: Option<(&Vectors, &[Arc<[f32]>])>,
@@ -98,7 +99,11 @@ pub(crate) fn rank(
     }
     candidates
         .sort_unstable_by(|left, right| right.fused.total_cmp(&left.fused).then(left.passage.cmp(&right.passage)));
-    (candidates, nearest.iter().map(|(_, cosine)| *cosine).fold(0.0, f32::max))
+    let likeness = vectors.map_or(0.0, |(vectors, meanings)| {
+        let of_message = meanings.last().map_or(&[][..], std::slice::from_ref);
+        nearest.iter().map(|(number, _)| vectors.cosine(*number as usize, of_message)).fold(0.0, f32::max)
+    });
+    (candidates, likeness)
 }
 
 fn best_by_words(scores: &[f32], allowed: &[bool], depth: usize) -> Vec<u32> {

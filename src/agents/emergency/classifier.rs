@@ -122,7 +122,8 @@ impl Classifier {
             return Opinion::Agree;
         }
         let probability = 1.0 / (1.0 + (-sum).exp());
-        let signed = readings.iter().chain(before.iter().copied()).any(|reading| reading.count(Concept::is_sign) > 0);
+        let names_a_sign = |reading: &Reading| reading.count(Concept::is_sign) > 0;
+        let signed = readings.iter().any(names_a_sign) || before.iter().any(|earlier| tells_a_sign(earlier));
         let Thresholds { raise, raise_unsigned, take_back } = self.thresholds;
         // Who speaks of a fear and names no sign has the words of danger without the danger.
         let worried = readings.iter().any(|reading| reading.has(Concept::Worry));
@@ -178,27 +179,54 @@ fn features(name: &mut Name<impl FnMut(&str, f32)>, message: &str, readings: &[R
     if judge::judge(readings).kind.is_some() {
         name.set(&["rules"], 1.0);
     }
-    for earlier in before {
-        for hit in earlier.hits().iter().filter(|hit| hit.concept.is_sign()) {
-            name.set(&["before:", hit.concept.key()], 0.5);
-        }
-    }
     let denied = readings.first().is_some_and(Reading::opens_with_denial);
     if denied {
         name.set(&["denied"], 0.5);
     }
     if !before.is_empty() {
-        let alarmed = before.iter().any(|reading| judge::judge(std::slice::from_ref(*reading)).kind.is_some());
-        name.set(&[if alarmed { "before_alarm" } else { "before" }], 1.0);
-        // Who is asked whether somebody is hurt, and says no, means all that was said before.
-        if denied {
-            name.set(&[if alarmed { "alarm_denied" } else { "before_denied" }], 1.0);
-        }
-        if readings.iter().all(|reading| reading.count(Concept::is_sign) == 0) {
-            name.set(&[if alarmed { "alarm_and_no_more" } else { "before_and_no_more" }], 1.0);
-        }
+        in_talk(name, readings, before, denied);
     }
 }
+
+/// What was said before, and what the message adds to it.
+fn in_talk(name: &mut Name<impl FnMut(&str, f32)>, readings: &[Reading], before: &[&Reading], denied: bool) {
+    for earlier in before {
+        for hit in earlier.hits().iter().filter(|hit| hit.concept.is_sign()) {
+            name.set(&["before:", hit.concept.key()], 0.5);
+        }
+    }
+    let severity = before.iter().map(|earlier| judge::weigh(earlier).severity).fold(0.0, f32::max);
+    name.set(&["before_severity"], severity);
+    let alarmed = before.iter().any(|earlier| judge::judge(std::slice::from_ref(*earlier)).kind.is_some());
+    let after = match alarmed {
+        true => "after_alarm:",
+        false if before.iter().any(|earlier| tells_a_sign(earlier)) => "after_sign:",
+        false => "after_talk:",
+    };
+    // The same word goes on about a sign, or about a plan.
+    if let Some(reading) = readings.first() {
+        for concept in reading.concepts() {
+            name.set(&[after, concept.key()], 0.5);
+        }
+        name.set(&[after, length(reading)], 0.5);
+    }
+    name.set(&[if alarmed { "before_alarm" } else { "before" }], 1.0);
+    // Who is asked whether somebody is hurt, and says no, means all that was said before.
+    if denied {
+        name.set(&[if alarmed { "alarm_denied" } else { "before_denied" }], 1.0);
+    }
+    if readings.iter().all(|reading| reading.count(Concept::is_sign) == 0) {
+        name.set(&[if alarmed { "alarm_and_no_more" } else { "before_and_no_more" }], 1.0);
+    }
+}
+
+/// Whether a message tells a sign that is rather somebody's, and of these days, than past, imagined or learnt of.
+fn tells_a_sign(reading: &Reading) -> bool {
+    reading.count(Concept::is_sign) > 0 && judge::weigh(reading).general < IN_GENERAL
+}
+
+/// From this weight on a message speaks in general.
+const IN_GENERAL: f32 = 2.0;
 
 /// What the rules see: concepts, and the sums they weigh.
 fn read(name: &mut Name<impl FnMut(&str, f32)>, reading: &Reading) {

@@ -325,6 +325,26 @@ fn a_picture_completes_over_several_messages() {
 }
 
 #[test]
+fn a_talk_of_something_slight_goes_on_calmly() {
+    for (said, next) in [
+        ("can I dive with a blocked nose?", "still a bit blocked, going to skip tomorrow then"),
+        ("how long should I wait before I fly?", "twice yesterday, the last one at four"),
+        ("my mate had the bends years ago, was that his fault?", "no he's fine now, dives more than I do"),
+        ("what if I run out of air?", "not yet, my first dive is on sunday"),
+    ] {
+        let heard = Heard { said: vec![said.to_owned()], ..Heard::default() };
+        assert_eq!(guard().assess(next, &heard), Assessment::Calm, "{said} / {next}");
+    }
+    for (said, next) in [
+        ("my left hand feels numb", "yes, since we came up an hour ago"),
+        ("how long should I wait before I fly?", "ok. my legs have gone all wobbly since the second dive though"),
+    ] {
+        let heard = Heard { said: vec![said.to_owned()], ..Heard::default() };
+        assert!(matches!(guard().assess(next, &heard), Assessment::Emergency(_)), "{said} / {next}");
+    }
+}
+
+#[test]
 fn every_kind_has_words_in_every_language_without_gaps() {
     let guard = guard();
     for lang in Lang::ALL {

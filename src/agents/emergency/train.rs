@@ -29,7 +29,7 @@ pub struct EmergencyTrainer {
 
 impl Default for EmergencyTrainer {
     fn default() -> Self {
-        Self { epochs: 40, rate: 0.15, decay: 0.004, word_decay: 0.004, miss_cost: 30.0, least_seen: 3 }
+        Self { epochs: 40, rate: 0.15, decay: 0.004, word_decay: 0.004, miss_cost: 15.0, least_seen: 3 }
     }
 }
 

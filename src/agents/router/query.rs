@@ -178,13 +178,19 @@ fn to_the_point<'t>(text: &'t str, reading: &Reading) -> Cow<'t, str> {
     let message = Message::read(text);
     let lower = point.to_lowercase();
     let mut told: Vec<String> = Vec::new();
-    let anywhere = Message::read(&point).reading(reading.lang()).any(THE_SAME_ANYWHERE);
+    let mut told_ill = false;
+    let asked = Message::read(&point).reading(reading.lang());
+    let anywhere = asked.any(THE_SAME_ANYWHERE);
     let matters = |concept| SUBJECTS.contains(&concept) && !(anywhere && OF_A_PLACE.contains(&concept));
     for hit in reading.hits().iter().filter(|hit| matters(hit.concept)) {
         let said = message.text.units.get(hit.start..hit.end).map(|units| units.join(" ")).unwrap_or_default();
         if !said.is_empty() && !lower.contains(&said) && !told.contains(&said) && told.len() < MOST_SUBJECTS {
+            told_ill |= OF_THE_BODY.contains(&hit.concept);
             told.push(said);
         }
+    }
+    if told_ill && asked.has(Concept::Allowed) && !asked.any(OF_THE_BODY) {
+        point = without_places(&point, reading, &message.text.units);
     }
     for said in told {
         point.push(' ');
@@ -231,6 +237,21 @@ const THE_SAME_ANYWHERE: &[Concept] = &[
     Concept::Physics,
 ];
 const OF_A_PLACE: &[Concept] = &[Concept::DiveSite, Concept::Place];
+
+/// What decides whether somebody may dive, wherever that is to be.
+const OF_THE_BODY: &[Concept] = &[Concept::Medical, Concept::Medicine];
+
+/// The question without the places of a message: "he had a collapsed lung. … Can he dive with us in Koh Tao?" asks about
+/// the lung.
+fn without_places(point: &str, reading: &Reading, units: &[String]) -> String {
+    let places = reading.hits().iter().filter(|hit| OF_A_PLACE.contains(&hit.concept));
+    let named: Vec<&String> = places.filter_map(|hit| units.get(hit.start..hit.end)).flatten().collect();
+    let is_named = |word: &str| {
+        let bare = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+        named.iter().any(|unit| **unit == bare)
+    };
+    point.split_whitespace().filter(|word| !is_named(word)).collect::<Vec<_>>().join(" ")
+}
 
 /// The most of them; a longer list says nothing.
 const MOST_SUBJECTS: usize = 5;
@@ -508,6 +529,15 @@ mod tests {
         assert_eq!(without_what_is_excluded("nitrox, not air, at 30 m?"), "nitrox, at 30 m?");
         let clause = "I like it, not that I would know much about that";
         assert_eq!(without_what_is_excluded(clause), clause);
+    }
+
+    #[test]
+    fn whether_the_ill_may_dive_is_asked_of_no_place() {
+        let told = "My brother had a collapsed lung when he was nineteen and is well since. ";
+        let asked = |question: &str| query(&format!("{told}{question}"), Lang::En).to_lowercase();
+        let query = asked("Can he learn to dive with us in Koh Tao?");
+        assert!(query.contains("lung") && !query.contains("koh") && !query.contains("tao"), "{query}");
+        assert!(asked("Is there a doctor for a diving medical in Koh Tao?").contains("koh tao"));
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Small<'_> {
         if let Some(phrase) = phrase(self.reading).filter(|phrase| !(self.goes_on && *phrase == Phrase::Help)) {
             return Some(phrase);
         }
-        if self.only_tells() {
+        if self.tells_of_experience() {
             return Some(Phrase::ProfileNoted);
         }
         if self.reading.len() == 0 {
@@ -84,7 +84,7 @@ impl Small<'_> {
     }
 
     /// Whether the message tells of the diver's experience and asks for nothing.
-    fn only_tells(&self) -> bool {
+    fn tells_of_experience(&self) -> bool {
         let told = self.learned.cert_level.is_some() || self.learned.dives.is_some();
         if !told || self.told || self.reading.question() || !self.within(LONGEST_STATEMENT) || self.talk.goes_on() {
             return false;

@@ -49,6 +49,24 @@ fn to(text: &str) -> String {
 }
 
 #[test]
+fn who_only_tells_is_told_from_who_asks_or_complains() {
+    for text in ["my husband loves wrecks", "we saw a turtle today!", "I'm 62", "our guide was so funny"] {
+        let route = route(&[], text);
+        assert!(route.context.only_tells || route.to == Destination::Fixed(Phrase::Listening), "{text}: {route:?}");
+    }
+    for text in [
+        "my husband loves wrecks, where should we go",
+        "I want to see turtles",
+        "my computer shows an error",
+        "our guide never came",
+        "turtles in komodo",
+    ] {
+        let route = route(&[], text);
+        assert!(!route.context.only_tells && route.to != Destination::Fixed(Phrase::Listening), "{text}: {route:?}");
+    }
+}
+
+#[test]
 fn weights_survive_being_written_and_read() {
     let model = Model::parse(WEIGHTS);
     let weights = model.weights();

@@ -30,6 +30,12 @@ impl Said<'_> {
             && !units.iter().any(|unit| listed(unit, WISHING))
     }
 
+    /// Whether it neither asks nor complains: "we saw a turtle today", "my husband loves wrecks".
+    pub(super) fn only_tells(&self) -> bool {
+        let of_trouble = |unit: &String| TROUBLE.split_whitespace().any(|word| word == unit);
+        self.tells() && !self.message.text.units.iter().any(of_trouble)
+    }
+
     /// Whether it asks how cold the water is, or what to wear in it.
     pub(super) fn is_of_the_water(&self) -> bool {
         let worn = self.mentions.iter().any(|m| m.concept == Concept::Gear && m.words.contains("suit"));
@@ -126,6 +132,12 @@ const ASKED: &[Concept] = &[
 const TELLING: &str = "
     i im ive we were weve my our he hes she shes they theyre it its was just only havent never not no wife husband
     girlfriend boyfriend buddy mate friend
+";
+/// Words by which something is wrong, for which there may be help.
+const TROUBLE: &str = "
+    no not never cant cannot couldnt dont doesnt didnt wont isnt wasnt arent havent hasnt broken broke breaks lost error
+    errors wrong problem problems trouble stuck leak leaks leaking fail fails failed failing cancelled missed stolen
+    hurt hurts pain sick ill sad angry
 ";
 /// Words by which it is told what others say.
 const REPORTED: &str = "said says told thinks claims";

@@ -166,6 +166,24 @@ async fn a_section_is_found_by_what_people_type_for_it() {
 }
 
 #[tokio::test]
+async fn likeness_is_of_what_was_asked_and_not_of_what_was_added_to_it() {
+    let world = World::new().await;
+    world.embed().await;
+    let likeness = async |text: &str, typed: Option<&str>, further: &[&str]| {
+        let further = further.iter().map(|question| (*question).to_owned()).collect();
+        let query = Query { text: text.into(), typed: typed.map(str::to_owned), further, ..Query::default() };
+        world.knowledge.search(&query).await.likeness
+    };
+    let asked = likeness("how deep with pizza and reef", None, &[]).await;
+    let added = likeness("how deep 18", Some("how deep with pizza and reef"), &[]).await;
+    assert!(asked > 0.0 && asked < 0.9, "{asked}");
+    assert!((asked - added).abs() < 1e-6, "{asked} {added}");
+    assert!(likeness("how deep 18", None, &[]).await > 0.99);
+    let parts = likeness("how deep with pizza and reef", None, &["how deep 18"]).await;
+    assert!((asked - parts).abs() < 1e-6, "{asked} {parts}");
+}
+
+#[tokio::test]
 async fn what_stands_nowhere_in_the_content_is_told() {
     let world = World::new().await;
     assert!(world.ask("how deep is Castle Rock in Komodo").await.unknown.is_empty());

@@ -363,7 +363,7 @@ const PATTERNS: &[(Kind, &str)] = &[
     ),
     (
         Kind::Allowed,
-        "can i|can you|can we|may i|am i|is it ok|is it safe|allowed|is it possible|can a |\
+        "can i|can you|can we|can he|can she|can they|may i|am i|is it ok|is it safe|allowed|is it possible|can a |\
          can my|kann ich|darf ich|puis-je|puedo|posso|bolehkah|できますか|可以|ได้ไหม|هل يمكن",
     ),
     (

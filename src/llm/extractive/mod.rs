@@ -71,7 +71,11 @@ impl Extractive {
         let covered = continues || worried || !chosen.runs.is_empty();
         if chosen.runs.is_empty() {
             if !continues && !worried {
-                let otherwise = [if ask_operator { Phrase::AskOperator } else { Phrase::NotCovered }];
+                let otherwise = [match ask_operator {
+                    true => Phrase::AskOperator,
+                    false if brief.route.context.only_tells => Phrase::Listening,
+                    false => Phrase::NotCovered,
+                }];
                 let beyond = beyond::phrases(brief);
                 let said = if beyond.is_empty() { &otherwise } else { beyond };
                 for phrase in said {

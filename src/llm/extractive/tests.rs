@@ -68,6 +68,9 @@ async fn nothing_found_is_said_and_so_is_operator_business() {
     assert!(answer(&asked).await.text.contains("420 euros [1]"));
     let far = answer(&brief("which pizza is best in naples", limits())).await;
     assert_eq!(far.text, "<not_covered>");
+    let mut told = brief("my husband loves wrecks", Vec::new());
+    told.route.context.only_tells = true;
+    assert_eq!(answer(&told).await.text, "<listening>");
 }
 
 #[tokio::test]
