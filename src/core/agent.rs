@@ -65,7 +65,7 @@ pub struct Context {
     pub taken_over: String,
     /// The message asks nothing and tells more of what was asked before.
     pub tells: bool,
-    /// It neither asks nor complains.
+    /// The message tells something and neither asks nor complains, whether or not it goes on from anything.
     pub only_tells: bool,
     /// The message read by itself where it was taken to go on: searched for where the first reading has no answer.
     pub alone: Option<Alone>,

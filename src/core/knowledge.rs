@@ -39,7 +39,7 @@ pub struct Query {
     pub said: String,
     /// The same where it opens a conversation: its meaning is sought beside that of `text`, to which the router adds and
     /// from which it takes.
-    pub typed: Option<String>,
+    pub opening: Option<String>,
     /// The questions of a message that asks several, which may find passages of their own; each leans on what the
     /// whole found.
     pub further: Vec<String>,
@@ -68,8 +68,8 @@ pub struct Found {
     /// Words of the query that stand nowhere in the content, not even misspelt, and pairs of words written like a name
     /// that stand together nowhere ("silver otter"), in lower case: of what they name, nothing is known.
     pub unknown: Vec<String>,
-    /// How alike in meaning the question, where it opens a conversation as `Query::typed` has it, and what is nearest to
-    /// it are, 0 to 1; 0 where words alone were searched.
+    /// How alike in meaning the question, where it opens a conversation as `Query::opening` has it, and what is nearest to
+    /// it are, 0 to 1; of several searches the largest, and 0 where words alone were searched.
     pub likeness: f32,
     /// What that question means; none where words alone were searched.
     pub meaning: Option<Meaning>,

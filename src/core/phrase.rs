@@ -69,7 +69,7 @@ phrases! {
     ProfileErased = "profile_erased",
     /// What the diver told of themselves is remembered; nothing was asked.
     ProfileNoted = "profile_noted",
-    /// Something was told that the content says nothing of, and nothing was asked.
+    /// Something was told that the content says nothing of; nothing was asked.
     Listening = "listening",
     /// An answer to "ok" and the like.
     Nod = "nod",

@@ -130,9 +130,7 @@ const SOUGHT: &[&str] = &[
 /// The questions of a message, in its order; empty where it asks only one.
 pub fn questions(message: &str) -> Vec<&str> {
     let mut asked = Vec::new();
-    for sentence in
-        message.split_inclusive(['?', '？', '؟', '!', ';', '\n']).flat_map(|part| part.split_inclusive(". "))
-    {
+    for sentence in sentences(message).flat_map(|sentence| sentence.split_inclusive(';')) {
         let mut rest = sentence;
         while let Some(at) = joint(rest) {
             let (head, tail) = rest.split_at(at);
@@ -263,7 +261,7 @@ fn goes_on_asking(after: &str) -> bool {
 }
 
 /// By which Japanese and Chinese questions end without a mark.
-const PARTICLES: &[&str] = &["ですか", "ますか", "でしょうか", "のか", "吗", "呢"];
+const PARTICLES: &[&str] = &["すか", "したか", "せんか", "しょうか", "のか", "吗", "呢"];
 
 /// Whether a sentence is a question by its mark, its end or its beginning.
 fn is_question(sentence: &str) -> bool {
@@ -366,6 +364,10 @@ mod tests {
                 ["Wie tief liegt das Wrack", "und wann ist es gesunken?"],
             ),
             ("¿Dónde está el pecio? ¿Y a qué profundidad?", ["¿Dónde está el pecio?", "¿Y a qué profundidad?"]),
+            (
+                "沈船の深さは何メートルですか。いつ沈みましたか。",
+                ["沈船の深さは何メートルですか。", "いつ沈みましたか。"],
+            ),
         ] {
             assert_eq!(questions(asked), expected);
         }

@@ -241,7 +241,8 @@ impl Turns {
                 self.answer_as(&AgentId::new(GENERAL), asked, route, composer).await
             }
             Destination::OutOfScope => {
-                let mut spoken = self.say(composer, Phrase::OutOfScope, route.lang);
+                let phrase = if route.context.only_tells { Phrase::Listening } else { Phrase::OutOfScope };
+                let mut spoken = self.say(composer, phrase, route.lang);
                 spoken.reply.out_of_scope = true;
                 spoken.reply.intent.clone_from(&route.intent);
                 Spoken { outcome: Outcome::OutOfScope, ..spoken }
@@ -314,7 +315,7 @@ impl Turns {
         Query {
             text: route.query.clone(),
             said: english.unwrap_or(&asked.text).to_owned(),
-            typed: english.filter(|_| asked.session.history.is_empty()).map(str::to_owned),
+            opening: english.filter(|_| asked.session.history.is_empty()).map(str::to_owned),
             further,
             operator_first: route.asks_the_operator(),
             also_elsewhere: !soothed,

@@ -444,11 +444,11 @@ impl Retriever for Knowledge {
         if let Some(found) = self.results.get(&key) {
             return (*found).clone();
         }
-        let typed = query.typed.as_deref().filter(|typed| !meanings.is_empty() && *typed != text);
-        if let Some(typed) = typed {
-            meanings.extend(self.query_vector(&snapshot, typed).await);
+        let opening = query.opening.as_deref().filter(|opening| !meanings.is_empty() && *opening != text);
+        if let Some(opening) = opening {
+            meanings.extend(self.query_vector(&snapshot, opening).await);
         }
-        let mut whole = typed.is_none() || meanings.len() > 1;
+        let mut whole = opening.is_none() || meanings.len() > 1;
         let mut found = search::search(&snapshot, query, &meanings, &self.config.fusion);
         let model = self.embedder().map(|embedder| Arc::from(embedder.model()));
         found.meaning = model.zip(meanings.pop()).map(|(model, vector)| Meaning { model, vector });

@@ -56,8 +56,9 @@ pub(crate) struct Candidate {
     pub(crate) confidence: f32,
 }
 
-/// The candidates for a query, best first, and the largest cosine that the last of its meanings, the message's own, has
-/// with any of them: the others have words that the router added, which are like something by themselves.
+/// The candidates for a query, best first, and the largest cosine that the last of its meanings has with any of them: that
+/// is the message's own where it opens a conversation, while the query has words that the router added, which are like
+/// something by themselves.
 pub(crate) fn rank(
     content: &Content,
     vectors: Option<(&Vectors, &[Arc<[f32]>])>,

@@ -23,7 +23,7 @@ use crate::text;
 pub struct Thresholds {
     /// From here on a message is an emergency even if the rules saw none.
     pub raise: f32,
-    /// The same for a message that names no sign, after none that did: words alone need to be clearer.
+    /// The same for a message that names no sign, after none that told one of these days: words alone need to be clearer.
     pub raise_unsigned: f32,
     /// Below this an alarm of the rules is taken back: the rules hear the word, not the story.
     pub take_back: f32,
@@ -59,8 +59,13 @@ pub(crate) struct Classifier {
 #[derive(Debug, Clone, Copy)]
 struct Weight {
     weight: f32,
-    /// It is of something that was said; others count and sum up.
+    /// It is of something that the message itself says; others count, sum up, or tell of what was said before.
     said: bool,
+}
+
+/// Whether a feature is of something that the message itself says.
+fn is_of_the_message(name: &str) -> bool {
+    name.contains(':') && !name.starts_with("before:") && !name.starts_with("after_")
 }
 
 /// What the classifier makes of the rules' verdict.
@@ -90,7 +95,8 @@ impl Classifier {
             Some((name, weight.parse().ok()?))
         };
         let pairs: BTreeMap<&'static str, f32> = source.lines().filter_map(pair).collect();
-        let weights = pairs.iter().map(|(name, weight)| Weight { weight: *weight, said: name.contains(':') }).collect();
+        let weights =
+            pairs.iter().map(|(name, weight)| Weight { weight: *weight, said: is_of_the_message(name) }).collect();
         Self { numbers: pairs.keys().copied().zip(0..).collect(), weights, thresholds: Thresholds::default() }
     }
 
@@ -220,13 +226,10 @@ fn in_talk(name: &mut Name<impl FnMut(&str, f32)>, readings: &[Reading], before:
     }
 }
 
-/// Whether a message tells a sign that is rather somebody's, and of these days, than past, imagined or learnt of.
+/// Whether a message tells a sign, and not one that is past, gone, chronic, imagined or learnt of.
 fn tells_a_sign(reading: &Reading) -> bool {
-    reading.count(Concept::is_sign) > 0 && judge::weigh(reading).general < IN_GENERAL
+    reading.count(Concept::is_sign) > 0 && !judge::speaks_in_general(reading)
 }
-
-/// From this weight on a message speaks in general.
-const IN_GENERAL: f32 = 2.0;
 
 /// What the rules see: concepts, and the sums they weigh.
 fn read(name: &mut Name<impl FnMut(&str, f32)>, reading: &Reading) {

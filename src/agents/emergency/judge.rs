@@ -182,6 +182,11 @@ fn general(reading: &Reading) -> f32 {
     weight
 }
 
+/// Whether a message speaks in general, of the past or of something invented, more than of somebody these days.
+pub(super) fn speaks_in_general(reading: &Reading) -> bool {
+    general(reading) >= 2.0
+}
+
 /// Subjects outside diving that people complain of in the words of an emergency.
 const THINGS: &[C] = &[C::Tech, C::Food, C::Money, C::Media, C::Sport, C::Aquarium, C::OtherDive, C::Writing, C::Life];
 
@@ -267,7 +272,7 @@ pub(super) fn only_asks(reading: &Reading) -> bool {
 
 /// Whether a message without an alarm of its own may belong to an emergency told before.
 pub(super) fn carries_on(reading: &Reading) -> bool {
-    if general(reading) >= 2.0 {
+    if speaks_in_general(reading) {
         return false;
     }
     let sign = reading.count(C::is_sign) > 0;

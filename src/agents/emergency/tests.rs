@@ -345,6 +345,15 @@ fn a_talk_of_something_slight_goes_on_calmly() {
 }
 
 #[test]
+fn what_is_not_understood_is_no_emergency_in_a_talk_either() {
+    let unknown = "Вчера мы всей семьёй ходили в кино и потом ещё долго гуляли по набережной а дети ели мороженое";
+    for said in [vec![], vec!["how long should I wait before I fly?".to_owned()]] {
+        let heard = Heard { said, ..Heard::default() };
+        assert_eq!(guard().assess(unknown, &heard), Assessment::Calm);
+    }
+}
+
+#[test]
 fn every_kind_has_words_in_every_language_without_gaps() {
     let guard = guard();
     for lang in Lang::ALL {

@@ -256,13 +256,11 @@ impl HeuristicRouter {
         let told = leans && decision.taken_over.told() && decision.taken_over.of_a_thing();
         let goes_on = leans && talk.goes_on();
         let small = Small { raw: &asked.text, reading, talk, learned: &learned, told, goes_on, offered };
-        let only_tells = Said::read(&asked.text, decision.lang).only_tells();
         let (to, margin) = match small.destination() {
             _ if !forgets.is_empty() => (Destination::Fixed(Phrase::ProfileErased), 1.0),
             Some(to) => (to, 1.0),
             None => match self.own_agent(&asked.text) {
                 Some(agent) => (Destination::Agent(agent), 1.0),
-                None if decision.label == "out_of_scope" && only_tells => (Destination::Fixed(Phrase::Listening), 1.0),
                 None if decision.label == "out_of_scope" => (Destination::OutOfScope, decision.margin),
                 None => (Destination::Agent(AgentId::new(decision.label)), decision.margin),
             },
@@ -314,7 +312,7 @@ impl HeuristicRouter {
                 english,
                 taken_over: taken_over.words.clone(),
                 tells: taken_over.told(),
-                only_tells,
+                only_tells: Said::read(&asked.text, decision.lang).only_tells(),
                 alone,
                 questions: query::one_by_one(&asked.text, decision.lang),
                 wants_a_fact,

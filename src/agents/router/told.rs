@@ -30,10 +30,14 @@ impl Said<'_> {
             && !units.iter().any(|unit| listed(unit, WISHING))
     }
 
-    /// Whether it neither asks nor complains: "we saw a turtle today", "my husband loves wrecks".
+    /// Whether it tells something without asking or complaining, whatever was said before: "we saw a turtle today", "my
+    /// husband loves wrecks". That is read in English alone.
     pub(super) fn only_tells(&self) -> bool {
-        let of_trouble = |unit: &String| TROUBLE.split_whitespace().any(|word| word == unit);
-        self.tells() && !self.message.text.units.iter().any(of_trouble)
+        let units = &self.message.text.units;
+        let listed = |unit: &String| BEYOND_TELLING.split_whitespace().any(|word| word == unit);
+        let of_the_body =
+            || self.reading.count(Concept::is_sign) > 0 || self.reading.any(&[Concept::Medical, Concept::Medicine]);
+        self.reading.lang() == Lang::En && self.tells() && !units.iter().any(listed) && !of_the_body()
     }
 
     /// Whether it asks how cold the water is, or what to wear in it.
@@ -133,11 +137,12 @@ const TELLING: &str = "
     i im ive we were weve my our he hes she shes they theyre it its was just only havent never not no wife husband
     girlfriend boyfriend buddy mate friend
 ";
-/// Words by which something is wrong, for which there may be help.
-const TROUBLE: &str = "
-    no not never cant cannot couldnt dont doesnt didnt wont isnt wasnt arent havent hasnt broken broke breaks lost error
-    errors wrong problem problems trouble stuck leak leaks leaking fail fails failed failing cancelled missed stolen
-    hurt hurts pain sick ill sad angry
+/// Words that tell of something wrong, for which there may be help, and of what "what would you like to know" is no
+/// answer to; "just" may begin a command.
+const BEYOND_TELLING: &str = "
+    just no not never cant cannot couldnt dont doesnt didnt wont isnt wasnt arent havent hasnt broken broke breaks lost
+    error errors wrong problem problems trouble stuck leak leaks leaking fail fails failed failing cancelled missed
+    stolen hurt hurts pain sick ill sad angry alone lonely died dead death dying passed lied
 ";
 /// Words by which it is told what others say.
 const REPORTED: &str = "said says told thinks claims";

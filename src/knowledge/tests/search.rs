@@ -169,9 +169,9 @@ async fn a_section_is_found_by_what_people_type_for_it() {
 async fn likeness_is_of_what_was_asked_and_not_of_what_was_added_to_it() {
     let world = World::new().await;
     world.embed().await;
-    let likeness = async |text: &str, typed: Option<&str>, further: &[&str]| {
+    let likeness = async |text: &str, opening: Option<&str>, further: &[&str]| {
         let further = further.iter().map(|question| (*question).to_owned()).collect();
-        let query = Query { text: text.into(), typed: typed.map(str::to_owned), further, ..Query::default() };
+        let query = Query { text: text.into(), opening: opening.map(str::to_owned), further, ..Query::default() };
         world.knowledge.search(&query).await.likeness
     };
     let asked = likeness("how deep with pizza and reef", None, &[]).await;

@@ -363,7 +363,7 @@ const PATTERNS: &[(Kind, &str)] = &[
     ),
     (
         Kind::Allowed,
-        "can i|can you|can we|can he|can she|can they|may i|am i|is it ok|is it safe|allowed|is it possible|can a |\
+        "can i|can you|can we|can he |can she |may i|am i|is it ok|is it safe|allowed|is it possible|can a |\
          can my|kann ich|darf ich|puis-je|puedo|posso|bolehkah|できますか|可以|ได้ไหม|هل يمكن",
     ),
     (
@@ -483,6 +483,8 @@ const PERMISSIONS: &[&str] = &[
     "can i",
     "can you",
     "can one",
+    "can he ",
+    "can she ",
     "may i",
     "should i",
 ];
@@ -525,6 +527,8 @@ mod tests {
         assert_eq!(of("PADI vs SSI?"), Kind::Comparison);
         assert_eq!(of("when is manta season"), Kind::When);
         assert_eq!(of("is it ok to dive when pregnant"), Kind::Allowed);
+        assert_eq!(of("can he dive when on antibiotics"), Kind::Allowed);
+        assert_eq!(of("what is a sound that divers can hear"), Kind::Definition);
         assert_eq!(of("what's Thailand like in July"), Kind::When);
         assert_eq!(of("manta rays in komodo"), Kind::Open);
         assert_eq!(of("who went down to the bottom of the trench in 1960"), Kind::Who);
