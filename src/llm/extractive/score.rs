@@ -235,11 +235,13 @@ struct Rivals {
     others: Vec<&'static str>,
     /// Names of which one has to stand over a sentence or in it.
     wanted: Vec<Vec<&'static str>>,
+    /// Open Water is asked for, which is part of another level's name.
+    open_water: bool,
 }
 
 impl Rivals {
     fn of(question: &Question) -> Self {
-        let mut rivals = Self { asked: Vec::new(), others: Vec::new(), wanted: Vec::new() };
+        let mut rivals = Self { asked: Vec::new(), others: Vec::new(), wanted: Vec::new(), open_water: false };
         if question.kind == Kind::Comparison {
             return rivals;
         }
@@ -256,6 +258,7 @@ impl Rivals {
                         wanted.extend(names.iter().copied());
                     }
                 }
+                rivals.open_water |= wanted.contains(&"open");
                 if special {
                     rivals.wanted.push(wanted.clone());
                 }
@@ -272,17 +275,23 @@ impl Rivals {
         let in_text = |names: &[&str]| names.iter().any(|n| candidate.terms.contains(*n));
         let missing = self.wanted.iter().any(|names| !in_title(names) && !in_text(names));
         let named_in_both = in_title(&self.others) && in_text(&self.others);
+        let names_asked = in_text(&self.asked) && !(self.open_water && only_the_advanced(&candidate.text));
         if named_in_both {
             BESIDE_THE_SUBJECT
-        } else if missing
-            || in_title(&self.others)
-            || (in_text(&self.others) && !in_text(&self.asked) && !in_title(&self.asked))
+        } else if missing || in_title(&self.others) || (in_text(&self.others) && !names_asked && !in_title(&self.asked))
         {
             RIVAL
         } else {
             0.0
         }
     }
+}
+
+/// Whether a sentence speaks of open water only in the name of the advanced level.
+fn only_the_advanced(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    let mut before = lower.match_indices("open water").filter_map(|(at, _)| lower.get(..at)).peekable();
+    before.peek().is_some() && before.all(|before| before.trim_end().ends_with("advanced"))
 }
 
 /// The terms of the question that name a place some of the passages are about, but not all.

@@ -50,6 +50,27 @@ async fn a_comparison_cites_both() {
 }
 
 #[tokio::test]
+async fn open_water_is_not_the_advanced_level() {
+    let limits = |first: &str, second: &str| {
+        let levels = [
+            ("Advanced", "The maximum depth for an Advanced Open Water diver is 30 m (100 ft)."),
+            ("First", "The maximum depth for an Open Water Diver is 18 m (60 ft)."),
+        ];
+        let text = |section: &str| levels.iter().find(|(name, _)| *name == section).map_or("", |(_, text)| *text);
+        vec![
+            passage("Depth limits by level", first, text(first), 0.8),
+            passage("Depth limits by level", second, text(second), 0.7),
+        ]
+    };
+    for passages in [limits("Advanced", "First"), limits("First", "Advanced")] {
+        let plain = answer(&brief("How deep can an open water diver go?", passages.clone())).await;
+        assert!(plain.text.starts_with("The maximum depth for an Open Water Diver is 18 m"), "{}", plain.text);
+        let advanced = answer(&brief("How deep can an advanced open water diver go?", passages)).await;
+        assert!(advanced.text.starts_with("The maximum depth for an Advanced Open Water"), "{}", advanced.text);
+    }
+}
+
+#[tokio::test]
 async fn nothing_found_is_said_and_so_is_operator_business() {
     let mut asked = brief("what does it cost", Vec::new());
     let nothing = answer(&asked).await;
