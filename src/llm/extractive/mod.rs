@@ -257,12 +257,16 @@ fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool, re
         let alone = brief.route.context.questions.iter().map(|part| Question::read(part, part));
         alone.map(|question| Part { scores: rate(&question), question }).collect()
     };
-    let runs = if covered {
+    let mut runs = if covered {
         let parts: Vec<Part> = if strict { parts() } else { Vec::new() };
         select::select(&question, &parts, passages, &candidates, &scores)
     } else {
         Vec::new()
     };
+    let chosen: Vec<&Candidate> = runs.iter().flatten().filter_map(|at| candidates.get(*at)).collect();
+    if brief.route.context.only_tells && told.is_all_there_is(asked, &chosen) {
+        runs.clear();
+    }
     let asks = |kind: Kind| question.kind == kind || question.further.contains(&kind);
     let where_is = asks(Kind::Where) || asks(Kind::Country);
     Chosen { candidates, runs, where_is }

@@ -6,6 +6,7 @@ use dovvybuddy_core::agent::Brief;
 use dovvybuddy_core::session::Role;
 
 use super::candidates::Candidate;
+use super::months::Months;
 use super::question::Question;
 use super::score::Scores;
 use crate::text::terms;
@@ -79,6 +80,19 @@ impl Told {
     }
 }
 
+impl Told {
+    /// Whether what was chosen for a message only says again what the last reply said: its first sentence stood there, and
+    /// none has a word of the message that was not spoken of before. A month or a number may narrow the question.
+    pub(crate) fn is_all_there_is(&self, message: &str, chosen: &[&Candidate]) -> bool {
+        let new: HashSet<String> =
+            terms::term_set(message).into_iter().filter(|term| !self.taken_over.contains(term)).collect();
+        let narrows = |term: &String| Months::names(term) || term.starts_with(|c: char| c.is_ascii_digit());
+        !new.iter().any(narrows)
+            && chosen.first().is_some_and(|first| self.reply.contains(&letters(&first.text)))
+            && chosen.iter().all(|sentence| sentence.terms.is_disjoint(&new))
+    }
+}
+
 fn letters(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
@@ -135,6 +149,16 @@ mod tests {
         asked.route.query = "sharks Komodo what else do they do".into();
         asked.route.context.taken_over = "sharks Komodo".into();
         assert_ne!(quoted(&asked), first);
+        // Who only tells something of which it says nothing hears it no second time.
+        let mut telling = asked.clone();
+        telling.route.context.only_tells = true;
+        telling.route.query = "what do the sharks at Komodo do my husband loves wrecks".into();
+        telling.asked.text = "my husband loves wrecks".into();
+        telling.asked.typed = telling.asked.text.clone();
+        assert_eq!(quoted(&telling), "");
+        telling.asked.text = "we like to dive on the slopes".into();
+        telling.asked.typed = telling.asked.text.clone();
+        assert_ne!(quoted(&telling), "");
         // Who asks the same again gets the same.
         asked.asked.text = "Sharks at Komodo".into();
         asked.asked.typed = "Sharks at Komodo".into();
