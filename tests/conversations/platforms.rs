@@ -53,15 +53,15 @@ async fn a_diver_joins_two_chats_and_is_forgotten_in_both() {
         crate::discord_commands::answered(&both.discord, &token).await.message.unwrap().content
     };
     let wrong = slash("link", &[("code", "AAAA-AAAA")]).await;
-    assert!(!wrong.contains("both chats are yours"), "{wrong}");
+    assert!(!wrong.contains("both chats are joined"), "{wrong}");
     let joined = slash("link", &[("code", &code)]).await;
-    assert!(joined.contains("both chats are yours"), "{joined}");
+    assert!(joined.contains("both chats are joined"), "{joined}");
     let profile = slash("profile", &[]).await;
     assert!(profile.contains("37"), "what was told on Telegram is known on Discord: {profile}");
     let eve = both.discord.user("eve", "en-US");
     let token = both.discord.slash(eve, both.discord.direct(eve), "link", &[("code", &code)]).await;
     let stolen = crate::discord_commands::answered(&both.discord, &token).await.message.unwrap().content;
-    assert!(!stolen.contains("both chats are yours"), "a code joins one diver: {stolen}");
+    assert!(!stolen.contains("both chats are joined"), "a code joins one diver: {stolen}");
     slash("forget", &[]).await;
     let left = telegram::ask(&both.telegram, place, &ada, "/profile").await;
     assert!(left.text.contains("don't remember anything"), "{}", left.text);
