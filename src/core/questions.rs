@@ -1,5 +1,7 @@
 //! The questions of a message that asks more than one: "how deep is it and when did she sink".
 
+use std::borrow::Cow;
+
 /// The most questions that are looked up one by one; further ones are left to the search for the whole.
 const MOST: usize = 3;
 
@@ -183,6 +185,12 @@ pub fn asking(message: &str) -> Vec<&str> {
     let asking: Vec<&str> = all.iter().copied().filter(|one| is_question(one)).collect();
     let long = |one: &&str| one.split_whitespace().count() >= SHORTEST_ASKING || !one.is_ascii() && one.len() > LONG;
     if asking.len() < all.len() && asking.iter().any(long) { asking } else { Vec::new() }
+}
+
+/// The same as one text; the whole message where [`asking`] has nothing.
+pub fn what_asks(message: &str) -> Cow<'_, str> {
+    let asking = asking(message);
+    if asking.is_empty() { Cow::Borrowed(message) } else { Cow::Owned(asking.join(" ")) }
 }
 
 /// Fewer words ask nothing without the rest of the message.

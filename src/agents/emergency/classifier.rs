@@ -203,11 +203,13 @@ fn in_talk(name: &mut Name<impl FnMut(&str, f32)>, readings: &[Reading], before:
     }
     let severity = before.iter().map(|earlier| judge::weigh(earlier).severity).fold(0.0, f32::max);
     name.set(&["before_severity"], severity);
-    let alarmed = before.iter().any(|earlier| judge::judge(std::slice::from_ref(*earlier)).kind.is_some());
-    let after = match alarmed {
-        true => "after_alarm:",
-        false if before.iter().any(|earlier| tells_a_sign(earlier)) => "after_sign:",
-        false => "after_talk:",
+    let alarmed = before.iter().any(|earlier| judge::alarms(earlier));
+    let after = if alarmed {
+        "after_alarm:"
+    } else if before.iter().any(|earlier| tells_a_sign(earlier)) {
+        "after_sign:"
+    } else {
+        "after_talk:"
     };
     // The same word goes on about a sign, or about a plan.
     if let Some(reading) = readings.first() {

@@ -35,6 +35,11 @@ pub(super) fn judge(readings: &[Reading]) -> Verdict {
     gravest
 }
 
+/// Whether a message is an alarm by itself.
+pub(super) fn alarms(reading: &Reading) -> bool {
+    judge(std::slice::from_ref(reading)).kind.is_some()
+}
+
 /// The three sums that decide.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Weighed {

@@ -161,7 +161,7 @@ impl EmergencyGuard for RuleGuard {
         let found = match opinion {
             // What goes on about an alarm told before is the rules' matter: few words say it.
             Opinion::Dismiss => None,
-            Opinion::TakeBack if verdict.kind.is_some() || !alarmed(&earlier) => None,
+            Opinion::TakeBack if verdict.kind.is_some() || !earlier.iter().any(judge::alarms) => None,
             Opinion::TakeBack | Opinion::Agree => by_rules,
             // The words alone may not tell the kind; what was said before may.
             Opinion::Raise => by_rules.or_else(|| {
@@ -248,11 +248,6 @@ fn earlier_readings(heard: &Heard, detected: &Detected) -> Vec<Reading> {
     readings.into_iter().skip(called_off.map_or(0, |at| at + 1)).collect()
 }
 
-/// Whether one of the earlier messages was an alarm by itself.
-fn alarmed(earlier: &[Reading]) -> bool {
-    earlier.iter().any(|reading| judge::judge(std::slice::from_ref(reading)).kind.is_some())
-}
-
 /// The language to expect: the one the diver wrote before, else the platform's.
 fn hint(heard: &Heard) -> Option<Lang> {
     let before = heard.said.iter().rev().map(|text| language::detect(text, None)).find(|detected| detected.sure);
@@ -274,8 +269,7 @@ pub(crate) fn readings(message: &str, detected: &Detected) -> Vec<Reading> {
 /// The readings with that one first in which the rules found an emergency, where the words did not tell the language:
 /// "no respira" may be three languages, and is meant in the one that knows it.
 pub(crate) fn told_first(mut readings: Vec<Reading>, sure: bool) -> Vec<Reading> {
-    let alarms = |reading: &Reading| judge::judge(std::slice::from_ref(reading)).kind.is_some();
-    if !sure && let Some(at) = readings.iter().position(alarms) {
+    if !sure && let Some(at) = readings.iter().position(judge::alarms) {
         readings.swap(0, at);
     }
     readings

@@ -24,7 +24,6 @@ impl Said<'_> {
             return self.tells_of_the_diver();
         }
         let units = &self.message.text.units;
-        let listed = |unit: &String, list: &str| list.split_whitespace().any(|word| word == unit);
         let reported = || units.iter().any(|unit| listed(unit, REPORTED));
         units.first().is_some_and(|first| listed(first, TELLING) || first == "the" && reported())
             && !units.iter().any(|unit| listed(unit, WISHING))
@@ -34,10 +33,12 @@ impl Said<'_> {
     /// husband loves wrecks". That is read in English alone.
     pub(super) fn only_tells(&self) -> bool {
         let units = &self.message.text.units;
-        let listed = |unit: &String| BEYOND_TELLING.split_whitespace().any(|word| word == unit);
         let of_the_body =
             || self.reading.count(Concept::is_sign) > 0 || self.reading.any(&[Concept::Medical, Concept::Medicine]);
-        self.reading.lang() == Lang::En && self.tells() && !units.iter().any(listed) && !of_the_body()
+        self.reading.lang() == Lang::En
+            && self.tells()
+            && !units.iter().any(|unit| listed(unit, BEYOND_TELLING))
+            && !of_the_body()
     }
 
     /// Whether it asks how cold the water is, or what to wear in it.
@@ -89,9 +90,10 @@ impl Said<'_> {
         }
         let common = language::function_words(Lang::En);
         let of_a_mention = |at: usize| self.mentions.iter().any(|m| (m.units.0..m.units.1).contains(&at));
-        let empty = |unit: &str| SAYING_NOTHING.split_whitespace().any(|word| word == unit);
         let units = self.message.text.units.iter().enumerate();
-        let told = units.filter(|(at, unit)| !of_a_mention(*at) && !common.contains(unit.as_str()) && !empty(unit));
+        let told = units.filter(|(at, unit)| {
+            !of_a_mention(*at) && !common.contains(unit.as_str()) && !listed(unit, SAYING_NOTHING)
+        });
         let words: Vec<&str> = told.map(|(_, unit)| unit.as_str()).collect();
         if words.len() > MOST_BESIDES { String::new() } else { words.join(" ") }
     }
@@ -115,6 +117,11 @@ impl Said<'_> {
         })?;
         Some(Mention { group: Group::Thing, concept: Concept::Physics, words, name: None, units: (at, at + 1) })
     }
+}
+
+/// Whether a word stands in a list of words parted by spaces.
+fn listed(unit: &str, list: &str) -> bool {
+    list.split_whitespace().any(|word| word == unit)
 }
 
 /// A message of more words tells a story of its own.

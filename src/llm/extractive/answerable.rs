@@ -133,8 +133,7 @@ fn features(brief: &Brief, asked: &str, question: &Question, best: &Best<'_>) ->
     set("has the fact", flag(fit >= HAS_IT));
     set("confidence", brief.route.confidence);
     // What is only told beside the question may well stand nowhere.
-    let asking = questions::asking(asked).join(" ");
-    let strange = strangers::unknown_words(brief, if asking.is_empty() { asked } else { &asking });
+    let strange = strangers::unknown_words(brief, &questions::what_asks(asked));
     #[allow(clippy::cast_precision_loss, reason = "a handful of words")]
     set("strange words", strange.len().min(MOST_STRANGE) as f32);
     set("a strange word", flag(!strange.is_empty()));

@@ -60,8 +60,7 @@ fn is_known(brief: &Brief, question: &str) -> bool {
     // After a question about courses or nitrox it only frightens, and who asks for leave has not done it yet.
     let for_leave = || {
         let asked = brief.route.english(&brief.asked.text).unwrap_or_default();
-        let asking = questions::asking(asked).join(" ");
-        kind::kind(if asking.is_empty() { asked } else { &asking }, &brief.route.query) == Kind::Allowed
+        kind::kind(&questions::what_asks(asked), &brief.route.query) == Kind::Allowed
     };
     asks(&["happen"]) && (!OF_THE_BODY.contains(&brief.route.intent.as_str()) || for_leave())
 }

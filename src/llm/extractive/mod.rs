@@ -71,10 +71,12 @@ impl Extractive {
         let covered = continues || worried || !chosen.runs.is_empty();
         if chosen.runs.is_empty() {
             if !continues && !worried {
-                let otherwise = [match ask_operator {
-                    true => Phrase::AskOperator,
-                    false if brief.route.context.only_tells => Phrase::Listening,
-                    false => Phrase::NotCovered,
+                let otherwise = [if ask_operator {
+                    Phrase::AskOperator
+                } else if brief.route.context.only_tells {
+                    Phrase::Listening
+                } else {
+                    Phrase::NotCovered
                 }];
                 let beyond = beyond::phrases(brief);
                 let said = if beyond.is_empty() { &otherwise } else { beyond };
@@ -263,9 +265,11 @@ fn choose_from(brief: &Brief, passages: &[Passage], said: &str, strict: bool, re
     } else {
         Vec::new()
     };
-    let chosen: Vec<&Candidate> = runs.iter().flatten().filter_map(|at| candidates.get(*at)).collect();
-    if brief.route.context.only_tells && told.is_all_there_is(asked, &chosen) {
-        runs.clear();
+    if brief.route.context.only_tells {
+        let chosen: Vec<&Candidate> = runs.iter().flatten().filter_map(|at| candidates.get(*at)).collect();
+        if told.is_all_there_is(asked, &chosen) {
+            runs.clear();
+        }
     }
     let asks = |kind: Kind| question.kind == kind || question.further.contains(&kind);
     let where_is = asks(Kind::Where) || asks(Kind::Country);

@@ -235,13 +235,11 @@ struct Rivals {
     others: Vec<&'static str>,
     /// Names of which one has to stand over a sentence or in it.
     wanted: Vec<Vec<&'static str>>,
-    /// Open Water is asked for, which is part of another level's name.
-    open_water: bool,
 }
 
 impl Rivals {
     fn of(question: &Question) -> Self {
-        let mut rivals = Self { asked: Vec::new(), others: Vec::new(), wanted: Vec::new(), open_water: false };
+        let mut rivals = Self { asked: Vec::new(), others: Vec::new(), wanted: Vec::new() };
         if question.kind == Kind::Comparison {
             return rivals;
         }
@@ -258,7 +256,6 @@ impl Rivals {
                         wanted.extend(names.iter().copied());
                     }
                 }
-                rivals.open_water |= wanted.contains(&"open");
                 if special {
                     rivals.wanted.push(wanted.clone());
                 }
@@ -275,7 +272,9 @@ impl Rivals {
         let in_text = |names: &[&str]| names.iter().any(|n| candidate.terms.contains(*n));
         let missing = self.wanted.iter().any(|names| !in_title(names) && !in_text(names));
         let named_in_both = in_title(&self.others) && in_text(&self.others);
-        let names_asked = in_text(&self.asked) && !(self.open_water && only_the_advanced(&candidate.text));
+        // "Open Water" is part of another level's name.
+        let of_that = self.asked.contains(&"open") && only_the_advanced(&candidate.text);
+        let names_asked = in_text(&self.asked) && !of_that;
         if named_in_both {
             BESIDE_THE_SUBJECT
         } else if missing || in_title(&self.others) || (in_text(&self.others) && !names_asked && !in_title(&self.asked))

@@ -78,9 +78,7 @@ impl Told {
             }
         }
     }
-}
 
-impl Told {
     /// Whether what was chosen for a message only says again what the last reply said: its first sentence stood there, and
     /// none has a word of the message that was not spoken of before. A month or a number may narrow the question.
     pub(crate) fn is_all_there_is(&self, message: &str, chosen: &[&Candidate]) -> bool {
